@@ -1,0 +1,172 @@
+"""Element-wise non-linearities, and softmax. They take arrays of any shape."""
+import numpy as np
+
+from minidl import slabs
+from minidl.layers.base import Layer, Shape
+from minidl.slabs import Array
+
+
+class ReLU(Layer):
+    """y = max(x, 0).
+
+    dx = dy where x > 0, else 0 (at x = 0 too, as in PyTorch). y > 0 tells the same as x > 0, and y is what the next
+    layer keeps anyway.
+    """
+
+    def forward(self, x: Array) -> Array:
+        y = np.maximum(self.check_input(x), x.dtype.type(0))
+        return self.keep(y, y)
+
+    def backward(self, dy: Array) -> Array:
+        y, = self.recall(dy)
+        return dy * (y > 0)
+
+
+class LeakyReLU(Layer):
+    """y = x where x > 0, else negative_slope * x.
+
+    dx = dy where x > 0, else negative_slope * dy. The slope must not be negative: it then keeps the sign, and y tells
+    what x was.
+
+    References
+    ----------
+    Maas, Hannun, Ng, "Rectifier Nonlinearities Improve Neural Network Acoustic Models", 2013, eq. 2.
+    """
+
+    def __init__(self, negative_slope: float = 0.01) -> None:
+        if not 0 <= negative_slope <= 1:
+            raise ValueError(f"LeakyReLU: expected a negative_slope from 0 to 1, got {negative_slope}")
+        self.negative_slope = negative_slope
+
+    def forward(self, x: Array) -> Array:
+        y = np.maximum(self.check_input(x), self.negative_slope * x)
+        return self.keep(y, y)
+
+    def backward(self, dy: Array) -> Array:
+        y, = self.recall(dy)
+        return np.where(y > 0, dy, self.negative_slope * dy)
+
+    def arguments(self) -> str:
+        return f"{self.negative_slope:g}"
+
+
+class Sigmoid(Layer):
+    """y = 1 / (1 + exp(-x)).
+
+    dx = dy * y * (1 - y).
+    """
+
+    def forward(self, x: Array) -> Array:
+        y = sigmoid(self.check_input(x))
+        return self.keep(y, y)
+
+    def backward(self, dy: Array) -> Array:
+        y, = self.recall(dy)
+        return dy * (y * (1 - y))
+
+
+def sigmoid(x: Array) -> Array:
+    """Return 1 / (1 + exp(-x)) without overflow: exp is only taken of -|x|.
+
+    >>> sigmoid(np.array([-1000.0, 0.0, 1000.0]))
+    array([0. , 0.5, 1. ])
+    """
+    small = np.exp(-np.abs(x))                             # in (0, 1]
+    return np.where(x >= 0, x.dtype.type(1), small) / (1 + small)
+
+
+class Tanh(Layer):
+    """y = tanh(x).
+
+    dx = dy * (1 - y^2).
+    """
+
+    def forward(self, x: Array) -> Array:
+        y = np.tanh(self.check_input(x))
+        return self.keep(y, y)
+
+    def backward(self, dy: Array) -> Array:
+        y, = self.recall(dy)
+        return dy * (1 - y * y)
+
+
+class Softmax(Layer):
+    """y_k = exp(x_k) / sum_j exp(x_j) over axis 1, the classes: positive numbers that sum to 1.
+
+    Notes
+    -----
+    Shapes: x and y (N, K) or (N, K, H, W).
+
+    Backward. dy_k/dx_j = y_k (1[k = j] - y_j), so dx_j = y_j (dy_j - sum_k dy_k y_k).
+
+    For training use `CrossEntropyLoss` on the logits instead: it contains the softmax, and is exact where a separate
+    logarithm of a separate softmax would meet log 0.
+
+    References
+    ----------
+    Slides 9 and 14.
+    """
+
+    def forward(self, x: Array) -> Array:
+        y = softmax(self.check_input(x))
+        return self.keep(y, y)
+
+    def backward(self, dy: Array) -> Array:
+        y, = self.recall(dy)
+        return y * (dy - (dy * y).sum(axis=1, keepdims=True))
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        if len(input_shape) < 2:
+            raise ValueError(f"Softmax(): expected input of shape (N, K) or (N, K, H, W), got {tuple(input_shape)}")
+        return tuple(input_shape)
+
+
+def softmax(x: Array) -> Array:
+    """Return exp(x) / sum(exp(x)) over axis 1. Subtracting the maximum changes nothing and avoids overflow.
+
+    >>> softmax(np.array([[0.07, -0.65, 0.81]])).round(3)     # slide 14
+    array([[0.279, 0.136, 0.585]])
+    """
+    y = np.exp(x - x.max(axis=1, keepdims=True))
+    y /= y.sum(axis=1, keepdims=True)
+    return y
+
+
+class Dropout(Layer):
+    """Set each value to 0 with probability p while training, and divide the others by 1 - p; do nothing in eval mode.
+
+    Dividing keeps the expected value the same, so that eval mode needs no correction.
+
+    Parameters
+    ----------
+    p : float, in [0, 1)
+    rng : numpy.random.Generator, seed or None
+
+    Notes
+    -----
+    y = x * mask with mask 0 or 1 / (1 - p), hence dx = dy * mask.
+
+    References
+    ----------
+    Srivastava et al., "Dropout", JMLR 15, 2014, section 4 (in the "inverted" form).
+    """
+
+    def __init__(self, p: float = 0.5, rng: np.random.Generator | int | None = None) -> None:
+        if not 0 <= p < 1:
+            raise ValueError(f"Dropout: expected a probability p in [0, 1), got {p}")
+        self.p = p
+        self.rng = np.random.default_rng(rng)
+
+    def forward(self, x: Array) -> Array:
+        self.check_input(x)
+        if not self.training:
+            return x
+        mask = slabs.channel_major((self.rng.random(x.shape) >= self.p) * x.dtype.type(1 / (1 - self.p)))
+        return self.keep(x * mask, mask)
+
+    def backward(self, dy: Array) -> Array:
+        mask, = self.recall(dy)
+        return dy * mask
+
+    def arguments(self) -> str:
+        return f"{self.p:g}"

@@ -1,0 +1,233 @@
+"""Parameter and Layer: what all layers have in common."""
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from minidl.slabs import Array
+
+Shape = tuple[int, ...]
+Self = TypeVar("Self", bound="Layer")
+
+
+class Parameter:
+    """An array that is learnt, and the gradient of the loss with respect to it.
+
+    Attributes
+    ----------
+    data : array, float32 at birth
+    grad : array of the same shape and dtype
+        `backward` adds to it; `Layer.zero_grad` (or the optimizer's) clears it.
+
+    Notes
+    -----
+    Either may be a view into a larger buffer: write into them (``p.data[...] = value``), do not rebind them.
+    """
+
+    def __init__(self, data: Array) -> None:
+        self.data = data
+        self.grad = np.zeros_like(data)
+
+    def __repr__(self) -> str:
+        return f"Parameter(shape={self.data.shape}, dtype={self.data.dtype})"
+
+
+class Layer:
+    """A function of one array with a hand-written derivative.
+
+    A layer implements three methods. `forward` computes y = f(x). `backward` takes dy, the derivative of the loss
+    with respect to y, adds the loss's derivative with respect to each parameter to ``Parameter.grad``, and returns
+    dx, the one with respect to x (the chain rule). `output_shape` tells y's shape without computing, and refuses
+    the inputs that `forward` would.
+
+    In training mode a layer keeps what `backward` needs of its latest `forward` (and keeps it by reference: do not
+    write into x before `backward`). In eval mode it keeps nothing. Neither x nor dy is ever modified.
+    """
+
+    training = True
+    buffer_names: tuple[str, ...] = ()  # arrays that belong to the state but are not learnt
+    _cache: tuple[Any, ...] | None = None
+
+    def forward(self, x: Array) -> Array:
+        raise NotImplementedError
+
+    def backward(self, dy: Array) -> Array:
+        raise NotImplementedError
+
+    def backward_parameters(self, dy: Array) -> None:
+        """Do as `backward`, for the first layer of a model, where nobody asks for dx.
+
+        Layers that save work by this override it.
+        """
+        self.backward(dy)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return the shape of y for an x of `input_shape`; raise ValueError where `forward` would."""
+        return tuple(input_shape)
+
+    def __call__(self, x: Array) -> Array:
+        return self.forward(x)
+
+    # What forward and backward of every layer begin and end with.
+
+    def check_input(self, x: Array) -> Array:
+        """Return x if the layer can work on it, otherwise raise a ValueError that says what was expected."""
+        if not isinstance(x, np.ndarray) or x.dtype.kind != "f":
+            got = f"dtype {x.dtype}" if isinstance(x, np.ndarray) else f"a {type(x).__name__}"
+            raise ValueError(f"{self!r}: expected a NumPy array of floating-point numbers, got {got}. "
+                             "Pictures of integers become numbers in [0, 1] by x.astype(np.float32) / 255.")
+        for parameter in self._own_parameters().values():
+            if parameter.data.dtype != x.dtype:
+                have, came = parameter.data.dtype, x.dtype
+                raise ValueError(f"{self!r}: expected input of the parameters' dtype {have}, got {came}. Convert the "
+                                 f"input, x.astype(np.{have}), or the model, model.astype(np.{came}).")
+        if 0 in x.shape:
+            raise ValueError(f"{self!r}: expected at least one sample and no empty axis, got shape {x.shape}")
+        self.output_shape(x.shape)
+        return x
+
+    def keep(self, y: Array, *needed: Any) -> Array:
+        """Remember, in training mode, what `backward` needs; return y."""
+        if self.training:
+            self._cache = (y.shape, y.dtype, needed)
+        return y
+
+    def recall(self, dy: Array) -> Any:
+        """Check that dy fits the latest training-mode forward, and return what was kept there."""
+        if self._cache is None:
+            raise RuntimeError(f"{self!r}: backward needs a forward in training mode before it")
+        shape, dtype, needed = self._cache
+        if not isinstance(dy, np.ndarray) or dy.shape != shape or dy.dtype != dtype:
+            got = f"{dy.dtype} of shape {dy.shape}" if isinstance(dy, np.ndarray) else f"a {type(dy).__name__}"
+            raise ValueError(f"{self!r}: backward expected dy like y, {dtype} of shape {shape}, got {got}")
+        return needed
+
+    # The tree of layers.
+
+    def children(self) -> list[tuple[str, "Layer"]]:
+        """Return the layers directly inside this one, with their names, in the order of the forward pass."""
+        return []
+
+    def walk(self, name: str = "") -> Iterator[tuple[str, "Layer"]]:
+        """Yield this layer and all layers inside, with their dotted names (this one's is `name`)."""
+        yield name, self
+        for child_name, child in self.children():
+            yield from child.walk(f"{name}.{child_name}" if name else child_name)
+
+    def _own_parameters(self) -> dict[str, Parameter]:
+        return {name: value for name, value in vars(self).items() if isinstance(value, Parameter)}
+
+    def named_parameters(self) -> list[tuple[str, Parameter]]:
+        """Return (dotted name, Parameter) of the whole tree, in the order of the forward pass."""
+        return [(f"{name}.{own}" if name else own, parameter)
+                for name, layer in self.walk() for own, parameter in layer._own_parameters().items()]
+
+    def parameters(self) -> list[Parameter]:
+        return [parameter for _, parameter in self.named_parameters()]
+
+    def zero_grad(self) -> None:
+        for parameter in self.parameters():
+            parameter.grad[...] = 0
+
+    def train(self: Self, mode: bool = True) -> Self:
+        """Switch the whole tree to training mode; return self."""
+        for _, layer in self.walk():
+            layer.training = mode
+            if not mode:
+                layer._cache = None
+        return self
+
+    def eval(self: Self) -> Self:
+        """Switch the whole tree to eval mode, in which nothing is kept for backward; return self."""
+        return self.train(False)
+
+    def astype(self: Self, dtype: DTypeLike) -> Self:
+        """Convert all parameters and floating-point buffers of the tree in place; return self.
+
+        Do so before an optimizer is made: the arrays are replaced.
+        """
+        for _, layer in self.walk():
+            layer._cache = None
+            for parameter in layer._own_parameters().values():
+                parameter.data = parameter.data.astype(dtype)
+                parameter.grad = parameter.grad.astype(dtype)
+            for name in layer.buffer_names:
+                buffer = getattr(layer, name)
+                if buffer.dtype.kind == "f":
+                    setattr(layer, name, buffer.astype(dtype))
+        return self
+
+    # The state: parameters and buffers by name.
+
+    def _state(self) -> dict[str, Array]:
+        state = {}
+        for prefix, layer in self.walk():
+            own = {name: parameter.data for name, parameter in layer._own_parameters().items()}
+            own |= {name: getattr(layer, name) for name in layer.buffer_names}
+            state |= {f"{prefix}.{name}" if prefix else name: array for name, array in own.items()}
+        return state
+
+    def state_dict(self) -> dict[str, Array]:
+        """Return {name: copy of the array} of all parameters and buffers; names and layouts are PyTorch's."""
+        return {name: array.copy() for name, array in self._state().items()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Write the arrays of `state` into the parameters and buffers.
+
+        Raises
+        ------
+        ValueError
+            If names are missing or unknown, or arrays have another shape or are not numbers. All of them are listed,
+            and nothing is written.
+        """
+        own = self._state()
+        given = {name: np.asarray(value) for name, value in state.items()}
+        faults = [f"missing: {name}" for name in own if name not in given]
+        faults += [f"unknown: {name}" for name in given if name not in own]
+        for name in own:
+            if name in given and given[name].shape != own[name].shape:
+                faults.append(f"{name}: expected shape {own[name].shape}, got {given[name].shape}")
+            elif name in given and given[name].dtype.kind not in "fiu":
+                faults.append(f"{name}: expected numbers, got dtype {given[name].dtype}")
+        if faults:
+            raise ValueError(f"{type(self).__name__}.load_state_dict: {len(faults)} of the names do not fit: "
+                             + "; ".join(faults))
+        for name, array in own.items():
+            array[...] = given[name]
+
+    # What a reader sees.
+
+    def arguments(self) -> str:
+        """Return the constructor's arguments as they would be typed, for `repr` and error messages."""
+        return ""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.arguments()})"
+
+    def summary_rows(self, input_shape: Shape, depth: int = 0) -> list[tuple[str, Shape, int]]:
+        """Return (indented layer, shape of one output sample, number of parameters), a row for each layer."""
+        count = sum(parameter.data.size for parameter in self._own_parameters().values())
+        return [("  " * depth + repr(self), self.output_shape(input_shape)[1:], count)]
+
+    def summary_table(self, input_shape: Shape) -> str:
+        """Return the table that `summary` prints."""
+        table = [("layer", "output shape", "parameters"), ("input", str(tuple(input_shape[1:])), "")]
+        found = self.summary_rows(input_shape)
+        table += [(name, str(shape) if shape else "", f"{count:,}" if count else "") for name, shape, count in found]
+        table.append(("total", "", f"{sum(parameter.data.size for parameter in self.parameters()):,}"))
+        a, b, c = (max(len(row[i]) for row in table) for i in range(3))
+        lines = [f"{name:<{a}}  {shape:<{b}}  {count:>{c}}".rstrip() for name, shape, count in table]
+        rule = "-" * (a + b + c + 4)
+        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+
+    def summary(self, input_shape: Shape) -> None:
+        """Print each layer, the shape of its output for one sample, and its number of parameters.
+
+        Parameters
+        ----------
+        input_shape : tuple
+            Shape of a whole batch, (N, C, H, W) or (N, features); the printed shapes leave the N out,
+            like the boxes of the deck.
+        """
+        print(self.summary_table(input_shape))

@@ -1,0 +1,206 @@
+"""Sequential, Skip and Residual: with these three, every graph of the deck is built."""
+from collections.abc import Iterator
+
+import numpy as np
+
+from minidl import slabs
+from minidl.layers.base import Layer, Shape
+from minidl.slabs import Array
+
+
+class Container(Layer):
+    """A layer made of layers. It refuses to hold one layer object at two places.
+
+    The two places would overwrite each other's memory of the forward pass.
+    """
+
+    def _refuse_repeats(self) -> None:
+        seen: dict[int, str] = {}
+        for name, layer in self.walk():
+            if id(layer) in seen:
+                raise ValueError(f"{type(self).__name__}: the same {layer!r} object is placed at {seen[id(layer)]!r} "
+                                 f"and at {name!r}; make a layer for each place")
+            seen[id(layer)] = name
+
+    def _refuse_others(self, *layers: Layer) -> None:
+        for layer in layers:
+            if not isinstance(layer, Layer):
+                raise ValueError(f"{type(self).__name__}: expected layers, got {layer!r}")
+
+    def summary_rows(self, input_shape: Shape, depth: int = 0) -> list[tuple[str, Shape, int]]:
+        rows: list[tuple[str, Shape, int]] = []
+        for _, child in self.children():
+            rows += child.summary_rows(input_shape, depth)
+            input_shape = child.output_shape(input_shape)
+        return rows
+
+
+class Sequential(Container):
+    """Layers one after the other: y = f_n(... f_2(f_1(x))).
+
+    The derivative of a chain is the chain of the derivatives, from last to first.
+
+    Attributes
+    ----------
+    layers : tuple of Layer
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from minidl import Conv2d, ReLU, Sequential
+    >>> model = Sequential(Conv2d(3, 8, 3, padding="same"), ReLU(), Conv2d(8, 3, 1))
+    >>> model(np.zeros((2, 3, 16, 16), np.float32)).shape
+    (2, 3, 16, 16)
+    >>> [name for name, parameter in model.named_parameters()]
+    ['0.weight', '0.bias', '2.weight', '2.bias']
+    """
+
+    def __init__(self, *layers: Layer) -> None:
+        self._refuse_others(*layers)
+        self.layers = tuple(layers)
+        self._refuse_repeats()
+
+    def forward(self, x: Array) -> Array:
+        self.check_input(x)
+        for layer in self.layers:
+            x = layer.forward(x)
+        return x
+
+    def backward(self, dy: Array) -> Array:
+        for layer in reversed(self.layers):
+            dy = layer.backward(dy)
+        return dy
+
+    def backward_parameters(self, dy: Array) -> None:
+        for layer in reversed(self.layers[1:]):
+            dy = layer.backward(dy)
+        if self.layers:
+            self.layers[0].backward_parameters(dy)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        for layer in self.layers:
+            input_shape = layer.output_shape(input_shape)
+        return tuple(input_shape)
+
+    def children(self) -> list[tuple[str, Layer]]:
+        return [(str(i), layer) for i, layer in enumerate(self.layers)]
+
+    def arguments(self) -> str:
+        return ", ".join(map(repr, self.layers))
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __getitem__(self, index: int) -> Layer:
+        return self.layers[index]
+
+    def __iter__(self) -> Iterator[Layer]:
+        return iter(self.layers)
+
+
+class _Around(Container):
+    """What Skip and Residual share: one inner layer, whose output is joined with its input."""
+
+    def __init__(self, inner: Layer) -> None:
+        self._refuse_others(inner)
+        self.inner = inner
+        self._refuse_repeats()
+
+    def children(self) -> list[tuple[str, Layer]]:
+        return [("inner", self.inner)]
+
+    def arguments(self) -> str:
+        return repr(self.inner)
+
+    def summary_rows(self, input_shape: Shape, depth: int = 0) -> list[tuple[str, Shape, int]]:
+        name = type(self).__name__
+        inside = self.inner.summary_rows(input_shape, depth + 1)
+        joined = "  " * depth + f"end of {name}: joined with its input"
+        return [("  " * depth + f"{name}:", (), 0), *inside, (joined, self.output_shape(input_shape)[1:], 0)]
+
+
+class Skip(_Around):
+    """Concatenate on the channel axis: y = [inner(x), x]   (the skip connection of the U-Net).
+
+    Notes
+    -----
+    x goes two ways, so its derivative is the sum of two: the one that comes back through `inner`, and the channels
+    of dy that were x. "Concatenations split, forks add."
+
+    References
+    ----------
+    Ronneberger, Fischer, Brox, "U-Net", MICCAI 2015, section 2; slides 34-36.
+    """
+
+    def forward(self, x: Array) -> Array:
+        self.check_input(x)
+        inside = self.inner.forward(x)
+        N, C, H, W = inside.shape
+        y = slabs.empty((N, C + x.shape[1], H, W), x.dtype)
+        y[:, :C] = inside
+        y[:, C:] = x
+        return self.keep(y, C)
+
+    def backward(self, dy: Array) -> Array:
+        C, = self.recall(dy)
+        return self.inner.backward(dy[:, :C]) + dy[:, C:]
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        N, C, *size = input_shape
+        inside = self.inner.output_shape(input_shape)
+        if len(size) != 2 or inside[2:] != tuple(size):
+            raise ValueError(f"Skip: expected an inner layer that keeps height and width, but it makes {inside} of "
+                             f"{tuple(input_shape)}, which cannot be concatenated. Where the inner layer halves and "
+                             "doubles, height and width must divide by 2 at each level.")
+        return (N, inside[1] + C, *size)
+
+
+class Residual(_Around):
+    """Add: y = x + scale * inner(x).
+
+    Notes
+    -----
+    dx = dy + scale * (inner's dx for dy), as both ways add.
+
+    References
+    ----------
+    He et al., "Deep Residual Learning", CVPR 2016, eq. 1; `scale` as in Wang et al., "ESRGAN", 2018, section 3.1.
+    """
+
+    def __init__(self, inner: Layer, scale: float = 1.0) -> None:
+        super().__init__(inner)
+        self.scale = float(scale)
+
+    def forward(self, x: Array) -> Array:
+        self.check_input(x)
+        return self.keep(x + self.scale * self.inner.forward(x))
+
+    def backward(self, dy: Array) -> Array:
+        self.recall(dy)
+        return dy + self.inner.backward(self.scale * dy)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        inside = self.inner.output_shape(input_shape)
+        if inside != tuple(input_shape):
+            raise ValueError(f"Residual: expected an inner layer that keeps the shape {tuple(input_shape)}, "
+                             f"but it makes {inside}, which cannot be added")
+        return inside
+
+    def arguments(self) -> str:
+        return repr(self.inner) + (f", scale={self.scale:g}" if self.scale != 1 else "")
+
+
+class Identity(Layer):
+    """y = x: a place holder where a network wants a layer."""
+
+    def forward(self, x: Array) -> Array:
+        return self.keep(self.check_input(x))
+
+    def backward(self, dy: Array) -> Array:
+        self.recall(dy)
+        return dy
+
+
+def generators(model: Layer) -> dict[str, np.random.Generator]:
+    """Return the random generators of the tree (those of dropout) by the name of their layer."""
+    return {name: layer.rng for name, layer in model.walk() if hasattr(layer, "rng")}

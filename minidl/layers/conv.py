@@ -1,0 +1,305 @@
+"""Conv2d and ConvTranspose2d: a small window of weights, the same at every place."""
+import numpy as np
+
+from minidl import slabs
+from minidl.layers.base import Layer, Parameter, Shape
+from minidl.layers.im2col import Pair, Window, columns, pair, scatter
+from minidl.layers.initialization import Rng, initial_weights, positive
+from minidl.slabs import Array
+
+
+def _options(layer: "Conv2d | ConvTranspose2d", **values: object) -> str:
+    """Return the arguments of a convolution as they would be typed; defaults are left out."""
+    defaults = {"stride": (1, 1), "padding": (0, 0), "output_padding": (0, 0), "dilation": (1, 1), "bias": True}
+    kernel = layer.kernel_size[0] if layer.kernel_size[0] == layer.kernel_size[1] else layer.kernel_size
+    text = f"{layer.in_channels}, {layer.out_channels}, {kernel}"
+    for name, value in values.items():
+        if value != defaults[name]:
+            same = isinstance(value, tuple) and value[0] == value[1]
+            text += f", {name}={value[0]!r}" if same else f", {name}={value!r}"  # type: ignore[index]
+    return text
+
+
+def _check_channels(layer: "Conv2d | ConvTranspose2d", shape: Shape) -> None:
+    if len(shape) != 4 or shape[1] != layer.in_channels:
+        hint = (" If the pictures are (N, H, W, C), pass x.transpose(0, 3, 1, 2)."
+                if len(shape) == 4 and shape[3] == layer.in_channels else "")
+        raise ValueError(f"{layer!r}: expected input of shape (N, {layer.in_channels}, H, W), "
+                         f"got {tuple(shape)}.{hint}")
+
+
+def _add_bias_gradient(layer: "Conv2d | ConvTranspose2d", dy: Array) -> None:
+    if layer.bias is not None:
+        layer.bias.grad += slabs.rows(dy).sum(axis=1)    # (O,); the bias is added at every place
+
+
+class Conv2d(Layer):
+    """Slide a window of weights over the picture and sum (2-D cross-correlation: the kernel is not flipped).
+
+    y[n, o, p, q] = bias[o] + sum_{c, i, j} weight[o, c, i, j] * x[n, c, p*stride + i*dilation - padding, ...]
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+    kernel_size, stride, dilation : int or pair (for rows, for columns)
+    padding : int, pair or "same"
+        Zeros around the picture. "same" (stride 1 only) keeps height and width; where the padding is odd,
+        as for even kernels, the extra zero is at the bottom and at the right.
+    bias : bool
+    init : {"kaiming", "torch"}
+        See `minidl.layers.initialization.initial_weights`.
+    rng : numpy.random.Generator, seed or None
+
+    Attributes
+    ----------
+    weight : Parameter, (out_channels, in_channels, kh, kw)
+    bias : Parameter, (out_channels,), or None
+
+    Raises
+    ------
+    ValueError
+        For input of another rank, number of channels or dtype, or smaller than the window.
+
+    Notes
+    -----
+    Shapes: x (N, C, H, W), y (N, O, Ho, Wo) with Ho = floor((H + 2 padding - dilation (kh - 1) - 1) / stride) + 1.
+
+    Forward. With columns = im2col(x), (C*kh*kw, N*Ho*Wo), and the weights as w, (O, C*kh*kw),
+
+        y = w @ columns + bias
+
+    and y, (O, N*Ho*Wo), is channel-major as it stands.
+
+    Backward. y is linear in w and in the columns, and col2im is im2col's adjoint:
+
+        dw = dy @ columns.T         db = sum of dy over pictures and places
+        dx = col2im(w.T @ dy)
+
+    Columns are the costly part: kh*kw times the size of their picture. Where C > O it is cheaper to have them on
+    y's side. A convolution from many channels to few *is* the adjoint ("transposed") convolution of the one from few to
+    many with the kernel flipped, w'[c, (o, i, j)] = weight[o, c, kh-1-i, kw-1-j], and the padding
+    dilation * (k - 1) - padding. With columns' = im2col(dy), (O*kh*kw, N*H*W),
+
+        y = col2im(w'.T @ x)        dw' = x @ columns'.T        dx = w' @ columns'
+
+    which is the first form read from right to left. (Stride 1 only: the product w'.T @ x is made at every pixel.)
+
+    References
+    ----------
+    Chellapilla, Puri, Simard, "High Performance Convolutional Neural Networks for Document Processing", 2006
+    (convolution as a matrix product); slides 15-21.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int | Pair, stride: int | Pair = 1,
+                 padding: int | Pair | str = 0, dilation: int | Pair = 1, bias: bool = True, *,
+                 init: str = "kaiming", rng: Rng = None) -> None:
+        self.in_channels = positive("Conv2d: in_channels", in_channels)
+        self.out_channels = positive("Conv2d: out_channels", out_channels)
+        self.kernel_size = pair("Conv2d: kernel_size", kernel_size)
+        self.stride = pair("Conv2d: stride", stride)
+        self.dilation = pair("Conv2d: dilation", dilation)
+        if isinstance(padding, str):
+            if padding != "same" or self.stride != (1, 1):
+                raise ValueError(f'Conv2d: expected padding of an integer, a pair, or "same" with stride 1, '
+                                 f"got padding={padding!r}, stride={stride!r}")
+            self.padding: Pair | str = "same"
+        else:
+            self.padding = pair("Conv2d: padding", padding, least=0)
+        fan_in = in_channels * self.kernel_size[0] * self.kernel_size[1]
+        weight, b = initial_weights((out_channels, in_channels, *self.kernel_size), (out_channels,), fan_in, init, rng)
+        self.weight = Parameter(weight)
+        self.bias = Parameter(b) if bias else None
+
+    @property
+    def window(self) -> Window:
+        """How the kernel slides over x."""
+        free = Window(self.kernel_size, self.stride, dilation=self.dilation)
+        if isinstance(self.padding, str):
+            before = (free.reach[0] // 2, free.reach[1] // 2)
+            after = (free.reach[0] - before[0], free.reach[1] - before[1])
+        else:
+            before = after = self.padding
+        return Window(self.kernel_size, self.stride, before, after, self.dilation)
+
+    def mirrored_window(self) -> Window | None:
+        """How the flipped kernel slides over y; None where columns belong on x's side (see Notes)."""
+        window, reach = self.window, self.window.reach
+        before = (reach[0] - window.before[0], reach[1] - window.before[1])
+        after = (reach[0] - window.after[0], reach[1] - window.after[1])
+        if self.in_channels <= self.out_channels or self.stride != (1, 1) or min(before + after) < 0:
+            return None
+        return Window(self.kernel_size, (1, 1), before, after, self.dilation)
+
+    def forward(self, x: Array) -> Array:
+        x = slabs.channel_major(self.check_input(x))
+        shape = self.output_shape(x.shape)
+        mirrored = self.mirrored_window()
+        if mirrored is None:
+            y = slabs.empty(shape, x.dtype)
+            w = self.weight.data.reshape(self.out_channels, -1)                # (O, C*kh*kw)
+            for part, cols in columns(x, self.window):
+                np.matmul(w, cols, out=slabs.rows(y[part]))                    # (O, n*Ho*Wo)
+        else:
+            y = scatter(flipped(self.weight.data).T, x, shape, mirrored)
+        if self.bias is not None:
+            y += self.bias.data[:, None, None]
+        return self.keep(y, x)
+
+    def backward(self, dy: Array) -> Array:
+        x, = self.recall(dy)
+        dy = slabs.channel_major(dy)
+        mirrored = self.mirrored_window()
+        if mirrored is None:
+            self.backward_parameters(dy)
+            w = self.weight.data.reshape(self.out_channels, -1)                # (O, C*kh*kw)
+            return scatter(w.T, dy, x.shape, self.window)
+        dx = slabs.empty(x.shape, x.dtype)
+        self._backward_mirrored(dy, x, mirrored, dx)
+        return dx
+
+    def backward_parameters(self, dy: Array) -> None:
+        x, = self.recall(dy)
+        dy = slabs.channel_major(dy)
+        mirrored = self.mirrored_window()
+        if mirrored is not None:
+            return self._backward_mirrored(dy, x, mirrored, None)
+        dw = self.weight.grad.reshape(self.out_channels, -1)                   # (O, C*kh*kw), a view
+        for part, cols in columns(x, self.window):
+            dw += slabs.rows(dy[part]) @ cols.T
+        _add_bias_gradient(self, dy)
+
+    def _backward_mirrored(self, dy: Array, x: Array, mirrored: Window, dx: Array | None) -> None:
+        """Do the backward pass with the columns on dy's side: one set of columns serves dw' and dx."""
+        w = flipped(self.weight.data)                                          # (C, O*kh*kw)
+        dw = np.zeros_like(w)
+        for part, cols in columns(dy, mirrored):
+            dw += slabs.rows(x[part]) @ cols.T
+            if dx is not None:
+                np.matmul(w, cols, out=slabs.rows(dx[part]))                   # (C, n*H*W)
+        by_place = dw.reshape(self.in_channels, self.out_channels, *self.kernel_size)
+        self.weight.grad += by_place.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1]
+        _add_bias_gradient(self, dy)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        _check_channels(self, input_shape)
+        N, _, H, W = input_shape
+        Ho, Wo = self.window.output_size(H, W)
+        if min(Ho, Wo) < 1:
+            reach = self.window.reach
+            raise ValueError(f"{self!r}: expected pictures, with their padding, of at least {reach[0] + 1} x "
+                             f"{reach[1] + 1} pixels, the size of the window, got shape {tuple(input_shape)}")
+        return (N, self.out_channels, Ho, Wo)
+
+    def arguments(self) -> str:
+        return _options(self, stride=self.stride, padding=self.padding, dilation=self.dilation,
+                        bias=self.bias is not None)
+
+
+def flipped(weight: Array) -> Array:
+    """Return w'[c, (o, i, j)] = weight[o, c, kh-1-i, kw-1-j], shape (C, O*kh*kw): see the notes of Conv2d."""
+    return weight[:, :, ::-1, ::-1].transpose(1, 0, 2, 3).reshape(weight.shape[1], -1)
+
+
+class ConvTranspose2d(Layer):
+    """The adjoint of a convolution: each input pixel paints its kernel, weighted, onto the output.
+
+    With stride 2 it doubles height and width, which makes it an upsampling whose weights are learnt.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+    kernel_size, stride, padding, dilation : int or pair
+        Those of the convolution (from output to input) that this layer is the adjoint of.
+    output_padding : int or pair
+        Rows and columns added at the bottom and right of the output. With a stride, several sizes shrink to the same
+        one; this says which is meant. Smaller than the stride.
+    bias : bool
+    init, rng
+        As for `Conv2d`.
+
+    Attributes
+    ----------
+    weight : Parameter, (in_channels, out_channels, kh, kw)
+    bias : Parameter, (out_channels,), or None
+
+    Notes
+    -----
+    Shapes: x (N, C, H, W), y (N, O, Ho, Wo) with
+    Ho = (H - 1) stride - 2 padding + dilation (kh - 1) + output_padding + 1.
+
+    Forward and backward are those of Conv2d with the roles of x and y exchanged. With w = weight as (C, O*kh*kw)
+    and columns = im2col(dy), (O*kh*kw, N*H*W):
+
+        y = col2im(w.T @ x) + bias      dw = x @ columns.T      dx = w @ columns
+
+    References
+    ----------
+    Dumoulin, Visin, "A guide to convolution arithmetic for deep learning", 2016, chapter 4; slide 24.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int | Pair, stride: int | Pair = 1,
+                 padding: int | Pair = 0, output_padding: int | Pair = 0, dilation: int | Pair = 1,
+                 bias: bool = True, *, init: str = "kaiming", rng: Rng = None) -> None:
+        self.in_channels = positive("ConvTranspose2d: in_channels", in_channels)
+        self.out_channels = positive("ConvTranspose2d: out_channels", out_channels)
+        self.kernel_size = pair("ConvTranspose2d: kernel_size", kernel_size)
+        self.stride = pair("ConvTranspose2d: stride", stride)
+        self.padding = pair("ConvTranspose2d: padding", padding, least=0)
+        self.output_padding = pair("ConvTranspose2d: output_padding", output_padding, least=0)
+        self.dilation = pair("ConvTranspose2d: dilation", dilation)
+        if any(extra >= s for extra, s in zip(self.output_padding, self.stride)):
+            raise ValueError("ConvTranspose2d: expected output_padding smaller than stride, got "
+                             f"output_padding={output_padding}, stride={stride}")
+        # PyTorch counts the fan of a transposed convolution on the weight's second axis, and so do its bounds.
+        fan_in = (out_channels if init == "torch" else in_channels) * self.kernel_size[0] * self.kernel_size[1]
+        weight, b = initial_weights((in_channels, out_channels, *self.kernel_size), (out_channels,), fan_in, init, rng)
+        self.weight = Parameter(weight)
+        self.bias = Parameter(b) if bias else None
+
+    @property
+    def window(self) -> Window:
+        """How the kernel slides over y."""
+        return Window(self.kernel_size, self.stride, self.padding, self.padding, self.dilation)
+
+    def forward(self, x: Array) -> Array:
+        x = slabs.channel_major(self.check_input(x))
+        w = self.weight.data.reshape(self.in_channels, -1)                     # (C, O*kh*kw)
+        y = scatter(w.T, x, self.output_shape(x.shape), self.window)
+        if self.bias is not None:
+            y += self.bias.data[:, None, None]
+        return self.keep(y, x)
+
+    def backward(self, dy: Array) -> Array:
+        x, = self.recall(dy)
+        dx = slabs.empty(x.shape, x.dtype)
+        self._backward(dy, x, dx)
+        return dx
+
+    def backward_parameters(self, dy: Array) -> None:
+        x, = self.recall(dy)
+        self._backward(dy, x, None)
+
+    def _backward(self, dy: Array, x: Array, dx: Array | None) -> None:
+        dy = slabs.channel_major(dy)
+        w = self.weight.data.reshape(self.in_channels, -1)                     # (C, O*kh*kw)
+        dw = self.weight.grad.reshape(w.shape)                                 # a view
+        for part, cols in columns(dy, self.window):                            # (O*kh*kw, n*H*W)
+            dw += slabs.rows(x[part]) @ cols.T
+            if dx is not None:
+                np.matmul(w, cols, out=slabs.rows(dx[part]))                   # (C, n*H*W)
+        _add_bias_gradient(self, dy)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        _check_channels(self, input_shape)
+        N, _, *size = input_shape
+        reach = self.window.reach
+        Ho, Wo = ((size[k] - 1) * self.stride[k] - 2 * self.padding[k] + reach[k] + self.output_padding[k] + 1
+                  for k in (0, 1))
+        if min(Ho, Wo) < 1:
+            raise ValueError(f"{self!r}: the padding leaves nothing of the output: {Ho} x {Wo} pixels for an "
+                             f"input of shape {tuple(input_shape)}")
+        return (N, self.out_channels, Ho, Wo)
+
+    def arguments(self) -> str:
+        return _options(self, stride=self.stride, padding=self.padding, output_padding=self.output_padding,
+                        dilation=self.dilation, bias=self.bias is not None)

@@ -1,0 +1,136 @@
+"""BatchNorm2d: every channel to mean 0 and variance 1, then a learnt scale and shift."""
+import numpy as np
+
+from minidl import slabs
+from minidl.layers.base import Layer, Parameter, Shape
+from minidl.layers.initialization import positive
+from minidl.slabs import Array
+
+
+class BatchNorm2d(Layer):
+    """y = weight * (x - mean) / sqrt(var + eps) + bias, with one mean and variance a channel.
+
+    Parameters
+    ----------
+    num_features : int
+        Channels C.
+    eps : float
+        Keeps a constant channel from dividing by 0.
+    momentum : float
+        Weight of the *new* batch in the running statistics (as in PyTorch).
+
+    Attributes
+    ----------
+    weight, bias : Parameter, (C,)
+        Called gamma and beta in the paper; born 1 and 0.
+    running_mean, running_var : array (C,)
+        Used in eval mode. In training mode the batch's own statistics are used, and
+        running = (1 - momentum) * running + momentum * batch, where the batch's variance is the unbiased one
+        (divided by m - 1), while the one that normalizes is biased (divided by m).
+    num_batches_tracked : int64 array ()
+
+    Raises
+    ------
+    ValueError
+        In training mode with a single value a channel, whose variance would be 0.
+
+    Notes
+    -----
+    Shapes: x and y (N, C, H, W); m = N*H*W values a channel.
+
+    Backward. Write xhat = (x - mean) / std, and g = weight * dy for dL/dxhat. x acts on the loss in three ways:
+    directly, through the mean and through the variance. A shift of all x changes nothing, so dx must be free of the
+    constant direction; neither does a scaling, so it must be free of xhat's direction. What is left of g / std is
+
+        dx = (g - mean(g) - xhat * mean(g * xhat)) / std
+
+    and dweight = sum(dy * xhat), dbias = sum(dy), so mean(g) = weight * dbias / m and
+    mean(g * xhat) = weight * dweight / m: the two sums serve both.
+
+    The variance is computed in two passes, mean((x - mean)^2): E[x^2] - E[x]^2 loses all digits where the mean is
+    large.
+
+    References
+    ----------
+    Ioffe, Szegedy, "Batch Normalization", ICML 2015, algorithm 1 and section 3; slides 15-36.
+    """
+
+    buffer_names = ("running_mean", "running_var", "num_batches_tracked")
+
+    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
+        self.num_features = positive("BatchNorm2d: num_features", num_features)
+        self.eps, self.momentum = eps, momentum
+        self.weight = Parameter(np.ones(num_features, np.float32))
+        self.bias = Parameter(np.zeros(num_features, np.float32))
+        self.running_mean = np.zeros(num_features, np.float32)
+        self.running_var = np.ones(num_features, np.float32)
+        self.num_batches_tracked = np.zeros((), np.int64)
+
+    def forward(self, x: Array) -> Array:
+        x = slabs.channel_major(self.check_input(x))
+        if not self.training:
+            return self._forward_eval(x)
+        y = slabs.empty(x.shape, x.dtype)
+        xs, ys = slabs.rows(x), slabs.rows(y)                      # (C, m)
+        C, m = xs.shape
+        mean, var = np.empty(C, x.dtype), np.empty(C, x.dtype)
+        for s in slabs.slabs(C, m * x.itemsize):
+            mean[s] = xs[s].mean(axis=1)
+            centred = np.subtract(xs[s], mean[s, None], out=ys[s])
+            var[s] = sums_of_products(centred, centred) / m
+            centred *= (self.weight.data[s] / np.sqrt(var[s] + self.eps))[:, None]
+            centred += self.bias.data[s, None]
+        self._track(mean, var * (m / (m - 1)))
+        return self.keep(y, x, mean, 1 / np.sqrt(var + self.eps))
+
+    def _forward_eval(self, x: Array) -> Array:
+        scale = self.weight.data / np.sqrt(self.running_var + self.eps)
+        shift = self.bias.data - self.running_mean * scale
+        y = x * scale[:, None, None]                               # keeps x's channel-major layout
+        y += shift[:, None, None]
+        return y
+
+    def _track(self, mean: Array, unbiased_var: Array) -> None:
+        """Move the running statistics towards the batch's."""
+        for running, batch in ((self.running_mean, mean), (self.running_var, unbiased_var)):
+            running += self.momentum * (batch - running)
+        self.num_batches_tracked += 1
+
+    def backward(self, dy: Array) -> Array:
+        x, mean, inverse_std = self.recall(dy)
+        dy = slabs.channel_major(dy)
+        dx = slabs.empty(x.shape, x.dtype)
+        xs, dys, dxs = slabs.rows(x), slabs.rows(dy), slabs.rows(dx)         # (C, m)
+        C, m = xs.shape
+        for s in slabs.slabs(C, m * x.itemsize):
+            xhat = np.subtract(xs[s], mean[s, None], out=dxs[s])
+            xhat *= inverse_std[s, None]
+            dbias = dys[s].sum(axis=1)
+            dweight = sums_of_products(dys[s], xhat)
+            self.bias.grad[s] += dbias
+            self.weight.grad[s] += dweight
+            xhat *= -(dweight / m)[:, None]                        # from here on dxs[s] becomes dx
+            xhat += dys[s]
+            xhat -= (dbias / m)[:, None]
+            xhat *= (self.weight.data[s] * inverse_std[s])[:, None]
+        return dx
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        if len(input_shape) != 4 or input_shape[1] != self.num_features:
+            raise ValueError(f"{self!r}: expected input of shape (N, {self.num_features}, H, W), "
+                             f"got {tuple(input_shape)}")
+        N, _, H, W = input_shape
+        if self.training and N * H * W == 1:
+            raise ValueError(f"{self!r}: expected more than one value a channel in training mode, "
+                             f"got shape {tuple(input_shape)}; use more pictures in a batch, or eval()")
+        return tuple(input_shape)
+
+    def arguments(self) -> str:
+        text = f"{self.num_features}"
+        text += f", eps={self.eps:g}" if self.eps != 1e-5 else ""
+        return text + (f", momentum={self.momentum:g}" if self.momentum != 0.1 else "")
+
+
+def sums_of_products(a: Array, b: Array) -> Array:
+    """Return sum_k a[i, k] * b[i, k] for each row i, without an array for the products."""
+    return np.einsum("ik,ik->i", a, b)

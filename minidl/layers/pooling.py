@@ -1,0 +1,124 @@
+"""MaxPool2d and AvgPool2d: one value for each window."""
+import numpy as np
+
+from minidl import slabs
+from minidl.layers.base import Layer, Shape
+from minidl.layers.im2col import Pair, Window, padded, pair, positions
+from minidl.slabs import Array
+
+
+class _Pool2d(Layer):
+    """What both poolings share: a window that slides over each channel by itself."""
+
+    def __init__(self, kernel_size: int | Pair, stride: int | Pair | None = None, padding: int | Pair = 0) -> None:
+        name = type(self).__name__
+        self.kernel_size = pair(f"{name}: kernel_size", kernel_size)
+        self.stride = self.kernel_size if stride is None else pair(f"{name}: stride", stride)
+        self.padding = pair(f"{name}: padding", padding, least=0)
+        if any(2 * p > k for p, k in zip(self.padding, self.kernel_size)):
+            raise ValueError(f"{name}: expected padding of at most half the kernel, "
+                             f"got padding={padding}, kernel_size={kernel_size}")
+        self.window = Window(self.kernel_size, self.stride, self.padding, self.padding)
+
+    def _views(self, x: Array, Ho: int, Wo: int) -> list[Array]:
+        """Return, for each pixel of the window in row-major order, the (N, C, Ho, Wo) view of what it sees."""
+        return [view for _, _, view in positions(x, self.window, Ho, Wo)]
+
+    def _inside(self, x: Array, shape: Shape) -> Array:
+        """Undo the padding: return the (N, C, H, W) middle of x."""
+        (top, left), (H, W) = self.padding, shape[2:]
+        return x[:, :, top:top + H, left:left + W]
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        if len(input_shape) != 4:
+            raise ValueError(f"{self!r}: expected input of shape (N, C, H, W), got {tuple(input_shape)}")
+        N, C, H, W = input_shape
+        Ho, Wo = self.window.output_size(H, W)
+        if min(Ho, Wo) < 1:
+            raise ValueError(f"{self!r}: expected pictures of at least the window's size, got {tuple(input_shape)}")
+        return (N, C, Ho, Wo)
+
+    def arguments(self) -> str:
+        def short(p: Pair) -> str:
+            return str(p[0] if p[0] == p[1] else p)
+        text = short(self.kernel_size)
+        text += f", stride={short(self.stride)}" if self.stride != self.kernel_size else ""
+        return text + (f", padding={short(self.padding)}" if self.padding != (0, 0) else "")
+
+
+class MaxPool2d(_Pool2d):
+    """The largest value of each window.
+
+    Parameters
+    ----------
+    kernel_size : int or pair (for rows, for columns)
+    stride : int or pair, optional
+        Without it, the windows lie side by side (stride = kernel_size).
+    padding : int or pair
+        At most half the kernel. It counts as minus infinity.
+
+    Notes
+    -----
+    Shapes: x (N, C, H, W), y (N, C, Ho, Wo) with Ho = floor((H + 2 padding - kh) / stride) + 1. Rows and columns at the
+    end that fill no window are left out.
+
+    Backward. Only the largest value of a window acts on y, so it receives all of dy, and the others 0. Where several
+    are equal, the first in row-major order receives it (as in PyTorch).
+
+    References
+    ----------
+    Slides 21-36.
+    """
+
+    def forward(self, x: Array) -> Array:
+        x = slabs.channel_major(self.check_input(x))
+        _, _, Ho, Wo = shape = self.output_shape(x.shape)
+        first, *others = self._views(padded(x, self.window, -np.inf), Ho, Wo)
+        y = slabs.empty(shape, x.dtype)
+        y[...] = first
+        for view in others:
+            np.maximum(y, view, out=y)
+        return self.keep(y, x, y)
+
+    def backward(self, dy: Array) -> Array:
+        x, y = self.recall(dy)
+        _, _, Ho, Wo = y.shape
+        x_padded = padded(x, self.window, -np.inf)
+        dx = slabs.zeros(x_padded.shape, x.dtype)
+        left = slabs.channel_major(dy).copy(order="K")     # what of dy has not found its maximum yet
+        for view, dx_view in zip(self._views(x_padded, Ho, Wo), self._views(dx, Ho, Wo)):
+            share = left * (view == y)
+            left -= share                                  # the first maximum took it; later ones find 0
+            dx_view += share
+        return slabs.channel_major(self._inside(dx, x.shape))
+
+
+class AvgPool2d(_Pool2d):
+    """The mean of each window. Parameters and shapes are those of `MaxPool2d`.
+
+    Notes
+    -----
+    The padding counts as zeros, and they count in the mean (as PyTorch's default does).
+
+    Backward. Every value of a window of k pixels acts on y with weight 1 / k, so it receives dy / k from each of its
+    windows.
+    """
+
+    def forward(self, x: Array) -> Array:
+        x = slabs.channel_major(self.check_input(x))
+        _, _, Ho, Wo = shape = self.output_shape(x.shape)
+        y = slabs.zeros(shape, x.dtype)
+        for view in self._views(padded(x, self.window), Ho, Wo):
+            y += view
+        y /= self.kernel_size[0] * self.kernel_size[1]
+        return self.keep(y, x.shape)
+
+    def backward(self, dy: Array) -> Array:
+        x_shape, = self.recall(dy)
+        N, C, H, W = x_shape
+        (ph, pw), (_, _, Ho, Wo) = self.padding, dy.shape
+        dx = slabs.zeros((N, C, H + 2 * ph, W + 2 * pw), dy.dtype)
+        share = slabs.channel_major(dy) / (self.kernel_size[0] * self.kernel_size[1])
+        for dx_view in self._views(dx, Ho, Wo):
+            dx_view += share
+        return slabs.channel_major(self._inside(dx, x_shape))

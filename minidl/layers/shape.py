@@ -1,0 +1,105 @@
+"""Layers that only move numbers: Flatten, Reshape, PixelShuffle. Their backward moves them back."""
+import math
+
+from minidl import slabs
+from minidl.layers.base import Layer, Shape
+from minidl.layers.initialization import positive
+from minidl.slabs import Array
+
+
+class Reshape(Layer):
+    """Give each sample another shape, in row-major order (slide 22).
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of one sample, without N.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Reshape((1, 6, 6))(np.zeros((5, 4, 3, 3))).shape
+    (5, 1, 6, 6)
+    """
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = tuple(positive("Reshape: shape", size) for size in shape)
+
+    def forward(self, x: Array) -> Array:
+        return self.keep(self.check_input(x).reshape(self.output_shape(x.shape)), x.shape)
+
+    def backward(self, dy: Array) -> Array:
+        x_shape, = self.recall(dy)
+        return dy.reshape(x_shape)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        if len(input_shape) < 1 or math.prod(input_shape[1:]) != math.prod(self.shape):
+            raise ValueError(f"{self!r}: expected samples of {math.prod(self.shape)} values, "
+                             f"got shape {tuple(input_shape)}")
+        return (input_shape[0], *self.shape)
+
+    def arguments(self) -> str:
+        return str(self.shape)
+
+
+class Flatten(Layer):
+    """Make one row of each sample: (N, C, H, W) -> (N, C*H*W), in row-major order (slide 1)."""
+
+    def forward(self, x: Array) -> Array:
+        return self.keep(self.check_input(x).reshape(self.output_shape(x.shape)), x.shape)
+
+    def backward(self, dy: Array) -> Array:
+        x_shape, = self.recall(dy)
+        return dy.reshape(x_shape)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        if len(input_shape) < 2:
+            raise ValueError(f"Flatten(): expected input of shape (N, ...), got {tuple(input_shape)}")
+        return (input_shape[0], math.prod(input_shape[1:]))
+
+
+class PixelShuffle(Layer):
+    """Make r x r blocks of pixels of groups of r*r channels: (N, C*r*r, H, W) -> (N, C, H*r, W*r).
+
+    y[n, c, h*r + i, w*r + j] = x[n, c*r*r + i*r + j, h, w]. Unlike a plain `Reshape` it keeps neighbours neighbours.
+
+    References
+    ----------
+    Shi et al., "Real-Time Single Image and Video Super-Resolution", CVPR 2016, eq. 4; contrast with slide 22.
+    """
+
+    def __init__(self, upscale_factor: int) -> None:
+        self.upscale_factor = positive("PixelShuffle: upscale_factor", upscale_factor)
+
+    def forward(self, x: Array) -> Array:
+        self.check_input(x)
+        y = slabs.empty(self.output_shape(x.shape), x.dtype)
+        self._move(x, y, back=False)
+        return self.keep(y, x.shape)
+
+    def backward(self, dy: Array) -> Array:
+        x_shape, = self.recall(dy)
+        dx = slabs.empty(x_shape, dy.dtype)
+        self._move(dx, dy, back=True)
+        return dx
+
+    def _move(self, x: Array, y: Array, back: bool) -> None:
+        """Copy from x to y, or back from y to x."""
+        r = self.upscale_factor
+        for i in range(r):
+            for j in range(r):
+                channels, pixels = x[:, i * r + j::r * r], y[:, :, i::r, j::r]     # both (N, C, H, W)
+                if back:
+                    channels[...] = pixels
+                else:
+                    pixels[...] = channels
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        r = self.upscale_factor
+        if len(input_shape) != 4 or input_shape[1] % (r * r):
+            raise ValueError(f"{self!r}: expected input of shape (N, C*{r * r}, H, W), got {tuple(input_shape)}")
+        N, C, H, W = input_shape
+        return (N, C // (r * r), H * r, W * r)
+
+    def arguments(self) -> str:
+        return str(self.upscale_factor)

@@ -1,0 +1,117 @@
+"""Upsample: more pixels, by nearest neighbour or by bilinear interpolation."""
+import numpy as np
+
+from minidl import slabs
+from minidl.layers.base import Layer, Shape
+from minidl.layers.im2col import Pair, pair
+from minidl.slabs import Array
+
+
+class Upsample(Layer):
+    """Enlarge height and width by whole factors.
+
+    Parameters
+    ----------
+    scale_factor : int or pair (for rows, for columns)
+    mode : {"nearest", "bilinear"}
+    align_corners : bool
+        Bilinear only. False: pixels are squares, and the picture's edges stay in place. True: pixels are points, and
+        the outermost ones stay in place.
+
+    Notes
+    -----
+    Shapes: x (N, C, H, W), y (N, C, H * sh, W * sw).
+
+    Both modes are linear, y = A x B.T for each channel's picture x, with A (Ho, H) and B (Wo, W) the matrices of
+    `interpolation_matrix`. Hence dx = A.T dy B: for "nearest", whose matrices only copy, that is the sum over each
+    block of sh x sw copies.
+
+    References
+    ----------
+    Slides 25-30.
+    """
+
+    def __init__(self, scale_factor: int | Pair = 2, mode: str = "nearest", align_corners: bool = False) -> None:
+        self.scale_factor = pair("Upsample: scale_factor", scale_factor)
+        if mode not in ("nearest", "bilinear"):
+            raise ValueError(f'Upsample: expected mode "nearest" or "bilinear", got {mode!r}')
+        if align_corners and mode == "nearest":
+            raise ValueError('Upsample: align_corners is for mode "bilinear" only')
+        self.mode, self.align_corners = mode, align_corners
+
+    def forward(self, x: Array) -> Array:
+        x = slabs.channel_major(self.check_input(x))
+        shape = self.output_shape(x.shape)
+        y = slabs.empty(shape, x.dtype)
+        if self.mode == "nearest":
+            for copy in self._copies(y):
+                copy[...] = x
+        else:
+            A, B = self._matrices(x.shape, x.dtype)
+            np.matmul(A, x.transpose(1, 0, 2, 3) @ B.T, out=y.transpose(1, 0, 2, 3))
+        return self.keep(y, x.shape)
+
+    def backward(self, dy: Array) -> Array:
+        x_shape, = self.recall(dy)
+        dy = slabs.channel_major(dy)
+        if self.mode == "bilinear":
+            A, B = self._matrices(x_shape, dy.dtype)
+            return (A.T @ (dy.transpose(1, 0, 2, 3) @ B)).transpose(1, 0, 2, 3)
+        first, *others = self._copies(dy)
+        dx = slabs.empty(x_shape, dy.dtype)
+        dx[...] = first
+        for copy in others:
+            dx += copy
+        return dx
+
+    def _copies(self, y: Array) -> list[Array]:
+        """Return the sh * sw interleaved (N, C, H, W) views of y, each a copy of x."""
+        sh, sw = self.scale_factor
+        return [y[:, :, i::sh, j::sw] for i in range(sh) for j in range(sw)]
+
+    def _matrices(self, x_shape: Shape, dtype: np.dtype) -> tuple[Array, Array]:
+        A, B = (interpolation_matrix(size, scale, self.mode, self.align_corners).astype(dtype)
+                for size, scale in zip(x_shape[2:], self.scale_factor))
+        return A, B
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        if len(input_shape) != 4:
+            raise ValueError(f"{self!r}: expected input of shape (N, C, H, W), got {tuple(input_shape)}")
+        N, C, H, W = input_shape
+        return (N, C, H * self.scale_factor[0], W * self.scale_factor[1])
+
+    def arguments(self) -> str:
+        sh, sw = self.scale_factor
+        text = f"{sh if sh == sw else (sh, sw)}, {self.mode!r}"
+        return text + (", align_corners=True" if self.align_corners else "")
+
+
+def interpolation_matrix(size: int, scale: int, mode: str = "bilinear", align_corners: bool = False) -> Array:
+    """Return the (size * scale, size) matrix that enlarges a row of `size` pixels; each of its rows sums to 1.
+
+    Notes
+    -----
+    Output pixel i lies, in units of input pixels, at (i + 1/2) / scale - 1/2, or with `align_corners` at
+    i * (size - 1) / (size * scale - 1). "bilinear" mixes the two neighbours by their nearness; before the first and
+    behind the last pixel there is only one. "nearest" copies pixel floor(i / scale).
+
+    Examples
+    --------
+    >>> interpolation_matrix(2, 2)                      # slide 29: 1, 5 become 1, 2, 4, 5
+    array([[1.  , 0.  ],
+           [0.75, 0.25],
+           [0.25, 0.75],
+           [0.  , 1.  ]])
+    """
+    i = np.arange(size * scale)
+    matrix = np.zeros((size * scale, size))
+    if mode == "nearest":
+        matrix[i, i // scale] = 1
+        return matrix
+    at = i * (size - 1) / max(1, size * scale - 1) if align_corners else (i + 0.5) / scale - 0.5
+    at = at.clip(0, size - 1)
+    left = np.floor(at).astype(int)
+    right = np.minimum(left + 1, size - 1)
+    np.add.at(matrix, (i, left), 1 - (at - left))       # left and right may be the same pixel: add, not assign
+    np.add.at(matrix, (i, right), at - left)
+    return matrix

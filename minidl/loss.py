@@ -1,0 +1,231 @@
+"""Losses: one number that says how wrong a prediction is, and its derivative with respect to the prediction.
+
+    value = loss.forward(prediction, target)      # a float (also: loss(prediction, target))
+    dprediction = loss.backward()                 # goes into model.backward
+"""
+from typing import Any
+
+import numpy as np
+
+from minidl.layers.activation import sigmoid
+from minidl.slabs import Array
+
+
+class Loss:
+    """What all losses share. A loss remembers its latest forward; `backward` without one is refused."""
+
+    _cache: tuple[Any, ...] | None = None
+
+    def __init__(self, reduction: str = "mean") -> None:
+        if reduction not in ("mean", "sum"):
+            raise ValueError(f'{type(self).__name__}: expected reduction "mean" or "sum", got {reduction!r}')
+        self.reduction = reduction
+
+    def forward(self, prediction: Array, target: Array) -> float:
+        raise NotImplementedError
+
+    def backward(self) -> Array:
+        raise NotImplementedError
+
+    def __call__(self, prediction: Array, target: Array) -> float:
+        return self.forward(prediction, target)
+
+    def recall(self) -> Any:
+        if self._cache is None:
+            raise RuntimeError(f"{type(self).__name__}: backward needs a forward before it")
+        return self._cache
+
+    def check_prediction(self, prediction: Array) -> None:
+        if not isinstance(prediction, np.ndarray) or prediction.dtype.kind != "f" or prediction.size == 0:
+            got = (f"{prediction.dtype} of shape {prediction.shape}" if isinstance(prediction, np.ndarray)
+                   else f"a {type(prediction).__name__}")
+            raise ValueError(f"{type(self).__name__}: expected predictions as a non-empty NumPy array of "
+                             f"floating-point numbers, got {got}")
+
+
+class CrossEntropyLoss(Loss):
+    """Cross entropy between the softmax of the logits and the true classes: -log of the true class's probability.
+
+    Parameters
+    ----------
+    weight : array (K,), optional
+        How much each class counts.
+    ignore_index : int, optional
+        Labels of this value are left out.
+    reduction : {"mean", "sum"}
+        "mean" divides by the sum of the weights of all labels that count: without `weight`, by their number, which for
+        label maps is N*H*W (slide 14).
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, labels are no integers or outside 0..K-1 (the first such label and its place are named),
+        or no label is left to count.
+
+    Notes
+    -----
+    Shapes: logits (N, K) with labels (N,), or logits (N, K, H, W) with labels (N, H, W).
+
+    With p = softmax(z) over the classes and y the true class, the loss at one place is
+
+        L = -log p_y = log(sum_k exp(z_k)) - z_y
+
+    which needs no logarithm of a small p: shifted by the largest z it is exact for all logits.
+    Backward: dL/dz_k = p_k - 1[k = y], "softmax minus one-hot", times the place's share in the mean.
+
+    References
+    ----------
+    Slides 9, 10 and 12-14.
+
+    Examples
+    --------
+    >>> loss = CrossEntropyLoss()
+    >>> round(loss(np.log([[0.1, 0.6, 0.3]]), np.array([1])), 3)     # slide 10: -ln 0.6
+    0.511
+    >>> loss.backward().round(1)
+    array([[ 0.1, -0.4,  0.3]])
+    """
+
+    def __init__(self, weight: Array | None = None, ignore_index: int | None = None, reduction: str = "mean") -> None:
+        super().__init__(reduction)
+        self.weight = None if weight is None else np.asarray(weight)
+        if self.weight is not None and (self.weight.ndim != 1 or not np.all(self.weight >= 0)):
+            raise ValueError(f"CrossEntropyLoss: expected weight as one number >= 0 a class, got {weight!r}")
+        self.ignore_index = ignore_index
+
+    def forward(self, prediction: Array, target: Array) -> float:
+        logits, labels = prediction, np.asarray(target)
+        self._check(logits, labels)
+        counts = np.ones(labels.shape, bool) if self.ignore_index is None else labels != self.ignore_index
+        safe = np.where(counts, labels, 0)[:, None]                        # (N, 1, H, W), any class where ignored
+        share = counts.astype(logits.dtype)[:, None]                       # (N, 1, H, W), weight of each place
+        if self.weight is not None:
+            share *= self.weight.astype(logits.dtype)[safe]
+        total = float(share.sum(dtype=np.float64))
+        if total == 0:
+            raise ValueError("CrossEntropyLoss: no label is left to count (all are ignore_index or of weight 0)")
+        if self.reduction == "mean":
+            share /= total
+        shifted = logits - logits.max(axis=1, keepdims=True)               # (N, K, H, W)
+        exp = np.exp(shifted)
+        exp_sum = exp.sum(axis=1, keepdims=True)                           # (N, 1, H, W)
+        losses = np.log(exp_sum) - np.take_along_axis(shifted, safe, axis=1)
+        self._cache = (exp, exp_sum, safe, share)
+        return float((losses * share).sum(dtype=np.float64))
+
+    def backward(self) -> Array:
+        exp, exp_sum, safe, share = self.recall()
+        dlogits = exp / exp_sum                                            # softmax (N, K, H, W)
+        at_label = np.take_along_axis(dlogits, safe, axis=1) - 1           # minus one-hot
+        np.put_along_axis(dlogits, safe, at_label, axis=1)
+        dlogits *= share
+        return dlogits
+
+    def _check(self, logits: Array, labels: Array) -> None:
+        self.check_prediction(logits)
+        if logits.ndim not in (2, 4) or labels.shape != logits.shape[:1] + logits.shape[2:]:
+            raise ValueError("CrossEntropyLoss: expected logits (N, K) with labels (N,), or logits (N, K, H, W) with "
+                             f"labels (N, H, W), got logits {logits.shape} with labels {labels.shape}")
+        K = logits.shape[1]
+        if labels.dtype.kind not in "iu":
+            raise ValueError(f"CrossEntropyLoss: expected integer labels, got dtype {labels.dtype}")
+        if self.weight is not None and len(self.weight) != K:
+            raise ValueError(f"CrossEntropyLoss: expected {K} class weights, as many as logits, got {len(self.weight)}")
+        if labels.min() >= 0 and labels.max() < K:
+            return                                                         # the usual case, found out quickly
+        outside = (labels < 0) | (labels >= K)
+        if self.ignore_index is not None:
+            outside &= labels != self.ignore_index
+        if outside.any():
+            place = tuple(int(i) for i in np.argwhere(outside)[0])
+            raise ValueError(f"CrossEntropyLoss: expected labels 0..{K - 1}, got {labels[place]} at {place}")
+
+
+class _ElementwiseLoss(Loss):
+    """A loss that compares prediction and target number by number, then averages (or sums).
+
+    Prediction and target have the same, arbitrary shape.
+    """
+
+    def values(self, prediction: Array, target: Array) -> Array:
+        """Return the loss of each element."""
+        raise NotImplementedError
+
+    def derivatives(self, prediction: Array, target: Array) -> Array:
+        """Return the derivative of each element's loss with respect to its prediction."""
+        raise NotImplementedError
+
+    def forward(self, prediction: Array, target: Array) -> float:
+        self.check_prediction(prediction)
+        if not isinstance(target, np.ndarray) or target.shape != prediction.shape or target.dtype.kind not in "fiub":
+            got = f"{target.dtype} {target.shape}" if isinstance(target, np.ndarray) else f"a {type(target).__name__}"
+            raise ValueError(f"{type(self).__name__}: expected targets of the predictions' shape {prediction.shape}, "
+                             f"got {got}")
+        target = target.astype(prediction.dtype, copy=False)
+        self._cache = (prediction, target)
+        total = float(self.values(prediction, target).sum(dtype=np.float64))
+        return total / prediction.size if self.reduction == "mean" else total
+
+    def backward(self) -> Array:
+        prediction, target = self.recall()
+        d = self.derivatives(prediction, target)
+        return d / prediction.size if self.reduction == "mean" else d
+
+
+class MSELoss(_ElementwiseLoss):
+    """Mean squared error: the mean of (prediction - target)^2, in the target's unit squared.
+
+    Derivative: 2 (prediction - target), divided by the number of elements.
+
+    References
+    ----------
+    Slide 11.
+
+    Examples
+    --------
+    >>> round(MSELoss()(np.array([2.06, -4.36, -0.65]), np.array([11.18, 11.66, 8.97])), 2)
+    144.12
+    """
+
+    def values(self, prediction: Array, target: Array) -> Array:
+        return (prediction - target) ** 2
+
+    def derivatives(self, prediction: Array, target: Array) -> Array:
+        return 2 * (prediction - target)
+
+
+class L1Loss(_ElementwiseLoss):
+    """Mean absolute error: the mean of |prediction - target|, in the target's unit.
+
+    Derivative: the sign of prediction - target (0 where they are equal), divided by the number of elements.
+    """
+
+    def values(self, prediction: Array, target: Array) -> Array:
+        return np.abs(prediction - target)
+
+    def derivatives(self, prediction: Array, target: Array) -> Array:
+        return np.sign(prediction - target)
+
+
+class BCEWithLogitsLoss(_ElementwiseLoss):
+    """Binary cross entropy between sigmoid(prediction) and targets in [0, 1].
+
+    Notes
+    -----
+    With p = sigmoid(z): L = -t log p - (1 - t) log(1 - p) = max(z, 0) - t z + log(1 + exp(-|z|)), which never overflows.
+    Derivative: p - t, the two-class form of "softmax minus one-hot".
+
+    Raises
+    ------
+    ValueError
+        Also if a target is outside [0, 1].
+    """
+
+    def values(self, prediction: Array, target: Array) -> Array:
+        if not (target.min() >= 0 and target.max() <= 1):
+            raise ValueError("BCEWithLogitsLoss: expected targets in [0, 1], "
+                             f"got {target.min():g} to {target.max():g}")
+        return np.maximum(prediction, 0) - prediction * target + np.log1p(np.exp(-np.abs(prediction)))
+
+    def derivatives(self, prediction: Array, target: Array) -> Array:
+        return sigmoid(prediction) - target

@@ -1,0 +1,216 @@
+"""Optimizers: how gradients become steps; and a schedule for the step size."""
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from minidl.layers.base import Parameter
+from minidl.slabs import Array
+
+BLOCK = 2**15  # elements; a block of each array an update reads stays in the cache between its operations
+
+
+class Optimizer:
+    """What all optimizers share: the parameters of a model, laid out as one long vector.
+
+    All parameters move into one flat array, and all gradients into another; ``Parameter.data`` and ``Parameter.grad``
+    become views of them. An update is then a few operations on long vectors instead of a few on each small array.
+
+    Parameters
+    ----------
+    parameters : sequence of Parameter
+    lr : float
+        Learning rate.
+    weight_decay : float
+        Adds weight_decay * p to the gradient of each parameter p (the derivative of weight_decay/2 * |p|^2, as in
+        PyTorch's SGD and Adam).
+
+    Raises
+    ------
+    ValueError
+        For no parameters, one given twice, different dtypes, or negative settings.
+    RuntimeError
+        In `step`, if the parameters have meanwhile been given to another optimizer or converted.
+    """
+
+    state_names: tuple[str, ...] = ()  # vectors as long as all parameters, part of the state
+
+    def __init__(self, parameters: Sequence[Parameter], lr: float, weight_decay: float = 0.0) -> None:
+        self.parameters = list(parameters)
+        name = type(self).__name__
+        if not self.parameters:
+            raise ValueError(f"{name}: expected at least one parameter, got none")
+        if len({id(p) for p in self.parameters}) != len(self.parameters):
+            raise ValueError(f"{name}: a parameter is given twice")
+        dtypes = sorted({str(p.data.dtype) for p in self.parameters})
+        if len(dtypes) > 1:
+            raise ValueError(f"{name}: expected parameters of one dtype, got {' and '.join(dtypes)}")
+        for what, value in (("lr", lr), ("weight_decay", weight_decay)):
+            if not (0 <= value < math.inf):
+                raise ValueError(f"{name}: expected {what} >= 0, got {value}")
+        self.lr, self.weight_decay = float(lr), float(weight_decay)
+        self.steps = 0
+        self.data, self.grad = self._flatten()
+
+    def _flatten(self) -> tuple[Array, Array]:
+        data = np.concatenate([p.data.ravel() for p in self.parameters])
+        grad = np.concatenate([p.grad.ravel() for p in self.parameters])
+        start = 0
+        for p in self.parameters:
+            stop = start + p.data.size
+            p.data = data[start:stop].reshape(p.data.shape)
+            p.grad = grad[start:stop].reshape(p.grad.shape)
+            start = stop
+        return data, grad
+
+    def zero_grad(self) -> None:
+        self.grad[...] = 0
+
+    def step(self) -> None:
+        """Move the parameters one step against their gradients."""
+        if any(p.data.base is not self.data or p.grad.base is not self.grad for p in self.parameters):
+            raise RuntimeError(f"{type(self).__name__}: the parameters no longer belong to this optimizer (another one "
+                               "was made for them, or the model was converted); make a new one")
+        self.steps += 1
+        for block in self._blocks():
+            gradient = self.grad[block]
+            if self.weight_decay:
+                gradient = gradient + self.weight_decay * self.data[block]
+            self.update(block, gradient)
+
+    def _blocks(self) -> Iterator[slice]:
+        for start in range(0, self.data.size, BLOCK):
+            yield slice(start, min(start + BLOCK, self.data.size))
+
+    def update(self, block: slice, gradient: Array) -> None:
+        """Update ``self.data[block]``; `gradient` belongs to the same block and must not be written to."""
+        raise NotImplementedError
+
+    def state_dict(self) -> dict[str, Array]:
+        """Return {name: array} of all that a later `load_state_dict` needs to go on as if nothing had happened."""
+        state = {name: getattr(self, name).copy() for name in self.state_names}
+        return state | {"steps": np.array(self.steps), "lr": np.array(self.lr)}
+
+    def load_state_dict(self, state: dict[str, Array]) -> None:
+        """Restore what `state_dict` returned; ValueError if names or sizes differ."""
+        expected = {name: getattr(self, name).shape for name in self.state_names} | {"steps": (), "lr": ()}
+        got = {name: np.shape(value) for name, value in state.items()}
+        if got != expected:
+            raise ValueError(f"{type(self).__name__}.load_state_dict: expected the arrays {expected}, got {got}")
+        for name in self.state_names:
+            getattr(self, name)[...] = state[name]
+        self.steps, self.lr = int(state["steps"]), float(state["lr"])
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent, with momentum.
+
+    velocity = momentum * velocity + gradient;  p = p - lr * velocity
+
+    The first velocity is the first gradient (the velocity starts at 0).
+
+    References
+    ----------
+    Sutskever et al., "On the importance of initialization and momentum in deep learning", ICML 2013 (in PyTorch's form,
+    where lr multiplies the velocity).
+    """
+
+    state_names = ("velocity",)
+
+    def __init__(self, parameters: Sequence[Parameter], lr: float, momentum: float = 0.0,
+                 weight_decay: float = 0.0) -> None:
+        super().__init__(parameters, lr, weight_decay)
+        if not 0 <= momentum < 1:
+            raise ValueError(f"SGD: expected momentum in [0, 1), got {momentum}")
+        self.momentum = momentum
+        self.velocity = np.zeros_like(self.data)
+
+    def update(self, block: slice, gradient: Array) -> None:
+        velocity = self.velocity[block]
+        velocity *= self.momentum
+        velocity += gradient
+        self.data[block] -= self.lr * velocity
+
+
+class Adam(Optimizer):
+    """Steps of about lr in each parameter: the gradient's running mean, divided by its running size.
+
+        m = b1 m + (1 - b1) g          v = b2 v + (1 - b2) g^2
+        p = p - lr * (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
+
+    m and v start at 0, which makes them too small at first; dividing by 1 - b^t after t steps corrects that.
+
+    References
+    ----------
+    Kingma, Ba, "Adam", ICLR 2015, algorithm 1.
+    """
+
+    state_names = ("m", "v")
+
+    def __init__(self, parameters: Sequence[Parameter], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
+                 eps: float = 1e-8, weight_decay: float = 0.0) -> None:
+        super().__init__(parameters, lr, weight_decay)
+        if not all(0 <= beta < 1 for beta in betas):
+            raise ValueError(f"Adam: expected betas in [0, 1), got {betas}")
+        self.betas, self.eps = betas, eps
+        self.m, self.v = np.zeros_like(self.data), np.zeros_like(self.data)
+
+    def update(self, block: slice, gradient: Array) -> None:
+        b1, b2 = self.betas
+        m, v = self.m[block], self.v[block]
+        m += (1 - b1) * (gradient - m)
+        v *= b2
+        v += (1 - b2) * gradient * gradient
+        denominator = np.sqrt(v)
+        denominator /= math.sqrt(1 - b2**self.steps)
+        denominator += self.eps
+        self.data[block] -= self.lr / (1 - b1**self.steps) * m / denominator
+
+
+class CosineSchedule:
+    """Let the learning rate fall from the optimizer's lr to `final_lr` along half a cosine.
+
+        lr(t) = final_lr + (lr - final_lr) * (1 + cos(pi * t / steps)) / 2
+
+    Large steps first, to get near; small ones last, to settle. Call `step` after each optimizer step.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+    steps : int
+        Steps until `final_lr` is reached; it stays there.
+    final_lr : float
+    warmup : int
+        Steps at the start over which lr rises in a straight line instead.
+
+    References
+    ----------
+    Loshchilov, Hutter, "SGDR", ICLR 2017, eq. 5 (without restarts).
+    """
+
+    def __init__(self, optimizer: Optimizer, steps: int, final_lr: float = 0.0, warmup: int = 0) -> None:
+        if not (steps >= 1 and 0 <= warmup < steps and final_lr >= 0):
+            raise ValueError("CosineSchedule: expected steps >= 1, 0 <= warmup < steps and final_lr >= 0, got "
+                             f"steps={steps}, warmup={warmup}, final_lr={final_lr}")
+        self.optimizer, self.steps, self.final_lr, self.warmup = optimizer, steps, final_lr, warmup
+        self.first_lr = optimizer.lr
+        self.t = 0
+        optimizer.lr = self.lr(0)
+
+    def lr(self, t: int) -> float:
+        """Return the learning rate of the step after t steps."""
+        if t < self.warmup:
+            return self.first_lr * (t + 1) / (self.warmup + 1)
+        done = min(1.0, (t - self.warmup) / (self.steps - self.warmup))
+        return self.final_lr + (self.first_lr - self.final_lr) * (1 + math.cos(math.pi * done)) / 2
+
+    def step(self) -> None:
+        self.t += 1
+        self.optimizer.lr = self.lr(self.t)
+
+    def state_dict(self) -> dict[str, Array]:
+        return {"t": np.array(self.t), "first_lr": np.array(self.first_lr), "steps": np.array(self.steps)}
+
+    def load_state_dict(self, state: dict[str, Array]) -> None:
+        self.t, self.first_lr, self.steps = int(state["t"]), float(state["first_lr"]), int(state["steps"])
+        self.optimizer.lr = self.lr(self.t)

@@ -1,0 +1,580 @@
+"""Figures of the lessons: predictions, learning curves, scores, contact sheets.
+
+Every function builds and returns a `matplotlib.figure.Figure` without pyplot: no window, no display and no
+global state are needed. :func:`save` writes it.
+
+Layout is done by hand, in pixels of a figure at 100 dpi and from the top left corner, because a label map must
+be seen as it is: each of its pixels becomes a square of a whole number of figure pixels, at 100 dpi as at any
+multiple of it. Texts are measured before they are placed, and shortened where they would not fit.
+"""
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.patches import Rectangle
+from matplotlib.textpath import TextPath
+from matplotlib.ticker import MaxNLocator
+
+from minidl.slabs import Array
+
+CLASS_NAMES = ("object", "background", "border")
+# Told apart by lightness as well as by hue: medium orange, dark blue-grey, pale yellow.
+CLASS_COLORS = ("#E8862E", "#4A6378", "#FFF3B8")
+# Lines and bars of several models (after Okabe and Ito, safe for colour-blind readers).
+LINE_COLORS = ("#0072B2", "#D55E00", "#009E73", "#B5588F", "#8A6D00", "#3D9BD1", "#5A5A5A")
+
+INK, QUIET, GRID = "#222B33", "#5F6B76", "#E1E6EA"
+TITLE, TEXT, SMALL = 10.0, 8.5, 7.5  # font sizes in points
+MARGIN = 12                          # figure pixels around everything
+FORMATS = (".png", ".svg", ".pdf")
+
+
+def save(figure: Figure, path: str | os.PathLike[str], dpi: float = 100) -> Path:
+    """Write a figure as png, svg or pdf, after the path's suffix, and return the path.
+
+    Missing folders are made. The file appears complete or not at all: it is written under a temporary name
+    and then renamed. It holds no date and no random identifiers, so equal figures give equal files.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in FORMATS:
+        raise ValueError(f"save: the file name must end in {', '.join(FORMATS)}, got {path.name!r}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    kind = path.suffix.lower()[1:]
+    metadata = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}[kind]
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with matplotlib.rc_context({"svg.hashsalt": "minidl"}):
+            figure.savefig(temporary, format=kind, dpi=dpi, metadata=metadata)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+# Arrays as colours
+
+def colorize(labels: Any, colors: Sequence[str] = CLASS_COLORS) -> Array:
+    """Turn a label map (H, W) of integers into a picture (H, W, 3) of floats in [0, 1], one colour a class."""
+    labels = np.asarray(labels)
+    if labels.ndim != 2 or not np.issubdtype(labels.dtype, np.integer):
+        raise ValueError(f"colorize: expected integer labels of shape (H, W), got {labels.dtype} {labels.shape}")
+    wrong = (labels < 0) | (labels >= len(colors))
+    if wrong.any():
+        raise ValueError(f"colorize: labels must lie in 0..{len(colors) - 1} (there are {len(colors)} colours), "
+                         f"got {labels[wrong][0]}")
+    return np.array([to_rgb(color) for color in colors])[labels]  # (H, W, 3)
+
+
+def overlay(image: Any, labels: Any, alpha: float = 0.5, colors: Sequence[str] = CLASS_COLORS) -> Array:
+    """Lay the class colours over a picture (3, H, W): alpha 0 is the picture, 1 the colours. Returns (H, W, 3)."""
+    if not 0 <= alpha <= 1:
+        raise ValueError(f"overlay: alpha must lie in [0, 1], got {alpha}")
+    picture, layer = shown(image, "overlay"), colorize(labels, colors)
+    if picture.shape != layer.shape:
+        raise ValueError("overlay: expected labels of the picture's height and width "
+                         f"{picture.shape[:2]}, got {layer.shape[:2]}")
+    return (1 - alpha) * picture + alpha * layer
+
+
+def shown(image: Any, caller: str) -> Array:
+    """Turn a picture (3, H, W), uint8 or float in [0, 1], into (H, W, 3) float64 in [0, 1]."""
+    image = np.asarray(image)
+    if image.ndim != 3 or image.shape[0] != 3:
+        raise ValueError(f"{caller}: expected a picture of shape (3, H, W), got {image.shape}")
+    if image.dtype == np.uint8:
+        return image.transpose(1, 2, 0) / 255
+    if not np.issubdtype(image.dtype, np.floating):
+        raise ValueError(f"{caller}: pictures are uint8, or floats in [0, 1]; got {image.dtype}")
+    low, high = float(image.min()), float(image.max())
+    if not (low >= -1e-3 and high <= 1 + 1e-3):  # rounding may overshoot a little; nan fails as well
+        raise ValueError(f"{caller}: pictures of floats must lie in [0, 1], got values from {low:g} to {high:g}. "
+                         "If the pictures were normalized, undo that first.")
+    return np.clip(image.transpose(1, 2, 0).astype(np.float64), 0, 1)
+
+
+# Figures
+
+def prediction_grid(images: Any, labels: Any, predictions: Any, names: Sequence[str] | None = None,
+                    titles: Sequence[str] | None = None, class_names: Sequence[str] = CLASS_NAMES,
+                    notes: Sequence[str] | Mapping[str, Sequence[str]] | None = None, columns: int = 1,
+                    title: str | None = None, colors: Sequence[str] = CLASS_COLORS, cell: int = 136) -> Figure:
+    """Show samples in rows: the picture, the true label map, and one or several predicted ones.
+
+    Parameters
+    ----------
+    images : (N, 3, H, W)
+        uint8, or floats in [0, 1].
+    labels : (N, H, W) integers
+        True classes.
+    predictions : (N, H, W) integers, or a dict of them
+        Predicted classes, or {"U-Net": classes, "without skips": classes} for a column each.
+    names : N strings, optional
+        Written above each sample, on the left.
+    titles : strings, optional
+        Heads of the columns; "picture", "truth", and "prediction" or the models' names if left out.
+    class_names : strings
+        The legend's entries, in the order of the classes.
+    notes : N strings, or a dict of N strings for each model, optional
+        Written above each sample on the right; those of a dict above each model's own prediction.
+    columns : int
+        Samples side by side: 2 turns eight samples into a landscape figure.
+    title : str, optional
+        Headline.
+    colors : strings
+        The classes' colours.
+    cell : int
+        Wanted width of one picture in figure pixels. It is rounded to a whole multiple of W (or, for W more
+        than that, to a whole fraction).
+    """
+    images, labels = np.asarray(images), np.asarray(labels)
+    if images.ndim != 4 or images.shape[1] != 3 or not images.size:
+        raise ValueError(f"prediction_grid: expected images of shape (N, 3, H, W), got {images.shape}")
+    N, _, H, W = images.shape
+    models = dict(predictions) if isinstance(predictions, Mapping) else {"prediction": predictions}
+    maps = {"labels": labels, **{f"predictions of {name!r}": np.asarray(values) for name, values in models.items()}}
+    for what, values in maps.items():
+        if values.shape != (N, H, W):
+            raise ValueError(f"prediction_grid: expected {what} of shape {(N, H, W)}, got {values.shape}")
+    heads = list(titles) if titles is not None else ["picture", "truth", *models]
+    counted("prediction_grid", "titles", heads, 2 + len(models))
+    counted("prediction_grid", "names", names, N)
+    if isinstance(notes, Mapping):
+        if set(notes) != set(models):
+            raise ValueError(f"prediction_grid: expected notes for {list(models)}, got notes for {list(notes)}")
+        for model, lines in notes.items():
+            counted("prediction_grid", f"notes for {model!r}", lines, N)
+    else:
+        counted("prediction_grid", "notes", notes, N)
+    if columns < 1 or len(class_names) > len(colors):
+        raise ValueError("prediction_grid: expected columns >= 1 and a colour for each class, "
+                         f"got columns {columns}, {len(class_names)} class names and {len(colors)} colours")
+
+    width = whole_multiple(W, cell)                       # of one picture, in figure pixels
+    height = max(1, round(H * width / W))
+    gap, block_gap, caption = 4, 28, 18 if names is not None or notes is not None else 0
+    block = len(heads) * (width + gap) - gap              # width of one sample
+    columns = min(columns, N)
+    rows = math.ceil(N / columns)
+    inner = columns * (block + block_gap) - block_gap
+    legend = legend_lines(class_names, inner)
+    top = MARGIN + (28 if title else 0) + 20              # where the first sample starts
+    row = caption + height + (10 if caption else gap)
+    figure = blank(inner + 2 * MARGIN, top + rows * row + 2 + 20 * len(legend) + MARGIN - 6)
+    if title:
+        write(figure, MARGIN, MARGIN + 8, title, TITLE, inner, weight="bold")
+
+    for column in range(columns):
+        left = MARGIN + column * (block + block_gap)
+        for k, head in enumerate(heads):
+            write(figure, left + k * (width + gap) + width / 2, top - 11, head, TEXT, width, ha="center")
+    for n in range(N):
+        left = MARGIN + n % columns * (block + block_gap)
+        y = top + n // columns * row
+        if caption:
+            name_width = 2 * width + gap - 8 if notes is not None else block
+            write(figure, left, y + 9, names[n] if names is not None else "", SMALL, name_width, color=QUIET)
+            for k, model in enumerate(models):
+                if isinstance(notes, Mapping):
+                    x = left + (2 + k) * (width + gap)
+                    write(figure, x + width / 2, y + 9, notes[model][n], SMALL, width, color=QUIET, ha="center")
+            if notes is not None and not isinstance(notes, Mapping):
+                room = block if names is None else block - name_width - 8
+                write(figure, left + block, y + 9, notes[n], SMALL, room, color=QUIET, ha="right")
+        cells = [shown(images[n], "prediction_grid"), *(colorize(values[n], colors) for values in maps.values())]
+        for k, picture in enumerate(cells):
+            axes = place(figure, left + k * (width + gap), y + caption, width, height)
+            axes.imshow(picture, interpolation="nearest" if k else "antialiased", aspect="auto")
+            axes.set_axis_off()
+    draw_legend(figure, legend, MARGIN, top + rows * row + 2, colors)
+    return figure
+
+
+def learning_curves(history: Sequence[Mapping[str, Any]], scores: Sequence[str] | Mapping[str, str] | None = None,
+                    title: str | None = None, log_loss: bool = False) -> Figure:
+    """Show the loss (left) and scores (right) over the epochs, each line named at its end with its last value.
+
+    Parameters
+    ----------
+    history : list of dicts
+        One an epoch: {"epoch": 1, "loss": 0.9, "test_loss": 1.0, "test_mean_iou": 0.4, ...}. Any key may be
+        missing in any epoch, and what is not finite counts as missing; "epoch" is counted from 1 if missing.
+    scores : keys, or {key: label}, optional
+        What to show on the right; every key that begins with "test_" (but the loss) if left out. Keys that
+        occur in no epoch are left out.
+    title : str, optional
+        Headline.
+    log_loss : bool
+        Draw the loss on a logarithmic axis (unless a loss is 0 or negative).
+    """
+    if not history or not all(isinstance(entry, Mapping) for entry in history):
+        raise ValueError("learning_curves: expected a list of dicts, one an epoch, got "
+                         f"{'an empty one' if not history else type(history[0]).__name__}")
+    if scores is None:
+        keys = dict.fromkeys(key for entry in history for key in entry)
+        scores = [key for key in keys if key.startswith("test_") and key != "test_loss"]
+    named = dict(scores) if isinstance(scores, Mapping) else {key: readable(key) for key in scores}
+    panels = [("loss", lines_of(history, {"loss": "training", "test_loss": "test"})),
+              ("score", lines_of(history, named))]
+    if named and not isinstance(scores, Mapping) and all(key.startswith("test_") for key in named):
+        panels[1] = ("test score", [(label.removeprefix("test "), x, y) for label, x, y in panels[1][1]])
+
+    ends = [[f"{label}  {y[-1]:.3g}" for label, _, y in lines] for _, lines in panels]
+    losses = [value for _, _, y in panels[0][1] for value in y]
+    log_loss = log_loss and bool(losses) and min(losses) > 0
+    ticks = [ticks_of(panels[0][1], log_loss, unit=False), ticks_of(panels[1][1], log=False, unit=True)]
+    left_rooms = [8 + max([text_width(f"{tick:g}", SMALL) for tick in values], default=20) for values in ticks]
+    right_rooms = [20 + max([text_width(end, TEXT) for end in texts], default=20) for texts in ends]
+    plot_width, plot_height = 300, max(220, 16 * max(len(texts) for texts in ends))
+    top = MARGIN + (28 if title else 0) + 26
+    lefts = [MARGIN + left_rooms[0]]                      # of the two plots
+    lefts.append(lefts[0] + plot_width + right_rooms[0] + 20 + left_rooms[1])
+    figure = blank(lefts[1] + plot_width + right_rooms[1] + MARGIN, top + plot_height + 34 + MARGIN)
+    if title:
+        write(figure, MARGIN, MARGIN + 8, title, TITLE, lefts[1] + plot_width, weight="bold")
+    for k, (heading, lines) in enumerate(panels):
+        axes = place(figure, lefts[k], top, plot_width, plot_height)
+        write(figure, lefts[k] - left_rooms[k] + 4, top - 18, heading, TEXT, plot_width, weight="bold")
+        axes.set_yscale("log" if log_loss and k == 0 else "linear")
+        curves(axes, lines, ends[k], ticks[k], [epoch(number, entry) for number, entry in enumerate(history)])
+    return figure
+
+
+def class_bars(scores: Mapping[str, Any], class_names: Sequence[str] = CLASS_NAMES, title: str | None = None,
+               label: str = "IoU") -> Figure:
+    """Show a score of each class as bars from 0 to 1, for one or several models.
+
+    Parameters
+    ----------
+    scores : {class: value}, or {model: {class: value}}
+        As from `minidl.metrics.scores`: a value may be named "object" or "iou_object". A class without a value
+        (it neither occurs nor is predicted) gets a dash instead of a bar.
+    class_names : strings
+        The groups of bars.
+    title : str, optional
+        Headline.
+    label : str
+        Name of the score.
+    """
+    models = dict(scores) if scores and all(isinstance(value, Mapping) for value in scores.values()) else {"": scores}
+    values = {model: [class_score(entry, name) for name in class_names] for model, entry in models.items()}
+    for model, row in values.items():
+        if all(value is None for value in row):
+            of_model = f" for {model!r}" if model else ""
+            raise ValueError(f"class_bars: expected scores of {tuple(class_names)}{of_model}, "
+                             f"got {list(models[model])}")
+        for name, value in zip(class_names, row):
+            if value is not None and not 0 <= value <= 1:
+                raise ValueError(f"class_bars: the score of {name!r} must lie in [0, 1], got {value}")
+
+    bar = 46                                              # width in figure pixels; wide enough for its value
+    group = bar * len(models) + 34
+    plot_width, plot_height = max(220, group * len(class_names)), 220
+    single = len(models) == 1
+    legend = [] if single else legend_lines(list(models), plot_width)
+    top = MARGIN + (28 if title else 0) + 20 * len(legend) + 26
+    figure = blank(2 * MARGIN + 34 + plot_width, top + plot_height + 24 + MARGIN)
+    if title:
+        write(figure, MARGIN, MARGIN + 8, title, TITLE, 34 + plot_width, weight="bold")
+    draw_legend(figure, legend, MARGIN + 34, MARGIN + (28 if title else 0), LINE_COLORS)
+    axes = place(figure, MARGIN + 34, top, plot_width, plot_height)
+    write(figure, MARGIN, top - 15, label, TEXT, 30 + plot_width, weight="bold")
+    axes.set_xlim(0, plot_width)
+    axes.set_ylim(0, 1)
+    quiet(axes)
+    axes.set_xticks([])
+    step = plot_width / len(class_names)
+    for k, name in enumerate(class_names):
+        middle = step * (k + 0.5)
+        write(figure, MARGIN + 34 + middle, top + plot_height + 14, name, TEXT, step - 6, ha="center")
+        for m, row in enumerate(values.values()):
+            x, value = middle + (m - (len(models) - 1) / 2) * bar, row[k]
+            if value is not None:
+                color = CLASS_COLORS[k % len(CLASS_COLORS)] if single else LINE_COLORS[m % len(LINE_COLORS)]
+                axes.bar(x, value, bar - 6, color=color, edgecolor=QUIET if single else color, linewidth=0.6)
+            axes.annotate("–" if value is None else f"{value:.2f}", (x, value or 0), (0, 3), ha="center", va="bottom",
+                          textcoords="offset points", fontsize=SMALL, color=INK, annotation_clip=False)
+    return figure
+
+
+def image_strip(images: Any, titles: Sequence[str] | None = None, columns: int = 8, title: str | None = None,
+                colormap: str | None = None, limits: tuple[float, float] | None = None, cell: int = 96) -> Figure:
+    """Show many pictures or maps on one sheet.
+
+    Parameters
+    ----------
+    images : (N, 3, H, W), (N, 1, H, W) or (N, H, W)
+        Pictures (uint8, or floats in [0, 1]); or maps of one value a pixel.
+    titles : N strings, optional
+        Written above each.
+    columns : int
+        Pictures side by side.
+    title : str, optional
+        Headline.
+    colormap : str, optional
+        matplotlib's name of the colours of maps, "classes" for the class colours. If left out, maps of integers
+        are label maps and get the class colours, maps of floats get "gray".
+    limits : pair of floats, optional
+        Values shown as the first and the last colour; smallest and largest of all the maps if left out.
+    cell : int
+        Wanted width of one picture in figure pixels, rounded as in `prediction_grid`.
+    """
+    images = np.asarray(images)
+    if images.ndim == 4 and images.shape[1] == 1:
+        images = images[:, 0]
+    if not (images.ndim == 3 or images.ndim == 4 and images.shape[1] == 3) or not images.size:
+        raise ValueError(f"image_strip: expected shape (N, 3, H, W) or (N, H, W), got {images.shape}")
+    if columns < 1:
+        raise ValueError(f"image_strip: expected columns >= 1, got {columns}")
+    N, H, W = images.shape[0], images.shape[-2], images.shape[-1]
+    counted("image_strip", "titles", titles, N)
+    if colormap is None:
+        colormap = "classes" if np.issubdtype(images.dtype, np.integer) else "gray"
+    low, high = limits if limits is not None else (float(images.min()), float(images.max()))
+
+    width = whole_multiple(W, cell)
+    height = max(1, round(H * width / W))
+    gap, caption = 4, 0 if titles is None else 16
+    columns = min(columns, N)
+    rows = math.ceil(N / columns)
+    top = MARGIN + (28 if title else 0)
+    inner = columns * (width + gap) - gap
+    figure = blank(inner + 2 * MARGIN, top + rows * (caption + height + gap) - gap + MARGIN)
+    if title:
+        write(figure, MARGIN, MARGIN + 8, title, TITLE, inner, weight="bold")
+    for n in range(N):
+        left, y = MARGIN + n % columns * (width + gap), top + n // columns * (caption + height + gap)
+        if titles is not None:
+            write(figure, left + width / 2, y + 8, titles[n], SMALL, width, ha="center", color=QUIET)
+        axes = place(figure, left, y + caption, width, height)
+        if images.ndim == 4:
+            axes.imshow(shown(images[n], "image_strip"), interpolation="antialiased", aspect="auto")
+        elif colormap == "classes":
+            axes.imshow(colorize(images[n]), interpolation="nearest", aspect="auto")
+        else:
+            axes.imshow(images[n], colormap, vmin=low, vmax=high, interpolation="nearest", aspect="auto")
+        axes.set_axis_off()
+    return figure
+
+
+# Parts of figures
+
+def blank(width: float, height: float) -> Figure:
+    """Return an empty white figure of so many pixels at 100 dpi."""
+    return Figure(figsize=(math.ceil(width) / 100, math.ceil(height) / 100), dpi=100, facecolor="white")
+
+
+def place(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
+    """Add axes at a place given in figure pixels from the top left corner."""
+    whole_width, whole_height = figure.get_size_inches() * 100
+    return figure.add_axes((left / whole_width, 1 - (top + height) / whole_height,
+                            width / whole_width, height / whole_height))
+
+
+def write(figure: Figure, x: float, y: float, text: str, size: float, width: float, color: str = INK,
+          ha: str = "left", weight: str = "normal") -> None:
+    """Write a text around height y, smaller or shortened where it would be wider than `width` figure pixels."""
+    if not text:
+        return
+    whole_width, whole_height = figure.get_size_inches() * 100
+    text, size = fitted(text, size, width, weight)
+    baseline = y + 0.36 * size * 100 / 72                 # so that half of a capital letter is above y
+    figure.text(x / whole_width, 1 - baseline / whole_height, text, fontsize=size, color=color, ha=ha,
+                va="baseline", weight=weight, parse_math=False)
+
+
+def text_width(text: str, size: float, weight: str = "normal") -> float:
+    """Return the width of a text in figure pixels, with some air for a renderer's rounding."""
+    if not text.strip():
+        return 0.0
+    path = TextPath((0, 0), text.replace("$", "S"), size=size, prop=FontProperties(weight=weight))  # no formulas
+    return float(path.get_extents().width) * 100 / 72 * 1.04 + 2
+
+
+def fitted(text: str, size: float, width: float, weight: str = "normal") -> tuple[str, float]:
+    """Return the text and font size that fit a width: down to 6 points first, then with letters left out."""
+    while size > 6 and text_width(text, size, weight) > width:
+        size -= 0.5
+    if text_width(text, size, weight) > width:
+        while len(text) > 1 and text_width(text + "…", size, weight) > width:
+            text = text[:-1]
+        text += "…"
+    return text, size
+
+
+def whole_multiple(W: int, wanted: int) -> int:
+    """Return the width near the wanted one at which W pixels become squares of whole figure pixels.
+
+    >>> whole_multiple(64, 136), whole_multiple(128, 136), whole_multiple(256, 136), whole_multiple(8, 96)
+    (128, 128, 128, 96)
+    """
+    if W <= wanted:
+        return W * max(1, round(wanted / W))
+    return max(1, W // round(W / wanted))
+
+
+def counted(caller: str, what: str, values: Sequence[Any] | None, count: int) -> None:
+    """Refuse a list of texts that has not one for each thing."""
+    if values is not None and (isinstance(values, str) or len(values) != count):
+        raise ValueError(f"{caller}: expected {count} {what}, got {values!r}")
+
+
+def legend_lines(names: Sequence[str], width: float) -> list[list[tuple[int, float, str]]]:
+    """Break a legend into lines of (index, x, name) that are at most `width` figure pixels wide."""
+    lines: list[list[tuple[int, float, str]]] = [[]]
+    x = 0.0
+    for k, name in enumerate(names):
+        needed = 18 + text_width(name, TEXT)
+        if lines[-1] and x + needed > width:
+            lines.append([])
+            x = 0.0
+        lines[-1].append((k, x, name))
+        x += needed + 16
+    return lines
+
+
+def draw_legend(figure: Figure, lines: list[list[tuple[int, float, str]]], left: float, top: float,
+                colors: Sequence[str]) -> None:
+    """Draw a coloured square and a name for each entry; pale colours need the outline."""
+    whole_width, whole_height = figure.get_size_inches() * 100
+    for row, line in enumerate(lines):
+        y = top + 20 * row + 10
+        for k, x, name in line:
+            figure.add_artist(Rectangle(((left + x) / whole_width, 1 - (y + 5) / whole_height), 11 / whole_width,
+                                        11 / whole_height, facecolor=colors[k % len(colors)], edgecolor=QUIET,
+                                        linewidth=0.6, transform=figure.transFigure))
+            write(figure, left + x + 17, y - 0.5, name, TEXT, whole_width - MARGIN - left - x - 17)
+
+
+def quiet(axes: Axes) -> None:
+    """Leave of the frame only the base line, with pale horizontal grid lines and small ticks."""
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(QUIET)
+    axes.grid(axis="y", color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(labelsize=SMALL, labelcolor=QUIET, color=QUIET, length=3)
+    axes.tick_params(axis="y", length=0)
+
+
+def readable(key: str) -> str:
+    """Turn a key of a history into words: "test_mean_iou" becomes "test mean IoU"."""
+    return " ".join("IoU" if word == "iou" else word for word in key.split("_"))
+
+
+def epoch(k: int, entry: Mapping[str, Any]) -> float:
+    """Return the number of the k-th entry's epoch."""
+    return float(entry.get("epoch", k + 1))
+
+
+def lines_of(history: Sequence[Mapping[str, Any]], named: Mapping[str, str]) -> list[tuple[str, Array, Array]]:
+    """Collect (label, epochs, values) for each key that has a finite value in some epoch."""
+    lines = []
+    for key, label in named.items():
+        points = [(epoch(k, entry), float(entry[key])) for k, entry in enumerate(history)
+                  if entry.get(key) is not None and math.isfinite(entry[key])]
+        if points:
+            x, y = np.array(points).T                     # (points,) each
+            lines.append((label, x, y))
+    return lines
+
+
+def ticks_of(lines: list[tuple[str, Array, Array]], log: bool, unit: bool) -> list[float]:
+    """Choose the values at which the vertical axis is marked; the first and the last one are its ends.
+
+    `log` is for a logarithmic axis; `unit` lets values within 0 and 1 have the axis from 0 to 1.
+    """
+    if not lines:
+        return []
+    values = np.concatenate([y for _, _, y in lines])
+    low, high = float(values.min()), float(values.max())
+    if log:
+        factors = (1, 2, 5) if high < 1000 * low else (1,)
+        decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 2)
+        marks = [factor * 10.0**decade for decade in decades for factor in factors]
+        first = max(mark for mark in marks if mark <= low)
+        last = min(mark for mark in marks if mark > high)
+        return [mark for mark in marks if first <= mark <= last]
+    if unit and low >= 0 and high <= 1:
+        low, high = 0.0, 1.0
+    elif low >= 0:
+        low = 0.0
+    if low == high:
+        low, high = min(low, 0.0), high or 1.0
+    return [float(mark) for mark in MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)]
+
+
+def curves(axes: Axes, lines: list[tuple[str, Array, Array]], texts: list[str], ticks: list[float],
+           epochs: list[float]) -> None:
+    """Draw lines, and write each one's text at its end."""
+    quiet(axes)
+    axes.set_xlabel("epoch", fontsize=SMALL, color=QUIET, labelpad=3)
+    first, last = min(epochs), max(epochs)
+    if first < last:
+        axes.set_xlim(first - 0.02 * (last - first), last + 0.02 * (last - first))
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
+    else:                                                 # one epoch: its dots near their texts
+        axes.set_xlim(last - 1, last + 0.04)
+        axes.set_xticks([last], [f"{last:g}"])
+    axes.minorticks_off()
+    if not lines:
+        axes.set_yticks([])
+        axes.text(0.5, 0.5, "none recorded", transform=axes.transAxes, ha="center", fontsize=TEXT, color=QUIET)
+        return
+    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
+    axes.set_ylim(ticks[0], ticks[-1])
+    to_axes = axes.transData + axes.transAxes.inverted()
+    ends = [float(to_axes.transform((x[-1], y[-1]))[1]) for _, x, y in lines]  # as shares of the axes' height
+    heights = spread(ends, 15 / axes.bbox.height)
+    for k, (_, x, y) in enumerate(lines):
+        color = LINE_COLORS[k % len(LINE_COLORS)]
+        dots = "o" if len(x) < len(epochs) else ""        # tell which epochs have a value, if not all have
+        axes.plot(x, y, marker=dots, linestyle="-" if k < len(LINE_COLORS) else "--", color=color, linewidth=1.6,
+                  markersize=3, clip_on=False)
+        axes.plot(x[-1], y[-1], "o", color=color, markersize=4.5, clip_on=False)
+        axes.annotate(texts[k], (x[-1], y[-1]), (1 + 14 / axes.bbox.width, heights[k]), va="center",
+                      textcoords="axes fraction", fontsize=TEXT, color=color, annotation_clip=False, parse_math=False,
+                      arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.6, "shrinkA": 1, "shrinkB": 3})
+
+
+def spread(heights: Sequence[float], distance: float) -> list[float]:
+    """Move heights between 0 and 1 apart so that neighbours keep a distance, and keep their order.
+
+    Neighbours that come too close form a group, centred on the mean of its members' wanted heights (or as near
+    to that as the ends allow).
+
+    >>> [round(height, 3) for height in spread([0.5, 0.1, 0.5, 1.0, 1.0], 0.2)]
+    [0.4, 0.1, 0.6, 0.8, 1.0]
+    """
+    groups: list[list[int]] = []
+    for k in sorted(range(len(heights)), key=lambda k: heights[k]):
+        groups.append([k])
+        while len(groups) > 1 and lowest(groups[-1], heights, distance) < (
+                lowest(groups[-2], heights, distance) + len(groups[-2]) * distance):
+            groups[-2:] = [groups[-2] + groups[-1]]
+    result = [0.0] * len(heights)
+    for group in groups:
+        for position, k in enumerate(group):
+            result[k] = lowest(group, heights, distance) + position * distance
+    return result
+
+
+def lowest(group: list[int], heights: Sequence[float], distance: float) -> float:
+    """Return the lowest height of a group that is centred on the mean of the wanted heights."""
+    extent = (len(group) - 1) * distance
+    centred = sum(heights[k] for k in group) / len(group) - extent / 2
+    return max(0.0, min(centred, 1 - extent))
+
+
+def class_score(entry: Mapping[str, Any], name: str) -> float | None:
+    """Return the score of a class under "name" or "iou_name", None if there is none or it is nan."""
+    value = entry.get(name, entry.get(f"iou_{name}"))
+    return None if value is None or math.isnan(value) else float(value)

@@ -1,0 +1,91 @@
+"""Channel-major memory, and the loops over it.
+
+A batch of feature maps has shape (N, C, H, W) everywhere in minidl, but the layers *lay it out* in memory
+as (C, N, H, W): all pictures of channel 0, then all pictures of channel 1, and so on. The familiar shape is
+a transposed view of that memory.
+
+    shape   (N, C, H, W)      what the reader and the layers see
+    memory  (C, N, H, W)      what the processor sees
+
+What this buys:
+
+* a convolution is one matrix product, (O, C*kh*kw) @ (C*kh*kw, N*Ho*Wo), whose result (O, N*Ho*Wo) already
+  lies where it belongs; with pictures outermost it would take a product per picture, or a transposition;
+* the statistics of batch normalization, one number per channel, are sums over contiguous rows;
+* concatenating two maps on the channel axis copies two blocks.
+
+An array in any other memory order is accepted everywhere; it is copied once, by :func:`channel_major`.
+"""
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+Array = NDArray[Any]
+
+COLUMNS_BYTES = 4 * 2**20  # im2col columns held at a time: enough for an efficient matrix product
+SLAB_BYTES = 2**19         # arrays of this size stay in the cache of one core between two operations
+
+
+def empty(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+    """Return an uninitialized array of shape (N, C, H, W) with memory order (C, N, H, W).
+
+    Shapes with other than four axes have no channel-major form and get NumPy's usual order.
+    """
+    if len(shape) != 4:
+        return np.empty(shape, dtype)
+    N, C, H, W = shape
+    return np.empty((C, N, H, W), dtype).transpose(1, 0, 2, 3)
+
+
+def zeros(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+    """Return an array of zeros, laid out like :func:`empty`."""
+    x = empty(shape, dtype)
+    x[...] = 0
+    return x
+
+
+def is_channel_major(x: Array) -> bool:
+    """Tell whether x of shape (N, C, H, W) lies in memory as one contiguous (C, N, H, W) block."""
+    return x.ndim == 4 and x.transpose(1, 0, 2, 3).flags.c_contiguous
+
+
+def channel_major(x: Array) -> Array:
+    """Return x itself if it is channel-major (or not 4-D), otherwise a channel-major copy."""
+    if x.ndim != 4 or is_channel_major(x):
+        return x
+    y = empty(x.shape, x.dtype)
+    y[...] = x
+    return y
+
+
+def rows(x: Array) -> Array:
+    """Return the (C, N*H*W) view of a channel-major x: one contiguous row a channel.
+
+    Writing into the rows writes into x. An x in another memory order has no such view: it is copied,
+    and writing into the copy's rows would be lost, so call :func:`channel_major` first.
+    """
+    N, C, H, W = x.shape
+    return x.transpose(1, 0, 2, 3).reshape(C, N * H * W)
+
+
+def pictures(N: int, bytes_per_picture: int, limit: int = COLUMNS_BYTES) -> Iterator[slice]:
+    """Cut a batch of N pictures into slices that need at most about `limit` bytes each (at least one picture).
+
+    >>> list(pictures(5, 100, limit=250))
+    [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
+    """
+    step = max(1, limit // max(1, bytes_per_picture))
+    for start in range(0, N, step):
+        yield slice(start, min(start + step, N))
+
+
+def slabs(C: int, bytes_per_channel: int, limit: int = SLAB_BYTES) -> Iterator[slice]:
+    """Cut C channels into slices of at most about `limit` bytes each (at least one channel).
+
+    Several operations in a row on one slab find it in the cache; on the whole array each would fetch it from
+    memory again. Slabs are cut by bytes and not by channel, because where channels are small, Python's overhead
+    per operation would cost more than the cache saves.
+    """
+    return pictures(C, bytes_per_channel, limit)
