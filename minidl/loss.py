@@ -212,7 +212,7 @@ class BCEWithLogitsLoss(_ElementwiseLoss):
 
     Notes
     -----
-    With p = sigmoid(z): L = -t log p - (1 - t) log(1 - p) = max(z, 0) - t z + log(1 + exp(-|z|)), which never overflows.
+    With p = sigmoid(z): L = -t log p - (1 - t) log(1 - p) = max(z, 0) - t z + log(1 + exp(-|z|)): no overflow.
     Derivative: p - t, the two-class form of "softmax minus one-hot".
 
     Raises

@@ -141,6 +141,8 @@ class Dropout(Layer):
     ----------
     p : float, in [0, 1)
     rng : numpy.random.Generator, seed or None
+        A generator is not used itself: a child of it is spawned, so that the layer's stream is its own and a resumed
+        training can restore it.
 
     Notes
     -----
@@ -155,7 +157,7 @@ class Dropout(Layer):
         if not 0 <= p < 1:
             raise ValueError(f"Dropout: expected a probability p in [0, 1), got {p}")
         self.p = p
-        self.rng = np.random.default_rng(rng)
+        self.rng = np.random.default_rng(rng).spawn(1)[0]
 
     def forward(self, x: Array) -> Array:
         self.check_input(x)

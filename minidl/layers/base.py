@@ -161,7 +161,7 @@ class Layer:
     # The state: parameters and buffers by name.
 
     def _state(self) -> dict[str, Array]:
-        state = {}
+        state: dict[str, Array] = {}
         for prefix, layer in self.walk():
             own = {name: parameter.data for name, parameter in layer._own_parameters().items()}
             own |= {name: getattr(layer, name) for name in layer.buffer_names}

@@ -1,0 +1,67 @@
+"""One line that says how far a long piece of work is and how long it will still take."""
+import sys
+import time
+
+
+def duration(seconds: float) -> str:
+    """Return a time as a person would say it.
+
+    >>> duration(7.2), duration(83), duration(4000)
+    ('7 s', '1 min 23 s', '1 h 06 min')
+    """
+    s = int(seconds + 0.5)
+    if s < 60:
+        return f"{s} s"
+    return f"{s // 60} min {s % 60:02d} s" if s < 3600 else f"{s // 3600} h {s % 3600 // 60:02d} min"
+
+
+class Progress:
+    """A progress line: rewritten in place on a terminal, a plain line every few seconds elsewhere (a log file).
+
+    Parameters
+    ----------
+    total : int
+        Units of work.
+    what : str
+        Heads the line, with "done/total" behind it; without it the line is only what `update` is told.
+    enabled : bool
+        False: print nothing.
+    every : float
+        Seconds between two plain lines.
+    """
+
+    def __init__(self, total: int, what: str = "", enabled: bool = True, every: float = 10.0) -> None:
+        self.total, self.what, self.enabled = total, what, enabled
+        self.live = enabled and sys.stdout.isatty()
+        self.every = 0.1 if self.live else every
+        self.started = self.printed = time.perf_counter()
+        self.first = 0  # units done before this run (a resumed training)
+        self.width = 0  # of the line on the terminal
+
+    def update(self, done: int, text: str = "") -> None:
+        """Say that `done` units are done; `text` is added. Prints only when it is time to."""
+        now = time.perf_counter()
+        if self.enabled and now - self.printed >= self.every and done < self.total:
+            self.printed = now
+            self._write(done, text, now, keep=not self.live)
+
+    def line(self, done: int, text: str) -> None:
+        """Print a line that stays."""
+        if self.enabled:
+            self.printed = time.perf_counter()
+            self._write(done, text, self.printed, keep=True)
+
+    def _left(self, done: int, now: float) -> str:
+        gone = now - self.started
+        if done <= self.first:
+            return ""
+        if done >= self.total:
+            return f"took {duration(gone)}"
+        return f"{duration(gone / (done - self.first) * (self.total - done))} left"
+
+    def _write(self, done: int, text: str, now: float, keep: bool) -> None:
+        head = f"{self.what} {done:{len(str(self.total))}}/{self.total}" if self.what else ""
+        text = ", ".join(part for part in (head, text, self._left(done, now)) if part)
+        start = "\r" if self.live else ""
+        print(start + text.ljust(self.width), end="\n" if keep else "", flush=True)
+        self.width = 0 if keep else len(text)
