@@ -9,24 +9,19 @@ from pathlib import Path
 import numpy as np
 from numpy.lib import format as npy
 
+from minidl.files import replacing
 from minidl.layers.base import Layer
 from minidl.slabs import Array
 
 
 def save_arrays(path: str | os.PathLike[str], arrays: Mapping[str, Array]) -> Path:
     """Write {name: array} as .npz, first under a temporary name: an interrupted write leaves the old file whole."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + f".{os.getpid()}.tmp")
-    try:
-        with zipfile.ZipFile(temporary, "w") as archive:  # as numpy.savez does, which would pickle objects, too
-            for name, array in arrays.items():
-                with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
-                    npy.write_array(file, np.asanyarray(array), allow_pickle=False)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
+    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for name, array in arrays.items():
+            # As numpy.savez writes them; that would pickle objects, this refuses them.
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                npy.write_array(file, np.asanyarray(array), allow_pickle=False)
+    return Path(path)
 
 
 def load_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:

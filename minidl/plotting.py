@@ -20,7 +20,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
-from matplotlib.textpath import TextPath
+from matplotlib.textpath import text_to_path
 from matplotlib.ticker import MaxNLocator
 
 from minidl.slabs import Array
@@ -34,6 +34,8 @@ LINE_COLORS = ("#0072B2", "#D55E00", "#009E73", "#B5588F", "#8A6D00", "#3D9BD1",
 INK, QUIET, GRID = "#222B33", "#5F6B76", "#E1E6EA"
 TITLE, TEXT, SMALL = 10.0, 8.5, 7.5  # font sizes in points
 MARGIN = 12                          # figure pixels around everything
+# matplotlib rounds figures down and images up to whole pixels: this much keeps 72 from becoming 71 or 73.
+HAIR = 1e-4
 FORMATS = (".png", ".svg", ".pdf")
 
 
@@ -191,7 +193,8 @@ def prediction_grid(images: Any, labels: Any, predictions: Any, names: Sequence[
         cells = [shown(images[n], "prediction_grid"), *(colorize(values[n], colors) for values in maps.values())]
         for k, picture in enumerate(cells):
             axes = place(figure, left + k * (width + gap), y + caption, width, height)
-            axes.imshow(picture, interpolation="nearest" if k else "antialiased", aspect="auto")
+            # Enlarged pixels stay squares; a picture made smaller is averaged, classes cannot be.
+            axes.imshow(picture, interpolation="nearest" if k or width >= W else "antialiased", aspect="auto")
             axes.set_axis_off()
     draw_legend(figure, legend, MARGIN, top + rows * row + 2, colors)
     return figure
@@ -226,7 +229,7 @@ def learning_curves(history: Sequence[Mapping[str, Any]], scores: Sequence[str] 
     if named and not isinstance(scores, Mapping) and all(key.startswith("test_") for key in named):
         panels[1] = ("test score", [(label.removeprefix("test "), x, y) for label, x, y in panels[1][1]])
 
-    ends = [[f"{label}  {y[-1]:.3g}" for label, _, y in lines] for _, lines in panels]
+    ends = [[f"{label}  {digits(y[-1])}" for label, _, y in lines] for _, lines in panels]
     losses = [value for _, _, y in panels[0][1] for value in y]
     log_loss = log_loss and bool(losses) and min(losses) > 0
     ticks = [ticks_of(panels[0][1], log_loss, unit=False), ticks_of(panels[1][1], log=False, unit=True)]
@@ -275,7 +278,7 @@ def class_bars(scores: Mapping[str, Any], class_names: Sequence[str] = CLASS_NAM
                 raise ValueError(f"class_bars: the score of {name!r} must lie in [0, 1], got {value}")
 
     bar = 46                                              # width in figure pixels; wide enough for its value
-    group = bar * len(models) + 34
+    group = bar * len(models) + 44
     plot_width, plot_height = max(220, group * len(class_names)), 220
     single = len(models) == 1
     legend = [] if single else legend_lines(list(models), plot_width)
@@ -355,7 +358,8 @@ def image_strip(images: Any, titles: Sequence[str] | None = None, columns: int =
             write(figure, left + width / 2, y + 8, titles[n], SMALL, width, ha="center", color=QUIET)
         axes = place(figure, left, y + caption, width, height)
         if images.ndim == 4:
-            axes.imshow(shown(images[n], "image_strip"), interpolation="antialiased", aspect="auto")
+            axes.imshow(shown(images[n], "image_strip"), interpolation="nearest" if width >= W else "antialiased",
+                        aspect="auto")
         elif colormap == "classes":
             axes.imshow(colorize(images[n]), interpolation="nearest", aspect="auto")
         else:
@@ -368,14 +372,15 @@ def image_strip(images: Any, titles: Sequence[str] | None = None, columns: int =
 
 def blank(width: float, height: float) -> Figure:
     """Return an empty white figure of so many pixels at 100 dpi."""
-    return Figure(figsize=(math.ceil(width) / 100, math.ceil(height) / 100), dpi=100, facecolor="white")
+    size = ((math.ceil(width) + HAIR) / 100, (math.ceil(height) + HAIR) / 100)  # inches
+    return Figure(figsize=size, dpi=100, facecolor="white")
 
 
 def place(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
     """Add axes at a place given in figure pixels from the top left corner."""
     whole_width, whole_height = figure.get_size_inches() * 100
-    return figure.add_axes((left / whole_width, 1 - (top + height) / whole_height,
-                            width / whole_width, height / whole_height))
+    return figure.add_axes(((left + HAIR) / whole_width, 1 - (top + height - HAIR) / whole_height,
+                            (width - 2 * HAIR) / whole_width, (height - 2 * HAIR) / whole_height))
 
 
 def write(figure: Figure, x: float, y: float, text: str, size: float, width: float, color: str = INK,
@@ -394,8 +399,8 @@ def text_width(text: str, size: float, weight: str = "normal") -> float:
     """Return the width of a text in figure pixels, with some air for a renderer's rounding."""
     if not text.strip():
         return 0.0
-    path = TextPath((0, 0), text.replace("$", "S"), size=size, prop=FontProperties(weight=weight))  # no formulas
-    return float(path.get_extents().width) * 100 / 72 * 1.04 + 2
+    points, _, _ = text_to_path.get_text_width_height_descent(text, FontProperties(size=size, weight=weight), False)
+    return float(points) * 100 / 72 * 1.04 + 2
 
 
 def fitted(text: str, size: float, width: float, weight: str = "normal") -> tuple[str, float]:
@@ -467,6 +472,15 @@ def quiet(axes: Axes) -> None:
 def readable(key: str) -> str:
     """Turn a key of a history into words: "test_mean_iou" becomes "test mean IoU"."""
     return " ".join("IoU" if word == "iou" else word for word in key.split("_"))
+
+
+def digits(value: float) -> str:
+    """Write a number in a few digits.
+
+    >>> digits(0.7), digits(1.23456), digits(0.00012), digits(1234.5)
+    ('0.700', '1.235', '0.00012', '1.23e+03')
+    """
+    return f"{value:.3f}" if 0.01 <= abs(value) < 100 or value == 0 else f"{value:.3g}"
 
 
 def epoch(k: int, entry: Mapping[str, Any]) -> float:
@@ -542,7 +556,8 @@ def curves(axes: Axes, lines: list[tuple[str, Array, Array]], texts: list[str], 
         axes.plot(x[-1], y[-1], "o", color=color, markersize=4.5, clip_on=False)
         axes.annotate(texts[k], (x[-1], y[-1]), (1 + 14 / axes.bbox.width, heights[k]), va="center",
                       textcoords="axes fraction", fontsize=TEXT, color=color, annotation_clip=False, parse_math=False,
-                      arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.6, "shrinkA": 1, "shrinkB": 3})
+                      arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.6, "relpos": (0, 0.5),
+                                  "shrinkA": 1, "shrinkB": 3})
 
 
 def spread(heights: Sequence[float], distance: float) -> list[float]:

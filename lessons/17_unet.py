@@ -1,0 +1,128 @@
+# %% [markdown]
+# # 17 · U-Net: let the details skip the bottleneck
+# Slides 34–36. *An encoder–decoder squeezes a picture through a few coarse maps. How do fine edges get past them?*
+#
+# **New here:** the skip connection. At each resolution the encoder's maps, taken just before the pooling, are laid
+# beside the decoder's upsampled maps. The decoder brings *what* is there, the skip brings *where* exactly.
+#
+# **Needs:** convolution, batch norm, pooling and upsampling (lessons 9–15).
+
+# %%
+import numpy as np
+
+from minidl import Adam, CosineSchedule, CrossEntropyLoss, plotting, unet
+from minidl.datasets.batches import Augment, Batches
+from minidl.datasets.pets import CLASSES, load_pets
+from minidl.report import Lesson
+from minidl.training import as_input, fit, predict, segmentation_scores, train_step
+
+lesson = Lesson("17_unet")
+rng = np.random.default_rng(lesson.seed)
+
+# %% [markdown]
+# ## 1. Input and output
+# In: a colour picture, (3, H, W), numbers in [0, 1]. Out: for each pixel one of three classes, *object* (the pet),
+# *background*, or the *border* between them, a band of a few pixels that even people do not draw alike.
+
+# %%
+train = load_pets(lesson.data, "train", lesson.size, cache=lesson.cache, broken="skip", limit=lesson.limit)
+test = load_pets(lesson.data, "test", lesson.size, cache=lesson.cache, broken="skip", limit=lesson.limit)
+for problem in train.problems + test.problems:
+    print(f"left out: {problem}")
+shares = [float((train.trimaps == k).mean()) for k in range(3)]
+print(f"{len(train)} pictures to train on, {len(test)} held out; of the pixels are "
+      + ", ".join(f"{share:.0%} {name}" for share, name in zip(shares, CLASSES)))
+
+# %%
+augment = Augment()
+shown = train[:8]
+varied = [augment(image, trimap, rng) for image, trimap in zip(shown.images, shown.trimaps)]
+lesson.figure(plotting.image_strip(np.concatenate([as_input(shown.images), np.stack([image for image, _ in varied])]),
+                                   title="Eight training pictures, and below them as one epoch shows them: "
+                                         "flipped, cropped, shifted, recoloured"), "data")
+
+# %% [markdown]
+# ## 2. The model
+# **Predict:** the deepest maps are 32 times smaller than the picture, on each side. How many numbers are left there,
+# of how many that came in?
+
+# %%
+model = unet(lesson.width, rng=rng)
+model.summary((1, 3, lesson.size, lesson.size))
+
+# %% [markdown]
+# Each `Skip` holds the layers below its resolution, and *concatenates* their result with its own input, channel by
+# channel. Forward, two arrays are laid side by side; backward, dy is cut where they were joined, and the two
+# gradients that reach the encoder's map, through the deep layers and through the skip, are added.
+
+# %%
+deepest = (8 * lesson.width, lesson.size // 32, lesson.size // 32)
+print(f"bottleneck: {deepest}, {np.prod(deepest):,} numbers of {3 * lesson.size ** 2:,}")
+
+# %% [markdown]
+# ## 3. The loss
+# Cross entropy at each pixel, averaged over all pixels (slide 14). A model that knows nothing gives three classes the
+# same probability, and so starts near -ln(1/3) = 1.0986; ours, with random weights, starts somewhat above.
+
+# %%
+batches = Batches(train.images, train.trimaps, lesson.batch_size, rng=rng, augment=augment)
+loss = CrossEntropyLoss()
+x, labels = next(iter(batches))            # (n, 3, H, W) float32, (n, H, W) int64
+first_loss = loss(model(x), labels)
+print(f"loss before training: {first_loss:.3f}")
+
+# %% [markdown]
+# ## 4. Training
+# One step is forward, loss, backward, update; `train_step` in `minidl/training.py` is six lines. Here are ten of them
+# on the same batch. **Predict:** what must happen to the loss if every backward is right?
+
+# %%
+optimizer = Adam(model.parameters(), lesson.lr)
+first_steps = [train_step(model, loss, optimizer, x, labels) for _ in range(10)]
+print("ten steps on one batch: " + " ".join(f"{value:.2f}" for value in first_steps))
+assert first_steps[-1] < first_steps[0], "the loss of a batch that is shown again and again must fall"
+
+# %% [markdown]
+# Now the real thing: every picture once an epoch, varied each time, the learning rate falling along a cosine. The
+# held-out pictures are only looked at, never learnt from.
+
+# %%
+model = unet(lesson.width, rng=np.random.default_rng(lesson.seed))
+optimizer = Adam(model.parameters(), lesson.lr)
+epochs = lesson.epochs(len(train))
+schedule = CosineSchedule(optimizer, epochs * len(batches))
+history = fit(model, batches, loss, optimizer, epochs, schedule=schedule,
+              evaluate=lambda model: segmentation_scores(model, test.images, test.trimaps, CLASSES),
+              evaluate_every=max(1, epochs // 10), checkpoint=lesson.out / "checkpoints")
+curves = plotting.learning_curves(history, scores={"mean_iou": "mean IoU", "iou_border": "border IoU"})
+lesson.figure(curves, "training")
+
+# %% [markdown]
+# ## 5. The result
+# IoU, intersection over union: of the pixels that are a class or are called so, the share that is both. "All
+# background" is the score to beat.
+
+# %%
+scores = segmentation_scores(model, test.images, test.trimaps, CLASSES)
+train_scores = segmentation_scores(model, train.images, train.trimaps, CLASSES)
+all_background = float((test.trimaps == 1).mean())
+predicted = predict(model, test.images[:8]).argmax(axis=1)                        # (8, H, W)
+notes = [f"{(labels == guess).mean():.0%} right" for labels, guess in zip(test.trimaps, predicted)]
+lesson.figure(plotting.prediction_grid(test.images[:8], test.trimaps[:8], {"U-Net": predicted}, notes=notes, columns=2),
+              "predictions")
+lesson.figure(plotting.class_bars({"training pictures": train_scores, "held-out pictures": scores}), "classes")
+
+# %%
+lesson.finish(test=scores, train=train_scores, pixel_accuracy_all_background=all_background,
+              first_loss=first_loss, last_loss=history[-1]["loss"], epochs=len(history),
+              training_pictures=len(train), test_pictures=len(test),
+              parameters=sum(parameter.data.size for parameter in model.parameters()),
+              training_seconds=sum(row["seconds"] for row in history))
+if lesson.as_intended and not history.stopped:
+    assert scores["mean_iou"] > 0.7 and scores["iou_border"] > 0.45
+
+# %% [markdown]
+# **Try:**
+# 1. `unet` → `encoder_decoder` (the same without the skips). Which class loses most? Look at ears and tails.
+# 2. `--width 8`, `--width 32`: what does a factor of two in channels buy, and what does it cost in seconds?
+# 3. Take `augment=augment` out of `Batches`. Compare the two bars of each class in `classes.png`.

@@ -1,0 +1,197 @@
+"""What every lesson needs around its subject: options, data, a folder for its figures, and its numbers as JSON."""
+import argparse
+import json
+import math
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from minidl import plotting
+from minidl.files import replacing
+from minidl.progress import duration
+
+THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "OMP_NUM_THREADS")
+
+
+def options_parser(name: str, **defaults: Any) -> argparse.ArgumentParser:
+    """Return the parser of the options that all lessons share; `defaults` are the lesson's own."""
+    parser = argparse.ArgumentParser(prog=name, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+
+    def add(option: str, kind: Any, text: str, default: Any = None) -> None:
+        parser.add_argument(option, type=kind, help=text, default=defaults.get(option[2:].replace("-", "_"), default))
+
+    add("--data", Path, "folder in the layout of Oxford-IIIT Pet (default: rendered pets, made when first needed)")
+    add("--size", whole, "height and width of the pictures", 64)
+    add("--width", whole, "channels of the model's first block", 16)
+    add("--epochs", whole, "passes over the training pictures (default: as many as fit the lesson's budget)")
+    add("--batch-size", whole, "pictures a step", 16)
+    add("--lr", positive_number, "learning rate", 2e-3)
+    add("--seed", int, "of all random numbers", 0)
+    add("--threads", whole, "threads of NumPy's matrix products (default: NumPy's own choice)")
+    add("--out", Path, "folder for figures and numbers (default: out in the project)")
+    parser.add_argument("--show", action="store_true", help="open each figure in a window, too")
+    parser.add_argument("--quick", action="store_true", help="prove in seconds that everything runs")
+    return parser
+
+
+def whole(text: str) -> int:
+    """Read an integer of at least 1 from the command line."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text}")
+    return value
+
+
+def positive_number(text: str) -> float:
+    """Read a finite number above 0 from the command line."""
+    value = float(text)
+    if not (0 < value < math.inf):
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text}")
+    return value
+
+
+class Lesson:
+    """One run of a lesson: its options, and where its results go.
+
+    Parameters
+    ----------
+    name : str
+        Such as "17_unet"; names the folder of the results.
+    budget : int
+        How many pictures of 64 x 64 the training may look at when `--epochs` is not given.
+    argv : list of str, optional
+        The command line; by default the program's, and none in a notebook.
+    **defaults
+        Of the options, where the lesson's differ from the common ones.
+
+    Attributes
+    ----------
+    size, width, batch_size, lr, seed, quick : the options
+    out : Path
+    limit : int or None
+        How many pictures of each split to read; None: all.
+    """
+
+    def __init__(self, name: str, budget: int = 10_000, argv: list[str] | None = None, **defaults: Any) -> None:
+        in_notebook = "ipykernel" in sys.modules
+        parser = options_parser(name, **defaults)
+        options = parser.parse_args([] if argv is None and in_notebook else argv)
+        if options.threads is not None and not in_notebook:
+            restart_with_threads(options.threads)
+        if options.quick:
+            options.size, options.width = min(options.size, 32), min(options.width, 4)
+            options.epochs = options.epochs or 2
+        self.name, self.budget, self.options = name, budget, options
+        self.size: int = options.size
+        self.width: int = options.width
+        self.batch_size: int = options.batch_size
+        self.lr: float = options.lr
+        self.seed: int = options.seed
+        self.quick: bool = options.quick
+        self.limit = 48 if self.quick else None
+        self.root = project_root()
+        self.out = (options.out or self.root / "out") / name
+        self.started = time.perf_counter()
+        self.as_intended = vars(options) == vars(parser.parse_args([])) | {
+            key: vars(options)[key] for key in ("out", "show", "threads", "seed")}
+        print(f"{name}: size {self.size}, width {self.width}, batch size {self.batch_size}, learning rate {self.lr:g}, "
+              f"seed {self.seed}" + (", quick" if self.quick else ""), flush=True)
+
+    @property
+    def data(self) -> Path:
+        """The folder of pictures: `--data`, or the rendered pets, which are rendered if they are not there yet."""
+        if self.options.data is not None:
+            return Path(self.options.data)
+        from minidl.datasets import synthetic_pets
+        if self.quick:
+            return synthetic_pets.ensure(self.root / "data" / "synthetic-pets-quick", train=48, test=16)
+        return synthetic_pets.ensure(self.root / "data" / "synthetic-pets")
+
+    @property
+    def cache(self) -> Path:
+        """Where resized pictures are kept for the next run."""
+        return self.root / "data" / "cache"
+
+    def epochs(self, pictures: int) -> int:
+        """Return `--epochs`, or as many as the budget allows for a training split of so many pictures.
+
+        The budget is in pictures of 64 x 64; of larger ones it allows fewer, in proportion to their side (their
+        pixels would ask for even fewer, but so large a cut would leave the model untrained).
+        """
+        if self.options.epochs is not None:
+            return int(self.options.epochs)
+        return max(1, round(self.budget * min(1.0, 64 / self.size) / pictures))
+
+    def figure(self, figure: Figure, name: str) -> Figure:
+        """Save a figure as NAME.png in the lesson's folder, say so, and return it (a notebook then draws it)."""
+        path = plotting.save(figure, self.out / f"{name}.png", dpi=120)
+        print(f"figure: {shorten(path)}", flush=True)
+        if self.options.show:
+            show(path)
+        return figure
+
+    def finish(self, **numbers: Any) -> None:
+        """Write the lesson's numbers, options and time to metrics.json, and print the numbers."""
+        seconds = time.perf_counter() - self.started
+        options = {key: str(value) if isinstance(value, Path) else value for key, value in vars(self.options).items()}
+        results = {"lesson": self.name, "seconds": round(seconds, 1), **numbers, "options": options}
+        with replacing(self.out / "metrics.json") as temporary:
+            temporary.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        print("\n".join(["", *_lines(numbers), "", f"{self.name}: done in {duration(seconds)}, "
+                         f"results in {shorten(self.out)}"]))
+
+
+def _lines(numbers: dict[str, Any], indent: str = "") -> list[str]:
+    lines = []
+    for name, value in numbers.items():
+        if isinstance(value, dict):
+            lines += [f"{indent}{name.replace('_', ' ')}:", *_lines(value, indent + "  ")]
+        elif not isinstance(value, list):
+            text = f"{value:.3f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else value
+            lines.append(f"{indent}{name.replace('_', ' '):<28} {text}")
+    return lines
+
+
+def project_root() -> Path:
+    """Return the folder of the project that the program was started in (or its current folder, outside of one)."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "lessons").is_dir() and (folder / "minidl").is_dir():
+            return folder
+    return here
+
+
+def shorten(path: Path) -> str:
+    """Return a path relative to the current folder, if it is below it."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd().resolve()))
+    except ValueError:
+        return str(path)
+
+
+def restart_with_threads(threads: int) -> None:
+    """Run this program again with the number of BLAS threads set, and exit with its status.
+
+    The libraries behind NumPy's matrix products read the number once, when NumPy is imported: too late for an option.
+    """
+    wanted = {name: str(threads) for name in THREAD_VARIABLES}
+    if all(os.environ.get(name) == value for name, value in wanted.items()):
+        return
+    raise SystemExit(subprocess.call([sys.executable, *sys.argv], env=os.environ | wanted))
+
+
+def show(path: Path) -> None:
+    """Open a saved figure in a window, where there is a display, and wait until it is closed."""
+    import matplotlib.pyplot as plt
+    if plt.get_backend().lower() in ("agg", "pdf", "svg", "ps", "cairo", "template"):
+        print(f"no display to open {shorten(path)} on")
+        return
+    picture = plt.imread(path)
+    window = plt.figure(path.name, figsize=(picture.shape[1] / 100, picture.shape[0] / 100), dpi=100)
+    window.figimage(picture)
+    plt.show()

@@ -1,0 +1,74 @@
+"""Every lesson runs with --quick, writes what it promises, and its loss falls."""
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+LESSONS = sorted((ROOT / "lessons").glob("[0-9][0-9]_*.py"))
+REAL = ROOT.parent / "shared" / "oxford-iiit-pet-mini"
+
+
+def run(*arguments, cwd=ROOT):
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", "MPLBACKEND": "agg"}
+    return subprocess.run([sys.executable, *map(str, arguments)], cwd=cwd, env=environment, capture_output=True,
+                          encoding="utf-8", timeout=300)
+
+
+@pytest.fixture(scope="session")
+def pets(tmp_path_factory):
+    """A small set of rendered pets, in a folder whose name is not plain ASCII."""
+    from minidl.datasets import synthetic_pets
+    return synthetic_pets.ensure(tmp_path_factory.mktemp("dätä set") / "pets", train=40, test=10)
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
+def test_quick_run(lesson, pets, tmp_path):
+    result = run(lesson, "--quick", "--data", pets, "--out", tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+    results = json.loads((tmp_path / lesson.stem / "metrics.json").read_text(encoding="utf-8"))
+    assert results["lesson"] == lesson.stem and results["options"]["quick"]
+    assert results["last_loss"] < results["first_loss"]
+    figures = sorted((tmp_path / lesson.stem).glob("*.png"))
+    assert figures and all(figure.stat().st_size > 5000 for figure in figures)
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="needs the sample of real pictures beside the project")
+def test_unet_lesson_takes_real_pictures(tmp_path):
+    result = run(ROOT / "lessons" / "17_unet.py", "--quick", "--data", REAL, "--out", tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+    results = json.loads((tmp_path / "17_unet" / "metrics.json").read_text(encoding="utf-8"))
+    assert (results["training_pictures"], results["test_pictures"]) == (20, 6)
+
+
+def test_list_names_every_lesson_with_its_slides():
+    result = run("-m", "lessons", "--list")
+    lines = result.stdout.splitlines()
+    assert result.returncode == 0 and len(lines) == 2 * len(LESSONS)
+    for path, title, question in zip(LESSONS, lines[::2], lines[1::2]):
+        assert title.startswith(path.name[:2]) and "Slide" in question
+
+
+def test_unknown_lesson_is_refused():
+    result = run("-m", "lessons", "99")
+    assert result.returncode == 2 and "no lesson 99" in result.stderr
+
+
+def test_failing_lesson_is_named(tmp_path):
+    result = run("-m", "lessons", "17", "--quick", "--data", tmp_path / "nowhere", "--out", tmp_path)
+    assert result.returncode == 1
+    assert "no such folder" in result.stderr and "failed: lesson 17" in result.stderr
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
+def test_lesson_is_in_percent_format(lesson):
+    lines = lesson.read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "# %% [markdown]"
+    cells = [i for i, line in enumerate(lines) if line.startswith("# %%")]
+    for start, stop in zip(cells, cells[1:] + [len(lines)]):
+        if lines[start] == "# %% [markdown]":
+            assert all(line.startswith("#") for line in lines[start:stop] if line), f"line {start + 1}: text only"
+        assert stop - start <= 45, f"the cell at line {start + 1} is longer than a screen"

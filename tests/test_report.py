@@ -1,0 +1,93 @@
+"""What surrounds a lesson: options, folders, numbers."""
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from minidl import plotting
+from minidl.report import Lesson, project_root
+from minidl.progress import Progress, duration
+
+
+BAD_OPTIONS = [["--size", "0"], ["--lr", "nan"], ["--lr", "-1"], ["--epochs", "1.5"], ["--widht", "3"]]
+
+
+def lesson(tmp_path, *options, **defaults):
+    return Lesson("99_test", argv=["--out", str(tmp_path), *options], **defaults)
+
+
+def test_defaults_are_the_lessons_own_and_the_options_override_them(tmp_path):
+    assert lesson(tmp_path, width=8).width == 8
+    assert lesson(tmp_path, "--width", "5", "--lr", "0.5", "--batch-size", "3", width=8).width == 5
+
+
+@pytest.mark.parametrize("options", BAD_OPTIONS)
+def test_impossible_options_are_refused(tmp_path, options, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        lesson(tmp_path, *options)
+    assert exit_.value.code == 2 and options[0] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options, pictures, epochs", [
+    ([], 1000, 10), ([], 20, 500), (["--size", "128"], 1000, 5), (["--epochs", "3"], 1000, 3), ([], 10**6, 1),
+])
+def test_epochs_follow_the_budget_unless_given(tmp_path, options, pictures, epochs):
+    assert lesson(tmp_path, *options).epochs(pictures) == epochs
+
+
+def test_as_intended_only_with_default_options(tmp_path):
+    assert lesson(tmp_path).as_intended and lesson(tmp_path, "--seed", "3").as_intended
+    assert not lesson(tmp_path, "--width", "3").as_intended and not lesson(tmp_path, "--quick").as_intended
+
+
+def test_figures_and_numbers_are_written(tmp_path, capsys):
+    run = lesson(tmp_path)
+    run.figure(plotting.image_strip(np.zeros((2, 3, 8, 8), np.uint8)), "strip")
+    run.finish(score=0.25, count=12345, test={"iou_border": 0.5}, curve=[1, 2])
+    assert (tmp_path / "99_test" / "strip.png").read_bytes()[:4] == b"\x89PNG"
+    written = json.loads((tmp_path / "99_test" / "metrics.json").read_text(encoding="utf-8"))
+    assert written["score"] == 0.25 and written["curve"] == [1, 2] and written["options"]["size"] == 64
+    printed = capsys.readouterr().out
+    assert "0.250" in printed and "12,345" in printed and "iou border" in printed
+
+
+def test_threads_option_reaches_the_matrix_products(tmp_path):
+    code = ("import os; from minidl.report import Lesson; Lesson('99_test', argv=None);"
+            "print('threads', os.environ['OPENBLAS_NUM_THREADS'])")
+    script = tmp_path / "lesson with space.py"
+    script.write_text(code, encoding="utf-8")
+    result = subprocess.run([sys.executable, str(script), "--threads", "1"], capture_output=True, encoding="utf-8",
+                            env=os.environ | {"PYTHONPATH": str(project_root())})
+    assert result.returncode == 0 and result.stdout.splitlines()[-1] == "threads 1", result.stderr
+
+
+def test_show_without_a_display_says_so(tmp_path, capsys):
+    import matplotlib
+    before = matplotlib.get_backend()
+    matplotlib.use("agg")
+    run = lesson(tmp_path, "--show")
+    run.figure(plotting.image_strip(np.zeros((1, 3, 8, 8), np.uint8)), "strip")
+    matplotlib.use(before)
+    assert "no display" in capsys.readouterr().out
+
+
+def test_durations():
+    assert [duration(s) for s in (0.4, 59.4, 59.6, 3599.6)] == ["0 s", "59 s", "1 min 00 s", "1 h 00 min"]
+
+
+def test_progress_is_silent_when_disabled(capsys):
+    progress = Progress(3, "work", enabled=False)
+    progress.update(1)
+    progress.line(3, "done")
+    assert capsys.readouterr().out == ""
+
+
+def test_progress_on_a_log_prints_now_and_then(capsys):
+    progress = Progress(3, "work", every=0.0)
+    for done in (1, 2, 3):
+        progress.update(done, "busy")
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(",")[0] for line in lines] == ["work 1/3", "work 2/3"]

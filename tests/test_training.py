@@ -1,0 +1,219 @@
+"""fit(): what it learns, saves, resumes, and says when something goes wrong."""
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from minidl import (
+    Adam, BatchNorm2d, Conv2d, CosineSchedule, CrossEntropyLoss, Dropout, ReLU, Sequential, SGD,
+)
+from minidl.training import first_non_finite, fit, predict, segmentation_scores
+
+CLASSES = ("dark", "bright")
+EPOCHS = 6
+
+
+class Squares:
+    """32 pictures of noise; a pixel's class is whether its first channel is bright."""
+
+    def __init__(self, interrupt_at=None):
+        self.rng = np.random.default_rng(5)
+        self.x = np.random.default_rng(1).random((32, 3, 8, 8), dtype=np.float32)
+        self.labels = (self.x[:, 0] > 0.5).astype(int)
+        self.interrupt_at, self.drawn = interrupt_at, 0
+
+    def __len__(self):
+        return 8
+
+    def __iter__(self):
+        order = self.rng.permutation(32)
+        for i in range(0, 32, 4):
+            self.drawn += 1
+            if self.drawn == self.interrupt_at:
+                signal.raise_signal(signal.SIGINT)   # Ctrl-C
+            yield self.x[order[i:i + 4]], self.labels[order[i:i + 4]]
+
+
+def new_training(batches=None, width=8):
+    """Return model, batches, loss, optimizer: with batch norm, dropout and a schedule, so that all has a state."""
+    model = Sequential(Conv2d(3, width, 3, padding="same", rng=0), BatchNorm2d(width), ReLU(), Dropout(0.2, rng=3),
+                       Conv2d(width, 2, 1, rng=1))
+    batches = batches or Squares()
+    return model, batches, CrossEntropyLoss(), Adam(model.parameters(), 5e-2)
+
+
+def run(batches=None, epochs=EPOCHS, width=8, **options):
+    model, batches, loss, optimizer = new_training(batches, width)
+    schedule = CosineSchedule(optimizer, epochs * len(batches))
+    history = fit(model, batches, loss, optimizer, epochs, schedule=schedule, progress=False, **options)
+    return model, history
+
+
+def scores(model):
+    data = Squares()
+    return segmentation_scores(model, data.x, data.labels, CLASSES)
+
+
+def equal_states(a, b):
+    a, b = a.state_dict(), b.state_dict()
+    return all(np.array_equal(a[name], b[name]) for name in a)
+
+
+def test_training_learns():
+    model, history = run(evaluate=scores)
+    assert history[-1]["loss"] < 0.6 * history[0]["loss"]
+    assert history[-1]["mean_iou"] > 0.7 > history[0]["mean_iou"]
+    assert [row["epoch"] for row in history] == list(range(1, EPOCHS + 1))
+    assert model.training
+
+
+def test_evaluation_only_as_often_as_asked_and_at_the_end():
+    _, history = run(epochs=5, evaluate=scores, evaluate_every=2)
+    assert [row["epoch"] for row in history if "mean_iou" in row] == [2, 4, 5]
+
+
+def test_same_seed_same_bits():
+    assert equal_states(run()[0], run()[0])
+
+
+@pytest.mark.parametrize("interrupt_at", [1, 8, 9, 21, 8 * EPOCHS - 1])
+def test_resumed_training_ends_with_the_same_bits(tmp_path, interrupt_at):
+    whole, whole_history = run()
+    _, history = run(Squares(interrupt_at), checkpoint=tmp_path)
+    assert history.stopped and len(history) == interrupt_at // 8
+    resumed, resumed_history = run(checkpoint=tmp_path, resume=True)
+    assert equal_states(whole, resumed)
+    assert [row["loss"] for row in resumed_history] == [row["loss"] for row in whole_history]
+    assert not resumed_history.stopped
+
+
+def test_resuming_a_finished_training_changes_nothing(tmp_path):
+    model, history = run(checkpoint=tmp_path)
+    again, history_again = run(checkpoint=tmp_path, resume=True)
+    assert equal_states(model, again) and history_again == history
+
+
+def test_ctrl_c_leaves_the_signal_handler_as_it_was():
+    before = signal.getsignal(signal.SIGINT)
+    _, history = run(Squares(interrupt_at=3))
+    assert history.stopped and signal.getsignal(signal.SIGINT) is before
+
+
+def test_second_ctrl_c_interrupts_at_once():
+    class Impatient(Squares):
+        def __iter__(self):
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+            yield from super().__iter__()
+
+    with pytest.raises(KeyboardInterrupt):
+        run(Impatient())
+
+
+def test_best_checkpoint_is_that_of_the_highest_score(tmp_path):
+    given = iter([0.1, 0.9, 0.3])
+    _, history = run(epochs=3, evaluate=lambda model: {"score": next(given)}, monitor="score", checkpoint=tmp_path)
+    from minidl.checkpoint import load_arrays
+    assert load_arrays(tmp_path / "best.npz")["optimizer/steps"] == 16
+    assert load_arrays(tmp_path / "last.npz")["optimizer/steps"] == 24
+
+
+def test_checkpoint_of_another_training_is_refused(tmp_path):
+    run(checkpoint=tmp_path)
+    with pytest.raises(ValueError, match=r"last\.npz.*'epochs': 6.*'epochs': 7"):
+        run(epochs=7, checkpoint=tmp_path, resume=True)
+
+
+def test_checkpoint_of_another_model_is_refused(tmp_path):
+    run(checkpoint=tmp_path)
+    with pytest.raises(ValueError, match=r"last\.npz.*0\.weight: expected shape \(9, 3, 3, 3\), got \(8, 3, 3, 3\)"):
+        run(width=9, checkpoint=tmp_path, resume=True)
+
+
+def test_refused_checkpoint_leaves_the_model_alone(tmp_path):
+    run(checkpoint=tmp_path)
+    model, batches, loss, optimizer = new_training()
+    before = model.state_dict()
+    with pytest.raises(ValueError, match="cannot be resumed"):
+        fit(model, batches, loss, SGD(model.parameters(), 0.1), EPOCHS, checkpoint=tmp_path, resume=True)
+    assert all(np.array_equal(before[name], array) for name, array in model.state_dict().items())
+
+
+def test_nan_in_the_data_names_the_sample():
+    batches = Squares()
+    batches.x[:] = 0.5
+    batches.x[:, 0, 2, 2] = np.nan
+    with pytest.raises(ValueError, match="step 0: sample 0 of the batch contains NaN"):
+        run(batches)
+
+
+def test_diverging_loss_names_step_learning_rate_and_layer():
+    model, batches, loss, _ = new_training()
+    optimizer = SGD(model.parameters(), 1e30)
+    with pytest.raises(FloatingPointError, match=r"at step [1-9]\d* with learning rate 1e\+30.*first appeared in the"):
+        fit(model, batches, loss, optimizer, 3, progress=False)
+
+
+def test_first_non_finite_names_the_layer_or_the_parameter():
+    model = Sequential(Conv2d(1, 1, 1, bias=False, rng=0), Sequential(ReLU(), Conv2d(1, 1, 1, bias=False, rng=0)))
+    x = np.ones((1, 1, 2, 2), np.float32)
+    model.parameters()[0].data[...] = 1e30
+    model.parameters()[1].data[...] = 1e30
+    with np.errstate(over="ignore"):
+        assert "output of layer 1.1, Conv2d(1, 1, 1, bias=False)" in first_non_finite(model, x)
+    model.parameters()[1].data[...] = np.inf
+    assert first_non_finite(model, x) == "the parameter 1.1.weight"
+    assert "forward" not in vars(model.layers[0])      # the watching is over
+
+
+@pytest.mark.parametrize("options, message", [
+    ({"epochs": 0}, "epochs=0"),
+    ({"evaluate_every": 0}, "evaluate_every=0"),
+    ({"monitor": "mean_iou"}, "needs an evaluate function"),
+])
+def test_impossible_settings_are_refused(options, message):
+    model, batches, loss, optimizer = new_training()
+    with pytest.raises(ValueError, match=message):
+        fit(model, batches, loss, optimizer, **({"epochs": 1, "progress": False} | options))
+
+
+def test_predict_is_the_same_for_any_batch_size_and_keeps_the_mode():
+    model, _ = run(epochs=1)
+    data = Squares()
+    assert np.allclose(predict(model, data.x, 5), predict(model, data.x, 32), atol=1e-6)
+    assert model.training
+    model.eval()
+    assert predict(model, data.x[:2]).shape == (2, 2, 8, 8) and not model.training
+
+
+def test_predict_scales_bytes():
+    model, _ = run(epochs=1)
+    images = np.random.default_rng(0).integers(0, 256, (3, 3, 8, 8), dtype=np.uint8)
+    assert np.allclose(predict(model, images), predict(model, images.astype(np.float32) / 255), atol=1e-6)
+
+
+def test_predict_refuses_nothing():
+    with pytest.raises(ValueError, match="at least one image"):
+        predict(new_training()[0], np.zeros((0, 3, 8, 8), np.uint8))
+
+
+def test_progress_lines(capsys):
+    model, batches, loss, optimizer = new_training()
+    fit(model, batches, loss, optimizer, 2, evaluate=scores)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 and lines[0].startswith("epoch 1/2, loss 0.") and "mean iou 0." in lines[0]
+    assert lines[0].endswith("left") and "took" in lines[1]
+
+
+def test_killed_while_writing_leaves_the_old_checkpoint(tmp_path, monkeypatch):
+    run(checkpoint=tmp_path)
+    old = (tmp_path / "last.npz").read_bytes()
+
+    def broken_replace(*_):
+        raise OSError("disk full")
+    monkeypatch.setattr(os, "replace", broken_replace)
+    with pytest.raises(OSError, match="disk full"):
+        run(checkpoint=tmp_path)
+    assert (tmp_path / "last.npz").read_bytes() == old
+    assert [path.name for path in tmp_path.iterdir()] == ["last.npz"]
