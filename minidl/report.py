@@ -129,7 +129,7 @@ class Lesson:
 
     def figure(self, figure: Figure, name: str) -> Figure:
         """Save a figure as NAME.png in the lesson's folder, say so, and return it (a notebook then draws it)."""
-        path = plotting.save(figure, self.out / f"{name}.png", dpi=120)
+        path = plotting.save(figure, self.out / f"{name}.png")
         print(f"figure: {shorten(path)}", flush=True)
         if self.options.show:
             show(path)
