@@ -11,10 +11,10 @@
 import numpy as np
 
 from minidl import Adam, CosineSchedule, CrossEntropyLoss, plotting, unet
-from minidl.datasets.batches import Augment, Batches
+from minidl.datasets.batches import Augment, Batches, as_input
 from minidl.datasets.pets import CLASSES, load_pets
 from minidl.report import Lesson
-from minidl.training import as_input, fit, predict, segmentation_scores, train_step
+from minidl.training import fit, predict, segmentation_scores, train_step
 
 lesson = Lesson("17_unet")
 rng = np.random.default_rng(lesson.seed)

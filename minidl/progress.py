@@ -28,13 +28,23 @@ class Progress:
         False: print nothing.
     every : float
         Seconds between two plain lines.
+    patience : float
+        Seconds from the start in which nothing is printed: work that is done by then needs no line.
+
+    Examples
+    --------
+    >>> for patience in (0, 60):
+    ...     Progress(3, "counting", patience=patience).line(3, "sheep")
+    counting 3/3, sheep, took 0 s
     """
 
-    def __init__(self, total: int, what: str = "", enabled: bool = True, every: float = 10.0) -> None:
+    def __init__(self, total: int, what: str = "", enabled: bool = True, every: float = 10.0,
+                 patience: float = 0.0) -> None:
         self.total, self.what, self.enabled = total, what, enabled
         self.live = enabled and sys.stdout.isatty()
         self.every = 0.1 if self.live else every
         self.started = self.printed = time.perf_counter()
+        self.silent_until = self.started + patience
         self.first = 0  # units done before this run (a resumed training)
         self.width = 0  # of the line on the terminal
 
@@ -62,6 +72,8 @@ class Progress:
     def _write(self, done: int, text: str, now: float, keep: bool) -> None:
         head = f"{self.what} {done:{len(str(self.total))}}/{self.total}" if self.what else ""
         text = ", ".join(part for part in (head, text, self._left(done, now)) if part)
+        if now < self.silent_until:
+            return
         start = "\r" if self.live else ""
         print(start + text.ljust(self.width), end="\n" if keep else "", flush=True)
         self.width = 0 if keep else len(text)

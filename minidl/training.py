@@ -12,8 +12,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from minidl import metrics, slabs
+from minidl import metrics
 from minidl.checkpoint import load_arrays, save_arrays
+from minidl.datasets.batches import as_input
 from minidl.layers.base import Layer
 from minidl.layers.containers import generators
 from minidl.loss import Loss
@@ -330,15 +331,6 @@ def predict(model: Layer, images: Array, batch_size: int = 32) -> Array:
     finally:
         model.train(was_training)
     return np.concatenate(outputs)
-
-
-def as_input(images: Array) -> Array:
-    """Return pictures as a network takes them: float32 in [0, 1], channel-major."""
-    if images.dtype != np.uint8:
-        return slabs.channel_major(images)
-    x = slabs.empty(images.shape, np.float32)
-    np.divide(images, np.float32(255), out=x)
-    return x
 
 
 def segmentation_scores(model: Layer, images: Array, labels: Array, names: tuple[str, ...],

@@ -1,0 +1,104 @@
+"""Keep the resized arrays of a set in files, and use them again only for the very same set.
+
+A cache is a folder of .npy files and meta.json: the pictures' names, what was wrong with those left out, and a
+checksum of each array. The folder's name holds a digest of the pictures' files, so that a changed set finds no cache.
+"""
+import hashlib
+import json
+import shutil
+import uuid
+import warnings
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minidl.datasets.lists import Source
+from minidl.slabs import Array
+
+CACHE_VERSION = 1        # to be raised whenever the same files would be read into other arrays
+CACHED = ("images", "trimaps", "species", "breeds", "boxes", "head_boxes")
+MAPPED = ("images", "trimaps")
+
+
+def digest(sources: list[Source]) -> str:
+    """Return a short name for exactly this list of files, in this state."""
+    def state(path: Path | None) -> list[Any]:
+        try:
+            return [path.name, path.stat().st_size, path.stat().st_mtime_ns] if path else []
+        except OSError:
+            return []
+
+    facts = [[source.entry.name, source.entry.species, source.entry.breed, source.missing,
+              state(source.picture), state(source.trimap), state(source.xml)] for source in sources]
+    return hashlib.sha256(json.dumps([CACHE_VERSION, facts]).encode()).hexdigest()[:16]
+
+
+def write_cache(place: Path, names: list[str], problems: list[str], arrays: dict[str, Array]) -> bool:
+    """Store the arrays and meta.json in the folder `place`, all or nothing; failing only warns and returns False."""
+    draft = place.with_name(f"{place.name}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        draft.mkdir()
+        for key in CACHED:
+            np.save(draft / f"{key}.npy", arrays[key], allow_pickle=False)
+        meta = {"names": names, "problems": problems,
+                "crc32": {key: _crc32(draft / f"{key}.npy") for key in CACHED}}
+        (draft / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
+        if place.exists():
+            # Damaged, or it would have been used. On Windows renaming fails while somebody has it open: then
+            # it stays.
+            old = draft.with_suffix(".old")
+            place.rename(old)
+            shutil.rmtree(old, ignore_errors=True)
+        draft.rename(place)
+        return True
+    except OSError as error:
+        warnings.warn(f"{place}: the cache could not be written ({error})", RuntimeWarning, stacklevel=3)
+        return False
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def open_cache(place: Path, names: list[str], size: int) -> tuple[list[str], dict[str, Array]] | None:
+    """Return the names and the arrays in a cache, or None unless everything about them is as it should be.
+
+    Parameters
+    ----------
+    place : path
+        The cache's folder.
+    names : list of str
+        All pictures asked for. Those that could not be read when the cache was made are missing in it.
+    size : int
+        The side of the pictures.
+
+    Returns
+    -------
+    names : list of str
+    arrays : dict
+        Read-only, the large ones memory-mapped; for their shapes see :class:`minidl.datasets.pets.Pets`.
+    """
+    try:
+        meta = json.loads((place / "meta.json").read_text(encoding="utf-8"))
+        known, sums = set(meta["names"]), meta["crc32"]
+        if any(_crc32(place / f"{key}.npy") != sums[key] for key in CACHED):
+            return None
+        arrays = {key: np.load(place / f"{key}.npy", mmap_mode="r" if key in MAPPED else None,
+                               allow_pickle=False) for key in CACHED}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    there = [name for name in names if name in known]
+    shapes = [arrays["images"].shape, *(arrays[key].shape[:1] for key in CACHED[1:])]
+    if there != meta["names"] or shapes != [(len(there), 3, size, size)] + [(len(there),)] * 5:
+        return None
+    for array in arrays.values():
+        array.flags.writeable = False
+    return there, arrays
+
+
+def _crc32(path: Path) -> int:
+    value = 0
+    with path.open("rb") as file:
+        while block := file.read(2**20):
+            value = zlib.crc32(block, value)
+    return value

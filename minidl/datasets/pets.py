@@ -1,0 +1,262 @@
+"""Read pictures of pets and their trimaps from a folder laid out like the Oxford-IIIT Pet archives.
+
+    images/NAME.jpg                   the picture
+    annotations/trimaps/NAME.png      a class per pixel: 1 object, 2 background, 3 border
+    annotations/xmls/NAME.xml         the box of the head, for some pictures only
+    annotations/list.txt              lines NAME CLASS-ID SPECIES BREED-ID (species 1 cat, 2 dog)
+    annotations/trainval.txt, test.txt     the same lines, or names alone: the two halves of the set
+
+Only the pictures and the trimaps have to be there. The rendered pictures, the real set and a folder of your
+own differ by their path only. The real archives hold surprises: AppleDouble files (`._NAME.png`), stray
+`.mat` files, pictures called .jpg that are PNG or GIF inside. The reader passes over the former and converts
+the latter; what it cannot read it names, with the reason.
+
+References
+----------
+O. M. Parkhi, A. Vedaldi, A. Zisserman, C. V. Jawahar, "Cats and Dogs", CVPR 2012.
+"""
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minidl.datasets.cache import CACHED, digest, open_cache, write_cache
+from minidl.datasets.decode import Problem, pillow_warnings, read_one
+from minidl.datasets.lists import LISTS, Source, find_sources, thin_out
+from minidl.progress import Progress
+from minidl.slabs import Array
+
+CLASSES = ("object", "background", "border")
+PROBLEMS_SHOWN = 10
+PATIENCE = 2.0           # seconds of silence before progress is shown
+
+
+@dataclass(frozen=True, eq=False)
+class Pets:
+    """N pictures of pets, all resized to S x S, with what is known about them.
+
+    Attributes
+    ----------
+    names : list of str
+        The pictures' names, without suffix.
+    images : uint8 array of shape (N, 3, S, S)
+        Red, green and blue, 0..255.
+    trimaps : uint8 array of shape (N, S, S)
+        The class of every pixel, an index into CLASSES: 0 object, 1 background, 2 border (in the files
+        1, 2, 3).
+    species : int64 array of shape (N,)
+        0 cat, 1 dog, -1 unknown.
+    breeds : int64 array of shape (N,)
+        CLASS-ID - 1 (0..36 in the Oxford set), -1 unknown.
+    boxes : float32 array of shape (N, 4)
+        The box x0, y0, x1, y1 around the trimap's object and border pixels: pixels of the resized picture,
+        half-open, so that `trimaps[i, y0:y1, x0:x1]` holds all of the pet. NaN if there is no such pixel.
+    head_boxes : float32 array of shape (N, 4)
+        The head's box, likewise, from the xml file and scaled with the picture (xmin, ymin, xmax, ymax are
+        taken for the box's edges). NaN where there is no xml file.
+    problems : list of str
+        One line for each picture that was left out: which, and why.
+
+    The arrays of :func:`load_pets` are read-only; those of the cache are memory-mapped files.
+    """
+
+    names: list[str]
+    images: Array
+    trimaps: Array
+    species: Array
+    breeds: Array
+    boxes: Array
+    head_boxes: Array
+    problems: list[str]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __repr__(self) -> str:
+        return f"Pets({len(self)} pictures of {self.images.shape[-1]} x {self.images.shape[-1]})"
+
+    def __getitem__(self, which: Any) -> "Pets":
+        """Return some of the pictures as Pets: see :meth:`subset`. One index gives Pets of length 1."""
+        return self.subset(which)
+
+    def subset(self, which: Any) -> "Pets":
+        """Return some of the pictures, in the order asked for.
+
+        Parameters
+        ----------
+        which : int, slice, sequence of int, or bool array of shape (N,)
+            A slice gives views, everything else copies.
+
+        Raises
+        ------
+        IndexError
+            If an index is out of range or no index at all.
+        """
+        if not isinstance(which, slice):
+            which = np.atleast_1d(np.arange(len(self))[which])
+            if which.ndim != 1:
+                raise IndexError(f"Pets: expected a one-dimensional index, got shape {which.shape}")
+        rows = np.arange(len(self))[which]
+        return replace(self, names=[self.names[i] for i in rows],
+                       **{key: array[which] for key, array in self._arrays().items()})
+
+    def _arrays(self) -> dict[str, Array]:
+        return {key: getattr(self, key) for key in CACHED}
+
+
+def load_pets(folder: str | os.PathLike[str], split: str = "train", size: int = 128,
+              cache: str | os.PathLike[str] | None = None, broken: str = "refuse",
+              limit: int | None = None, progress: bool = True) -> Pets:
+    """Read one split of a folder of pets.
+
+    Pictures are *stretched* to size x size (bilinear, averaging over what falls into a pixel), trimaps
+    likewise, but without mixing classes (nearest). Transparent pixels become white; of an animated GIF the
+    first frame is taken.
+
+    Parameters
+    ----------
+    folder : path
+        A folder in the layout described in this module.
+    split : "train", "test" or "all"
+        The names in trainval.txt, test.txt or list.txt, in the files' order. Without list.txt, "all" is both
+        halves. Without trainval.txt and test.txt, every fifth of all names in sorted order is for testing.
+        Without any list, all names are those of the pictures that have a trimap, sorted.
+    size : int
+        Side of the resized pictures, in pixels.
+    cache : path, optional
+        A folder to keep the resized arrays in, so that the next call takes no time. Each combination of
+        split, size and list of files has a folder of its own there, which may be deleted whenever it is not
+        in use. A file that changed (size or time of modification) is noticed, and so is a damaged cache: all
+        is then read anew.
+    broken : "refuse" or "skip"
+        What to do about pictures that cannot be read, have no trimap or a faulty one, or a faulty xml file.
+    limit : int, optional
+        Read this many pictures at most, evenly spaced over the split.
+    progress : bool
+        Print how far it is and the time left when reading takes more than two seconds.
+
+    Returns
+    -------
+    Pets
+
+    Raises
+    ------
+    FileNotFoundError, NotADirectoryError
+        If the folder, its sub-folders or the list of the split are not there.
+    ValueError
+        For a malformed list, an empty split, an unknown option; and, with broken="refuse", one error that
+        names all broken files with their reasons. Also if nothing is left after skipping.
+    """
+    folder = Path(folder)
+    _check_options(split, size, broken, limit)
+    sources = thin_out(find_sources(folder, split), limit)
+    if cache is None:
+        pets = _read(sources, size, progress)
+        _judge(pets, folder, broken)
+        return pets
+
+    cache = Path(cache)
+    cache.mkdir(parents=True, exist_ok=True)  # an impossible place should be noticed before the long work
+    place = cache / f"{folder.resolve().name or 'pets'}-{split}-{size}-{digest(sources)}"
+    cached = _reopen(place, sources, size, progress)
+    pets = _read(sources, size, progress) if cached is None else cached
+    _judge(pets, folder, broken)
+    if cached is None and write_cache(place, pets.names, pets.problems, pets._arrays()):
+        cached = _reopen(place, sources, size, progress)  # let go of the memory, use the files
+    return pets if cached is None else cached
+
+
+def _check_options(split: str, size: int, broken: str, limit: int | None) -> None:
+    if split not in LISTS:
+        raise ValueError(f"load_pets: expected split 'train', 'test' or 'all', got {split!r}")
+    if broken not in ("refuse", "skip"):
+        raise ValueError(f"load_pets: expected broken 'refuse' or 'skip', got {broken!r}")
+    for name, value in (("size", size), ("limit", 1 if limit is None else limit)):
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+            raise ValueError(f"load_pets: expected {name} to be a positive integer, got {value!r}")
+
+
+def _judge(pets: Pets, folder: Path, broken: str) -> None:
+    """Raise the one error that names all that is broken, if it is to be refused or nothing else is left."""
+    if not pets.problems or (broken == "skip" and len(pets)):
+        return
+    lines = pets.problems[:PROBLEMS_SHOWN]
+    if len(pets.problems) > PROBLEMS_SHOWN:
+        lines.append(f"and {len(pets.problems) - PROBLEMS_SHOWN} more")
+    total = len(pets) + len(pets.problems)
+    advice = "broken='skip' leaves them out." if len(pets) else "Nothing is left."
+    raise ValueError(f"{folder}: {len(pets.problems)} of {total} pictures cannot be used. {advice}\n  "
+                     + "\n  ".join(lines))
+
+
+def _read(sources: list[Source], size: int, progress: bool) -> Pets:
+    """Read all pictures; what cannot be read is left out and listed in `problems`."""
+    def attempt(source: Source) -> tuple[Array, Array, Array] | str:
+        try:
+            return read_one(source, size)
+        except Problem as problem:
+            return str(problem)
+
+    N = len(sources)
+    images = np.empty((N, 3, size, size), np.uint8)
+    trimaps = np.empty((N, size, size), np.uint8)
+    boxes = np.empty((N, 4), np.float32)
+    head_boxes = np.empty((N, 4), np.float32)
+    kept, problems = [], []
+    line = Progress(N, "reading pictures", enabled=progress, patience=PATIENCE)
+    with pillow_warnings(), _threads() as pool:
+        for i, result in enumerate(pool.map(attempt, sources)):  # in the sources' order
+            if isinstance(result, str):
+                problems.append(result)
+            else:
+                images[i], trimaps[i], head_boxes[i] = result
+                boxes[i] = _pet_box(trimaps[i])
+                kept.append(i)
+            line.update(i + 1)
+    line.line(N, "")
+
+    pets = Pets([source.entry.name for source in sources], images, trimaps,
+                np.array([source.entry.species for source in sources], np.int64),
+                np.array([source.entry.breed for source in sources], np.int64),
+                boxes, head_boxes, problems)
+    pets = pets.subset(kept) if problems else pets
+    for array in pets._arrays().values():
+        array.flags.writeable = False  # as those that come from the cache are
+    return pets
+
+
+def _reopen(place: Path, sources: list[Source], size: int, progress: bool) -> Pets | None:
+    """Return the pictures of a cache, or None if there is none to rely on."""
+    found = open_cache(place, [source.entry.name for source in sources], size)
+    if found is None:
+        return None
+    names, arrays = found
+    # What could not be read then may be readable now without a trace in its size and time: a permission was
+    # changed, a disk came back.
+    known = set(names)
+    doubtful = _read([source for source in sources if source.entry.name not in known], size, progress)
+    return None if len(doubtful) else Pets(names, problems=doubtful.problems, **arrays)
+
+
+def _pet_box(trimap: Array) -> Array:
+    """Return the half-open box of all object and border pixels of a trimap (S, S), or NaNs."""
+    pet = trimap != CLASSES.index("background")
+    rows, columns = np.flatnonzero(pet.any(axis=1)), np.flatnonzero(pet.any(axis=0))
+    if not rows.size:
+        return np.full(4, np.nan, np.float32)
+    return np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], np.float32)
+
+
+@contextmanager
+def _threads() -> Iterator[ThreadPoolExecutor]:
+    """Several threads, as Pillow decodes in parallel. After an error or Ctrl-C, what still waits is dropped."""
+    pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
