@@ -87,7 +87,7 @@ def check_layer(layer: Layer, x: Array, dy: Array | None = None, *, rng: np.rand
     (True, ['bias', 'weight', 'x'])
     """
     layer = copy.deepcopy(layer).astype(np.float64).train()
-    rng = np.random.default_rng(rng)
+    rng = np.random.default_rng(rng).spawn(1)[0]   # not the stream of the same seed, which x may have been drawn from
     x = np.array(x, dtype=np.float64, order="K")
     dice = {name: g.bit_generator.state for name, g in generators(layer).items()}
 

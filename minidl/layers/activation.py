@@ -36,7 +36,7 @@ class LeakyReLU(Layer):
     def __init__(self, negative_slope: float = 0.01) -> None:
         if not 0 <= negative_slope <= 1:
             raise ValueError(f"LeakyReLU: expected a negative_slope from 0 to 1, got {negative_slope}")
-        self.negative_slope = negative_slope
+        self.negative_slope = float(negative_slope)  # a NumPy scalar would make float32 arrays float64
 
     def forward(self, x: Array) -> Array:
         y = np.maximum(self.check_input(x), self.negative_slope * x)
@@ -156,7 +156,7 @@ class Dropout(Layer):
     def __init__(self, p: float = 0.5, rng: np.random.Generator | int | None = None) -> None:
         if not 0 <= p < 1:
             raise ValueError(f"Dropout: expected a probability p in [0, 1), got {p}")
-        self.p = p
+        self.p = float(p)
         self.rng = np.random.default_rng(rng).spawn(1)[0]
 
     def forward(self, x: Array) -> Array:

@@ -28,6 +28,7 @@ class Container(Layer):
                 raise ValueError(f"{type(self).__name__}: expected layers, got {layer!r}")
 
     def summary_rows(self, input_shape: Shape, depth: int = 0) -> list[tuple[str, Shape, int]]:
+        self.output_shape(input_shape)  # refuses what forward would
         rows: list[tuple[str, Shape, int]] = []
         for _, child in self.children():
             rows += child.summary_rows(input_shape, depth)
@@ -146,9 +147,11 @@ class Skip(_Around):
         return self.inner.backward(dy[:, :C]) + dy[:, C:]
 
     def output_shape(self, input_shape: Shape) -> Shape:
+        if len(input_shape) != 4:
+            raise ValueError(f"Skip: expected input of shape (N, C, H, W), got {tuple(input_shape)}")
         N, C, *size = input_shape
         inside = self.inner.output_shape(input_shape)
-        if len(size) != 2 or inside[2:] != tuple(size):
+        if inside[2:] != tuple(size):
             raise ValueError(f"Skip: expected an inner layer that keeps height and width, but it makes {inside} of "
                              f"{tuple(input_shape)}, which cannot be concatenated. Where the inner layer halves and "
                              "doubles, height and width must divide by 2 at each level.")

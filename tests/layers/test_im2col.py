@@ -1,0 +1,110 @@
+"""im2col and col2im: what each window sees, and that the two are each other's adjoint."""
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minidl import Window, col2im, im2col, slabs
+from minidl.layers.im2col import columns, pair, positions, scatter
+from tests.strategies import FEW, MEMORY_ORDERS, assert_close, pairs, seeds, shapes, windows
+
+
+@st.composite
+def windows_and_pictures(draw):
+    """A window with four different paddings, and pictures it fits into."""
+    kernel, stride, _, dilation, _ = draw(windows())
+    before, after = draw(pairs(0, 2)), draw(pairs(0, 2))
+    least = tuple(max(1, d * (k - 1) + 1 - b - a) for k, d, b, a in zip(kernel, dilation, before, after))
+    x = np.random.default_rng(draw(seeds)).normal(size=draw(shapes(least)))
+    return Window(kernel, stride, before, after, dilation), x
+
+
+def looked_up(x, window):
+    """im2col, value by value: the picture with zeros around it, read where each window looks."""
+    N, C, H, W = x.shape
+    (top, left), (bottom, right) = window.before, window.after
+    big = np.zeros((N, C, top + H + bottom, left + W + right))
+    big[:, :, top:top + H, left:left + W] = x
+    Ho, Wo = window.output_size(H, W)
+    (kh, kw), (sh, sw), (dh, dw) = window.kernel, window.stride, window.dilation
+    return np.array([[big[n, c, p * sh + i * dh, q * sw + j * dw] for n in range(N) for p in range(Ho)
+                      for q in range(Wo)] for c in range(C) for i in range(kh) for j in range(kw)])
+
+
+@FEW
+@given(windows_and_pictures())
+def test_im2col_writes_what_each_window_sees(case):
+    window, x = case
+    expected = looked_up(x, window)
+    for rearranged in MEMORY_ORDERS.values():
+        assert np.array_equal(im2col(rearranged(x), window), expected)
+    out = np.full(expected.shape, np.nan)
+    assert im2col(x, window, out=out) is out and np.array_equal(out, expected)
+
+
+@FEW
+@given(windows_and_pictures(), seeds)
+def test_col2im_is_the_adjoint_of_im2col(case, seed):
+    window, x = case
+    cols = im2col(x, window)
+    c = np.random.default_rng(seed).normal(size=cols.shape)
+    before = c.copy()
+    back = col2im(c, x.shape, window)
+    assert_close(np.vdot(cols, c), np.vdot(x, back))
+    assert back.shape == x.shape and np.array_equal(c, before)
+
+
+def test_the_adjoint_identity_notices_windows_that_overlap_without_adding():
+    x, window = np.arange(1.0, 10.0).reshape(1, 1, 3, 3), Window((2, 2))
+    cols = im2col(x, window)
+    back = np.zeros_like(x)
+    for i, j, view in positions(back, window, 2, 2):
+        view[...] = cols.reshape(2, 2, 2, 2)[i, j]       # = instead of +=
+    with pytest.raises(AssertionError):
+        assert_close(np.vdot(cols, cols), np.vdot(x, back))
+
+
+@FEW
+@given(windows_and_pictures(), seeds)
+def test_scatter_is_the_adjoint_of_columns_and_a_product(case, seed):
+    window, x = case
+    rng = np.random.default_rng(seed)
+    cols = im2col(x, window)
+    matrix = rng.normal(size=(len(cols), 2))             # (C*kh*kw, O)
+    y = slabs.channel_major(rng.normal(size=(len(x), 2, *window.output_size(*x.shape[2:]))))
+    assert_close(np.vdot(matrix.T @ cols, slabs.rows(y)), np.vdot(x, scatter(matrix, y, x.shape, window)))
+
+
+@pytest.mark.parametrize("limit", [1, 300, 10**9])
+@pytest.mark.parametrize("window", [Window((3, 2), before=(1, 0)), Window((1, 1)), Window((1, 1), stride=(2, 1)),
+                                    Window((1, 1), after=(0, 1))])
+def test_columns_a_few_pictures_at_a_time_are_the_columns_of_all(window, limit, monkeypatch):
+    pictures = slabs.pictures
+    monkeypatch.setattr(slabs, "pictures", lambda N, size: pictures(N, size, limit))
+    x = np.random.default_rng(0).normal(size=(5, 2, 4, 3))
+    parts = [(part, cols.copy()) for part, cols in columns(x, window)]
+    assert [n for part, _ in parts for n in range(5)[part]] == [0, 1, 2, 3, 4]
+    assert np.array_equal(np.hstack([cols for _, cols in parts]), im2col(x, window))
+    if not window.is_pixel() and limit != 300:
+        assert len(parts) == (5 if limit == 1 else 1)
+    matrix = np.random.default_rng(1).normal(size=(len(parts[0][1]), 3))
+    y = slabs.channel_major(np.random.default_rng(2).normal(size=(5, 3, *window.output_size(4, 3))))
+    assert_close(scatter(matrix, y, x.shape, window), col2im(matrix @ slabs.rows(y), x.shape, window))
+
+
+def test_output_size_is_not_positive_where_the_window_does_not_fit():
+    assert Window((3, 3)).output_size(3, 5) == (1, 3)
+    assert min(Window((3, 3)).output_size(2, 5)) < 1
+    assert Window((3, 3), dilation=(2, 1)).reach == (4, 2)
+    assert Window((2, 3), (2, 1), (1, 0), (0, 2), (3, 1)).output_size(5, 4) == (2, 4)  # (5+1-3-1)//2+1, (4+2-2-1)+1
+
+
+@pytest.mark.parametrize("value, expected", [(2, (2, 2)), ((1, 3), (1, 3)), ([1, 3], (1, 3)), (np.int64(2), (2, 2))])
+def test_pair(value, expected):
+    assert pair("kernel", value) == expected
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, "3", True, (1,), (1, 2, 3), (1, 0), (True, 1), None])
+def test_pair_refuses(value):
+    with pytest.raises(ValueError, match="kernel: expected an integer of at least 1 or a pair of them, got"):
+        pair("kernel", value)

@@ -1,0 +1,243 @@
+"""The losses: gradients, references, exactness far out, and what they refuse."""
+# mypy: disable-error-code="arg-type"
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minidl import BCEWithLogitsLoss, CrossEntropyLoss, Flatten, L1Loss, Linear, MSELoss, Sequential, check_loss
+from tests import reference as ref
+from tests.strategies import FEW, MEMORY_ORDERS, seeds, shapes, spaced
+
+ELEMENTWISE = {"mse": (MSELoss, ref.mse), "l1": (L1Loss, ref.l1), "bce": (BCEWithLogitsLoss, ref.bce_with_logits)}
+each_elementwise = pytest.mark.parametrize("name", ELEMENTWISE)
+each_reduction = pytest.mark.parametrize("reduction", ["mean", "sum"])
+
+
+@st.composite
+def classifications(draw):
+    """Logits (N, K) or (N, K, H, W), fitting labels of which some may be ignored, and settings of the loss."""
+    N, K, H, W = draw(shapes(channels=st.integers(1, 4)))
+    rng = np.random.default_rng(draw(seeds))
+    rank = draw(st.sampled_from([2, 4]))
+    logits = rng.normal(0, 3, (N, K, H, W)[:rank])
+    labels = rng.integers(0, K, (N, H, W)[:1 if rank == 2 else 3])
+    ignore_index = draw(st.sampled_from([None, 255, -100, 0]))
+    if ignore_index is not None:
+        labels[rng.random(labels.shape) < 0.3] = ignore_index
+        labels.flat[0] = K - 1 if ignore_index != 0 or K > 1 else 0
+    weight = draw(st.sampled_from([None, rng.uniform(0.1, 3, K)]))
+    if (labels == ignore_index).all():
+        ignore_index = None                              # K = 1 and class 0 ignored: nothing would be left
+    return logits, labels, {"weight": weight, "ignore_index": ignore_index}
+
+
+@each_reduction
+@FEW
+@given(classifications())
+def test_cross_entropy_gradients(reduction, case):
+    logits, labels, settings = case
+    check_loss(CrossEntropyLoss(**settings, reduction=reduction), logits, labels)
+
+
+@FEW
+@given(classifications())
+def test_cross_entropy_forward(case):
+    logits, labels, settings = case
+    mean = ref.cross_entropy(logits, labels, **settings)
+    assert CrossEntropyLoss(**settings).forward(logits, labels) == pytest.approx(mean, rel=1e-12, abs=1e-14)
+    counted = labels[labels != settings["ignore_index"]]
+    total = len(counted) if settings["weight"] is None else settings["weight"][counted].sum()
+    value = CrossEntropyLoss(**settings, reduction="sum").forward(logits, labels)
+    assert value == pytest.approx(mean * total, rel=1e-12, abs=1e-13)
+
+
+@st.composite
+def predictions(draw):
+    """Predictions and targets of any rank that differ by more than a gradient check's step."""
+    shape = draw(shapes() | st.tuples(st.integers(1, 6)) | st.tuples(st.integers(1, 4), st.integers(1, 4)))
+    rng = np.random.default_rng(draw(seeds))
+    target = rng.uniform(0, 1, shape)
+    return target + spaced(shape, rng), target
+
+
+@each_reduction
+@each_elementwise
+@FEW
+@given(predictions())
+def test_elementwise_gradients(name, reduction, case):
+    check_loss(ELEMENTWISE[name][0](reduction=reduction), *case)
+
+
+@each_elementwise
+@FEW
+@given(predictions())
+def test_elementwise_forward(name, case):
+    kind, expected = ELEMENTWISE[name]
+    prediction, target = case
+    mean = expected(10 * prediction, target)
+    assert kind()(10 * prediction, target) == pytest.approx(mean, rel=1e-12)
+    assert kind(reduction="sum")(10 * prediction, target) == pytest.approx(mean * target.size, rel=1e-12)
+
+
+# Types, memory, and what is remembered
+
+RNG = np.random.default_rng(0)
+MAPS, LABELS, TARGETS = RNG.normal(size=(2, 3, 4, 5)), RNG.integers(0, 3, (2, 4, 5)), RNG.uniform(0, 1, (2, 3, 4, 5))
+each_loss = pytest.mark.parametrize("loss, prediction, target", [
+    (CrossEntropyLoss(weight=[1, 2.5, 0.5], ignore_index=255), MAPS, LABELS),
+    *((kind(), MAPS, TARGETS) for kind, _ in ELEMENTWISE.values())], ids=["cross entropy", *ELEMENTWISE])
+
+
+@each_loss
+def test_single_precision_stays_single_and_agrees_with_double(loss, prediction, target):
+    exact, dexact = loss(prediction, target), loss.backward()
+    value = loss(prediction.astype(np.float32), target)
+    d = loss.backward()
+    assert type(value) is float and value == pytest.approx(exact, rel=1e-5)
+    assert d.dtype == np.float32 and dexact.dtype == np.float64
+    np.testing.assert_allclose(d, dexact, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("order", MEMORY_ORDERS)
+@each_loss
+def test_any_memory_order_gives_the_same_and_is_only_read(loss, prediction, target, order):
+    exact, dexact = loss(prediction, target), loss.backward()
+    prediction, target = (MEMORY_ORDERS[order](array.copy()) for array in (prediction, target))
+    prediction.flags.writeable = target.flags.writeable = False
+    assert loss(prediction, target) == pytest.approx(exact, rel=1e-14)
+    np.testing.assert_allclose(loss.backward(), dexact, rtol=1e-12, atol=1e-16)
+
+
+@each_loss
+def test_backward_needs_a_forward_and_can_be_repeated(loss, prediction, target):
+    with pytest.raises(RuntimeError, match="backward needs a forward"):
+        type(loss)().backward()
+    loss.forward(prediction, target)
+    first = loss.backward()
+    kept = first.copy()
+    first *= 2                                           # what the caller does to it is the caller's
+    assert np.array_equal(loss.backward(), kept)
+
+
+# Cross entropy far out
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("label, expected", [(0, 0.0), (1, 40.0)])
+def test_cross_entropy_is_exact_where_a_logarithm_of_a_softmax_is_not(dtype, label, expected):
+    assert CrossEntropyLoss()(np.array([[40, 0]], dtype), np.array([label])) == expected
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_no_overflow_with_huge_logits(dtype):
+    z = np.array([[1e4, -1e4, 0], [-3e4, 3e4, 0]], dtype)
+    loss = CrossEntropyLoss(reduction="sum")
+    assert loss(z, np.array([0, 0])) == 6e4
+    assert loss.backward().tolist() == [[0, 0, 0], [-1, 1, 0]]
+    bce = BCEWithLogitsLoss(reduction="sum")
+    assert bce(np.array([1e4, -1e4, 1e4], dtype), np.array([1, 0, 0])) == 1e4
+    assert bce.backward().tolist() == [0, 0, 1]
+
+
+def test_a_shift_of_all_logits_changes_nothing():
+    rng = np.random.default_rng(0)
+    z, labels = rng.normal(size=(5, 3)), rng.integers(0, 3, 5)
+    assert CrossEntropyLoss()(z + 1000, labels) == pytest.approx(CrossEntropyLoss()(z, labels), rel=1e-12)
+
+
+@pytest.mark.parametrize("K", [2, 3, 10])
+def test_an_untrained_classifier_starts_at_log_k(K):
+    rng = np.random.default_rng(0)
+    model = Sequential(Flatten(), Linear(48, K, rng=rng))
+    model.parameters()[0].data *= 0.1
+    x = rng.uniform(0, 1, (500, 3, 4, 4)).astype(np.float32)
+    assert CrossEntropyLoss()(model(x), rng.integers(0, K, 500)) == pytest.approx(math.log(K), rel=0.05)
+    assert CrossEntropyLoss()(np.zeros((7, K)), rng.integers(0, K, 7)) == pytest.approx(math.log(K))
+
+
+# Cross entropy: weights, ignored labels, the mean
+
+def test_the_mean_divides_by_the_weights_that_took_part():
+    z = np.log([[0.5, 0.5], [0.25, 0.75], [0.9, 0.1]])
+    labels = np.array([0, 1, 7])
+    loss = CrossEntropyLoss(weight=[1, 3], ignore_index=7)
+    expected = (math.log(2) + 3 * math.log(4 / 3)) / 4
+    assert loss(z, labels) == pytest.approx(expected)
+    np.testing.assert_allclose(4 * loss.backward(), [[-0.5, 0.5], [3 * 0.25, -3 * 0.25], [0, 0]], atol=1e-15)
+
+
+def test_labels_of_a_map_all_count_the_same():
+    rng = np.random.default_rng(0)
+    z, labels = rng.normal(size=(2, 3, 4, 5)), rng.integers(0, 3, (2, 4, 5))
+    each = [CrossEntropyLoss()(z[n:n + 1, :, i, j], labels[n:n + 1, i, j]) for n, i, j in np.ndindex(labels.shape)]
+    assert CrossEntropyLoss()(z, labels) == pytest.approx(np.mean(each))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.int64])
+def test_labels_of_any_integer_type(dtype):
+    z = np.random.default_rng(0).normal(size=(3, 4))
+    labels = np.array([1, 0, 3], dtype)
+    assert CrossEntropyLoss(ignore_index=-1)(z, labels) == CrossEntropyLoss()(z, [1, 0, 3])
+
+
+def test_l1_has_no_slope_where_prediction_and_target_are_equal():
+    loss = L1Loss(reduction="sum")
+    assert loss(np.array([1.0, 2, 3]), np.array([1.0, 5, 1])) == 5
+    assert loss.backward().tolist() == [0, -1, 1]
+
+
+# What is refused
+
+@pytest.mark.parametrize("labels, settings, message", [
+    ([[0, 3], [1, 9]], {}, r"expected labels 0\.\.2, got 3 at \(0, 0, 1\)"),
+    ([[0, -1], [1, 1]], {}, r"got -1 at \(0, 0, 1\)"),
+    ([[7, 0], [8, 1]], {"ignore_index": 7}, r"got 8 at \(0, 1, 0\)"),
+    ([[7, 7], [7, 7]], {"ignore_index": 7}, "no label is left to count"),
+    ([[0, 0], [0, 0]], {"weight": [0, 1, 1]}, "no label is left to count"),
+    ([[0, 0], [0, 0]], {"weight": [1, 1]}, "expected 3 class weights, as many as logits, got 2"),
+    ([[0.0, 0], [0, 0]], {}, "expected integer labels, got dtype float64"),
+    ([[True, False], [True, True]], {}, "expected integer labels, got dtype bool"),
+    ([0, 1, 1], {}, r"got logits \(1, 3, 2, 2\) with labels \(1, 3\)"),
+])
+def test_cross_entropy_refuses_labels(labels, settings, message):
+    with pytest.raises(ValueError, match=message):
+        CrossEntropyLoss(**settings)(np.zeros((1, 3, 2, 2)), np.array([labels]))
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 3, 4), (2, 3, 4, 5, 6)])
+def test_cross_entropy_refuses_logits_of_other_ranks(shape):
+    with pytest.raises(ValueError, match=r"expected logits \(N, K\) with labels \(N,\)"):
+        CrossEntropyLoss()(np.zeros(shape), np.zeros(shape[:1] + shape[2:], int))
+
+
+@each_loss
+def test_predictions_that_are_no_floats_are_refused(loss, prediction, target):
+    for wrong in (prediction.astype(int), prediction.tolist(), prediction[:0], prediction.astype(object), None):
+        with pytest.raises(ValueError, match="expected predictions as a non-empty NumPy array of floating-point"):
+            loss(wrong, target)
+
+
+@each_elementwise
+def test_targets_of_another_shape_are_not_broadcast(name):
+    loss = ELEMENTWISE[name][0]()
+    for target in (np.zeros((4, 1)), np.zeros(4), 0.0, [[0.0] * 4] * 4, np.zeros((4, 4), complex)):
+        with pytest.raises(ValueError, match=r"expected targets of the predictions' shape \(4, 4\)"):
+            loss(np.zeros((4, 4)), target)
+
+
+@pytest.mark.parametrize("target", [-0.1, 1.1, np.nan])
+def test_binary_cross_entropy_refuses_targets_that_are_no_probabilities(target):
+    with pytest.raises(ValueError, match=r"expected targets in \[0, 1\]"):
+        BCEWithLogitsLoss()(np.zeros(3), np.array([0, target, 1]))
+
+
+@pytest.mark.parametrize("make, message", [
+    (lambda: MSELoss("median"), 'expected reduction "mean" or "sum"'), (lambda: L1Loss(None), "reduction"),
+    (lambda: CrossEntropyLoss(weight=[1, -1]), "weight"), (lambda: CrossEntropyLoss(weight=[[1, 1]]), "weight"),
+    (lambda: CrossEntropyLoss(weight=[1, np.nan]), "weight"),
+])
+def test_settings_that_make_no_sense_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

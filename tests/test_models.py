@@ -1,0 +1,142 @@
+"""The encoder-decoder and the U-Net, small. (Their full size is in test_slides.py.)"""
+import numpy as np
+import pytest
+
+from minidl import (
+    BatchNorm2d, Conv2d, CrossEntropyLoss, MaxPool2d, Sequential, Skip, Upsample, check_layer, encoder_decoder, slabs,
+    unet,
+)
+from minidl.models import Pyramid, conv_block
+from tests.layers import saboteurs
+
+both = pytest.mark.parametrize("build", [encoder_decoder, unet])
+SMALL = (2, 3, 32, 64)
+
+
+def directional_errors(layer, x, rng, h=1e-6):
+    """Compare backward with central differences along one random direction in x and in each parameter.
+
+    For models with too many numbers to move each: <gradient, v> against (L(. + hv) - L(. - hv)) / 2h, relative to
+    the length that the gradient typically has along a random direction. A convolution's bias before a batch norm has
+    no effect: the floor keeps its gradients, which are 0, from being compared by their rounding errors.
+    """
+    layer.astype(np.float64).train()
+    y = layer.forward(x)
+    dy = rng.normal(size=y.shape)
+    floor = 1e-3 * np.abs(dy).max() * np.abs(y).max()
+    layer.zero_grad()
+    gradients = {"x": layer.backward(dy)} | {name: p.grad for name, p in layer.named_parameters()}
+    arrays = {"x": x} | {name: p.data for name, p in layer.named_parameters()}
+    errors = {}
+    for name, array in arrays.items():
+        v = rng.normal(size=array.shape)
+        v /= np.linalg.norm(v)
+        before = array.copy()
+        array[...] = before + h * v
+        above = layer.forward(x)
+        array[...] = before - h * v
+        below = layer.forward(x)
+        array[...] = before
+        numeric = np.sum((above - below) * dy) / (2 * h)
+        analytic = np.vdot(gradients[name], v)
+        size = np.linalg.norm(gradients[name]) / np.sqrt(v.size)
+        errors[name] = abs(numeric - analytic) / max(abs(numeric), size, floor)
+    return errors
+
+
+@both
+def test_gradients(build):
+    rng = np.random.default_rng(0)
+    errors = directional_errors(build(2, rng=rng), rng.normal(size=(2, 3, 32, 32)), rng)
+    assert max(errors.values()) < 2e-5, errors
+
+
+def test_the_directional_check_notices_a_wrong_layer():
+    rng = np.random.default_rng(0)
+    model = unet(2, rng=rng)
+    model.layers = tuple(saboteurs.BatchNormWithoutMean(2) if isinstance(layer, BatchNorm2d) else layer
+                         for layer in model.layers)
+    errors = directional_errors(model, rng.normal(size=(2, 3, 32, 32)), rng)
+    assert errors["x"] > 1e-3 and errors["0.weight"] > 1e-3
+    assert errors["4.weight"] < 2e-5                     # behind the wrong layer all is well
+
+
+def test_gradients_of_a_unet_of_one_level_element_by_element():
+    rng = np.random.default_rng(0)
+    down_and_up = Sequential(MaxPool2d(2), *conv_block(2, 3, rng=rng), Upsample(2))
+    check_layer(Sequential(*conv_block(1, 2, rng=rng), Skip(down_and_up), Conv2d(5, 2, 3, padding="same", rng=rng)),
+                rng.normal(size=(2, 1, 4, 6)))
+
+
+@both
+@pytest.mark.parametrize("settings", [{}, {"classes": 1}, {"classes": 5, "in_channels": 1}])
+def test_logits_have_the_size_of_the_picture_and_a_channel_for_each_class(build, settings):
+    model = build(2, **settings, rng=0)
+    x = np.random.default_rng(0).normal(size=(2, settings.get("in_channels", 3), 32, 64)).astype(np.float32)
+    y = model(x)
+    assert y.shape == model.output_shape(x.shape) == (2, settings.get("classes", 3), 32, 64)
+    assert y.dtype == np.float32 and slabs.is_channel_major(y)
+    assert model.backward(y).shape == x.shape
+
+
+def test_the_unet_is_the_encoder_decoder_with_skips():
+    assert repr(encoder_decoder(2, skip=True)) == repr(unet(2))
+    kinds = [[type(layer) for _, layer in model.walk()] for model in (encoder_decoder(2), unet(2))]
+    assert kinds[0].count(Skip) == 0 and kinds[1].count(Skip) == 5
+    assert [kind for kind in kinds[1] if kind not in (Skip, Sequential, Pyramid)] == kinds[0][1:]
+
+
+@both
+@pytest.mark.parametrize("size", [(32, 48), (33, 32), (16, 32), (31, 32)])
+def test_sizes_that_do_not_halve_five_times_are_refused(build, size):
+    model = build(2, rng=0)
+    message = r"halves its input 5 times: expected height and width that divide by 32, got shape \(1, 3, "
+    with pytest.raises(ValueError, match=message):
+        model.forward(np.zeros((1, 3, *size), np.float32))
+    with pytest.raises(ValueError, match=message):
+        model.output_shape((1, 3, *size))
+
+
+@both
+def test_summary_refuses_the_sizes_that_forward_refuses(build):
+    with pytest.raises(ValueError, match="expected height and width that divide by 32"):
+        build(2).summary((1, 3, 48, 33))
+
+
+@both
+def test_other_inputs_are_refused_by_the_first_convolution(build):
+    for shape in ((1, 4, 32, 32), (3, 32, 32)):
+        with pytest.raises(ValueError, match=r"expected input of shape \(N, 3, H, W\)"):
+            build(2).output_shape(shape)
+    with pytest.raises(ValueError, match="model.astype"):
+        build(2).forward(np.zeros(SMALL))
+
+
+@both
+def test_the_same_seed_gives_the_same_model(build):
+    a, b, other = (build(2, rng=rng).state_dict() for rng in (3, np.random.default_rng(3), 4))
+    assert list(a) == list(b) and all(np.array_equal(a[name], b[name]) for name in a)
+    assert not np.array_equal(a["0.weight"], other["0.weight"])
+
+
+@both
+def test_a_state_moves_to_another_model(build):
+    x = np.random.default_rng(0).normal(size=SMALL).astype(np.float32)
+    a, b = build(2, rng=0), build(2, rng=1)
+    a(x)
+    b.load_state_dict(a.state_dict())
+    assert np.array_equal(a.eval()(x), b.eval()(x))
+
+
+@both
+@pytest.mark.parametrize("width", [0, -1, 1.5, "64"])
+def test_a_width_that_makes_no_sense_is_refused(build, width):
+    with pytest.raises(ValueError, match="width: expected an integer of at least 1"):
+        build(width)
+
+
+@both
+def test_an_untrained_model_starts_within_reach_of_log_k(build):
+    rng = np.random.default_rng(0)
+    x, labels = rng.normal(size=SMALL).astype(np.float32), rng.integers(0, 3, (2, 32, 64))
+    assert np.log(3) - 0.05 < CrossEntropyLoss()(build(8, rng=0)(x), labels) < 3 * np.log(3)

@@ -1,0 +1,75 @@
+"""Channel-major memory, and cutting a batch into pieces."""
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minidl import slabs
+from tests.strategies import FEW, MEMORY_ORDERS, seeds, shapes
+
+
+@FEW
+@given(shapes(), st.sampled_from(sorted(MEMORY_ORDERS)), seeds)
+def test_channel_major_changes_the_order_in_memory_and_nothing_else(shape, order, seed):
+    x = MEMORY_ORDERS[order](np.random.default_rng(seed).normal(size=shape).astype(np.float32))
+    y = slabs.channel_major(x)
+    assert np.array_equal(x, y) and y.dtype == x.dtype
+    assert slabs.is_channel_major(y)
+    assert (y is x) == slabs.is_channel_major(x)
+    assert slabs.channel_major(y) is y
+
+
+def test_memory_of_a_channel_major_array_is_channel_by_channel():
+    x = np.arange(24.0).reshape(2, 3, 2, 2)
+    assert not slabs.is_channel_major(x)
+    y = slabs.channel_major(x)
+    assert y.ravel(order="K").tolist() == x.transpose(1, 0, 2, 3).ravel().tolist()
+    assert y.strides == (32, 64, 16, 8)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4, 5), (1, 1, 1, 1)])
+def test_empty_and_zeros_are_channel_major(shape):
+    for make in (slabs.empty, slabs.zeros):
+        x = make(shape, np.float32)
+        assert x.shape == shape and x.dtype == np.float32 and slabs.is_channel_major(x)
+    assert not slabs.zeros(shape, np.float32).any()
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 4), (2, 3, 4), (1, 2, 3, 4, 5)])
+def test_arrays_of_other_ranks_keep_numpys_order(shape):
+    x = np.ones(shape)
+    assert slabs.channel_major(x) is x and not slabs.is_channel_major(x)
+    assert slabs.empty(shape, np.float32).flags.c_contiguous
+    assert not slabs.zeros(shape, np.float32).any()
+
+
+@FEW
+@given(shapes(), seeds)
+def test_rows_are_a_view_with_one_row_a_channel(shape, seed):
+    N, C, H, W = shape
+    x = slabs.channel_major(np.random.default_rng(seed).normal(size=shape))
+    rows = slabs.rows(x)
+    assert rows.shape == (C, N * H * W) and np.shares_memory(rows, x) and rows.flags.c_contiguous
+    for c in range(C):
+        assert rows[c].tolist() == x[:, c].ravel().tolist()
+    rows[...] = 7
+    assert (x == 7).all()
+
+
+@pytest.mark.parametrize("cut", [slabs.pictures, slabs.slabs])
+@FEW
+@given(st.integers(1, 40), st.integers(1, 30), st.integers(1, 200))
+def test_the_pieces_cover_everything_once_and_fit_the_limit(cut, count, size, limit):
+    pieces = list(cut(count, size, limit))
+    assert [k for piece in pieces for k in range(count)[piece]] == list(range(count))
+    lengths = [piece.stop - piece.start for piece in pieces]
+    assert min(lengths) >= 1
+    assert all(length * size <= limit or length == 1 for length in lengths)
+    assert len(set(lengths[:-1])) <= 1 and lengths[-1] <= lengths[0]
+    if len(lengths) > 1:
+        assert (lengths[0] + 1) * size > limit           # no smaller than they need be
+
+
+def test_nothing_is_cut_into_nothing_and_what_needs_no_memory_is_cut_too():
+    assert list(slabs.pictures(0, 100)) == []
+    assert list(slabs.pictures(3, 0)) == [slice(0, 3)]
