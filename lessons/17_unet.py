@@ -33,13 +33,21 @@ shares = [float((train.trimaps == k).mean()) for k in range(3)]
 print(f"{len(train)} pictures to train on, {len(test)} held out; of the pixels are "
       + ", ".join(f"{share:.0%} {name}" for share, name in zip(shares, CLASSES)))
 
+# %% [markdown]
+# A network that sees the same picture again and again learns it by heart. If each is shown a few times, it is enough
+# to flip some of them; if hundreds of times, because there are few, they had better look different each time. Whatever
+# moves the picture's pixels must move the trimap's with them.
+
 # %%
-augment = Augment()
+epochs = lesson.epochs(len(train))
+augment = Augment() if epochs > 20 else Augment(flip=0.5, crop=(1, 1), shift=0, color=0)
 shown = train[:8]
 varied = [augment(image, trimap, rng) for image, trimap in zip(shown.images, shown.trimaps)]
-lesson.figure(plotting.image_strip(np.concatenate([as_input(shown.images), np.stack([image for image, _ in varied])]),
-                                   title="Eight training pictures, and below them as one epoch shows them: "
-                                         "flipped, cropped, shifted, recoloured"), "data")
+overlaid = [plotting.overlay(image, trimap).transpose(2, 0, 1) for image, trimap in varied]
+strip = plotting.image_strip(np.concatenate([as_input(shown.images), np.stack(overlaid)]),
+                             title="Training pictures; below, as one epoch shows them, under their trimaps")
+lesson.figure(strip, "data")
+print(f"{epochs} epochs, {augment}")
 
 # %% [markdown]
 # ## 2. The model
@@ -89,11 +97,10 @@ assert first_steps[-1] < first_steps[0], "the loss of a batch that is shown agai
 # %%
 model = unet(lesson.width, rng=np.random.default_rng(lesson.seed))
 optimizer = Adam(model.parameters(), lesson.lr)
-epochs = lesson.epochs(len(train))
 schedule = CosineSchedule(optimizer, epochs * len(batches))
 history = fit(model, batches, loss, optimizer, epochs, schedule=schedule,
               evaluate=lambda model: segmentation_scores(model, test.images, test.trimaps, CLASSES),
-              evaluate_every=max(1, epochs // 10), checkpoint=lesson.out / "checkpoints")
+              evaluate_every=max(1, epochs // 5), checkpoint=lesson.out / "checkpoints")
 curves = plotting.learning_curves(history, scores={"mean_iou": "mean IoU", "iou_border": "border IoU"})
 lesson.figure(curves, "training")
 
@@ -104,7 +111,7 @@ lesson.figure(curves, "training")
 
 # %%
 scores = segmentation_scores(model, test.images, test.trimaps, CLASSES)
-train_scores = segmentation_scores(model, train.images, train.trimaps, CLASSES)
+train_scores = segmentation_scores(model, train.images[:len(test)], train.trimaps[:len(test)], CLASSES)
 all_background = float((test.trimaps == 1).mean())
 predicted = predict(model, test.images[:8]).argmax(axis=1)                        # (8, H, W)
 notes = [f"{(labels == guess).mean():.0%} right" for labels, guess in zip(test.trimaps, predicted)]

@@ -43,7 +43,8 @@ def main(arguments: list[str]) -> int:
     # The lessons find minidl beside them even where it is not installed.
     search = os.pathsep.join(filter(None, [str(HERE.parent), os.environ.get("PYTHONPATH")]))
     failed = [str(number) for number in numbers or found
-              if subprocess.call([sys.executable, str(found[number]), *options], env=os.environ | {"PYTHONPATH": search})]
+              if subprocess.call([sys.executable, str(found[number]), *options],
+                                 env=os.environ | {"PYTHONPATH": search})]
     if failed:
         print(f"failed: lesson {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0

@@ -89,6 +89,7 @@ def check_layer(layer: Layer, x: Array, dy: Array | None = None, *, rng: np.rand
     layer = copy.deepcopy(layer).astype(np.float64).train()
     rng = np.random.default_rng(rng).spawn(1)[0]   # not the stream of the same seed, which x may have been drawn from
     x = np.array(x, dtype=np.float64, order="K")
+    x_copy = x.copy()
     dice = {name: g.bit_generator.state for name, g in generators(layer).items()}
 
     def forward() -> Array:
@@ -103,7 +104,7 @@ def check_layer(layer: Layer, x: Array, dy: Array | None = None, *, rng: np.rand
     before = {name: rng.normal(size=p.data.shape) for name, p in parameters.items()}
     for name, p in parameters.items():
         p.grad[...] = before[name]                 # backward must add to what is there
-    x_copy, dy_copy = x.copy(), dy.copy()
+    dy_copy = dy.copy()
     dx = layer.backward(dy)
     assert dx.shape == x.shape and dx.dtype == x.dtype, f"{layer!r}: dx is {dx.dtype} {dx.shape}, x {x.dtype} {x.shape}"
     assert np.array_equal(x, x_copy) and np.array_equal(dy, dy_copy), f"{layer!r}: wrote into x or dy"

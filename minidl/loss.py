@@ -162,8 +162,8 @@ class _ElementwiseLoss(Loss):
             raise ValueError(f"{type(self).__name__}: expected targets of the predictions' shape {prediction.shape}, "
                              f"got {got}")
         target = target.astype(prediction.dtype, copy=False)
-        self._cache = (prediction, target)
         total = float(self.values(prediction, target).sum(dtype=np.float64))
+        self._cache = (prediction, target)
         return total / prediction.size if self.reduction == "mean" else total
 
     def backward(self) -> Array:

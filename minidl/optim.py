@@ -212,5 +212,7 @@ class CosineSchedule:
         return {"t": np.array(self.t), "first_lr": np.array(self.first_lr), "steps": np.array(self.steps)}
 
     def load_state_dict(self, state: dict[str, Array]) -> None:
+        if set(state) != {"t", "first_lr", "steps"}:
+            raise ValueError(f"CosineSchedule.load_state_dict: expected t, first_lr and steps, got {sorted(state)}")
         self.t, self.first_lr, self.steps = int(state["t"]), float(state["first_lr"]), int(state["steps"])
         self.optimizer.lr = self.lr(self.t)

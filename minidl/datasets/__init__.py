@@ -1,0 +1,6 @@
+"""Pictures and their labels: where they come from, and how they reach a network.
+
+* `pets`: the reader of the Oxford-IIIT Pet layout (with `lists`, `decode` and `cache` behind it)
+* `batches`: shuffled minibatches, and their augmentation
+* `synthetic_pets`: cats and dogs rendered in that layout, for those who do not have the real ones
+"""

@@ -147,6 +147,8 @@ class Layer:
 
         Do so before an optimizer is made: the arrays are replaced.
         """
+        if np.dtype(dtype).kind != "f":
+            raise ValueError(f"{type(self).__name__}.astype: expected a floating-point dtype, got {np.dtype(dtype)}")
         for _, layer in self.walk():
             layer._cache = None
             for parameter in layer._own_parameters().values():

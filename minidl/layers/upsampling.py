@@ -36,7 +36,7 @@ class Upsample(Layer):
         if mode not in ("nearest", "bilinear"):
             raise ValueError(f'Upsample: expected mode "nearest" or "bilinear", got {mode!r}')
         if align_corners and mode == "nearest":
-            raise ValueError('Upsample: align_corners is for mode "bilinear" only')
+            raise ValueError('Upsample: expected align_corners=True with mode "bilinear" only, got mode "nearest"')
         self.mode, self.align_corners = mode, align_corners
 
     def forward(self, x: Array) -> Array:
