@@ -44,8 +44,8 @@ def read_one(source: Source, size: int) -> tuple[Array, Array, Array]:
     with blame(source.trimap):
         trimap = open_trimap(source.trimap)
         if trimap.size != picture.size:
-            raise Problem("expected a trimap of the picture's size {} x {}, got {} x {}".format(
-                *picture.size, *trimap.size))
+            raise Problem("expected a trimap of the size of images/{}, {} x {}, got {} x {}".format(
+                source.picture.name, *picture.size, *trimap.size))
     head = np.full(4, np.nan)
     if source.xml is not None:
         with blame(source.xml):

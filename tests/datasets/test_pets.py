@@ -426,7 +426,7 @@ def test_a_forged_size_is_refused_before_memory_is_used(folder):
     (Image.fromarray(np.arange(384, dtype=np.int32).astype(np.uint8).reshape(16, 24)), "got also 0, 4, 5, .*, ..."),
     (halves((24, 16), (1, 1, 1), (2, 2, 2)), "one byte per pixel.*got mode 'RGB'"),
     (halves((24, 16), 0, 1, mode="1"), "one byte per pixel.*got mode '1'"),
-    (halves((16, 24), 1, 2, mode="L"), "picture's size 24 x 16, got 16 x 24"),
+    (halves((16, 24), 1, 2, mode="L"), "size of images/bad.jpg, 24 x 16, got 16 x 24"),
     (b"not a png", "not a picture"),
     (GOOD, "not a picture"),
     (encoded(halves((24, 16), 1, 2, mode="L"), "PNG")[:45], "cannot be read"),
