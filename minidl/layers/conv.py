@@ -132,52 +132,41 @@ class Conv2d(Layer):
 
     def forward(self, x: Array) -> Array:
         x = slabs.channel_major(self.check_input(x))
-        shape = self.output_shape(x.shape)
+        y = slabs.empty(self.output_shape(x.shape), x.dtype)
         mirrored = self.mirrored_window()
         if mirrored is None:
-            y = slabs.empty(shape, x.dtype)
             w = self.weight.data.reshape(self.out_channels, -1)                # (O, C*kh*kw)
             for part, cols in columns(x, self.window):
                 np.matmul(w, cols, out=slabs.rows(y[part]))                    # (O, n*Ho*Wo)
         else:
-            y = scatter(flipped(self.weight.data).T, x, shape, mirrored)
+            scatter(flipped(self.weight.data).T, x, mirrored, out=y)
         if self.bias is not None:
             y += self.bias.data[:, None, None]
         return self.keep(y, x)
 
     def backward(self, dy: Array) -> Array:
+        dx = slabs.empty(self.recall(dy)[0].shape, dy.dtype)
+        self._backward(dy, dx)
+        return dx
+
+    def backward_parameters(self, dy: Array) -> None:
+        self._backward(dy, None)
+
+    def _backward(self, dy: Array, dx: Array | None) -> None:
         x, = self.recall(dy)
         dy = slabs.channel_major(dy)
         mirrored = self.mirrored_window()
         if mirrored is None:
-            self.backward_parameters(dy)
             w = self.weight.data.reshape(self.out_channels, -1)                # (O, C*kh*kw)
-            return scatter(w.T, dy, x.shape, self.window)
-        dx = slabs.empty(x.shape, x.dtype)
-        self._backward_mirrored(dy, x, mirrored, dx)
-        return dx
-
-    def backward_parameters(self, dy: Array) -> None:
-        x, = self.recall(dy)
-        dy = slabs.channel_major(dy)
-        mirrored = self.mirrored_window()
-        if mirrored is not None:
-            return self._backward_mirrored(dy, x, mirrored, None)
-        dw = self.weight.grad.reshape(self.out_channels, -1)                   # (O, C*kh*kw), a view
-        for part, cols in columns(x, self.window):
-            dw += slabs.rows(dy[part]) @ cols.T
-        _add_bias_gradient(self, dy)
-
-    def _backward_mirrored(self, dy: Array, x: Array, mirrored: Window, dx: Array | None) -> None:
-        """Do the backward pass with the columns on dy's side: one set of columns serves dw' and dx."""
-        w = flipped(self.weight.data)                                          # (C, O*kh*kw)
-        dw = np.zeros_like(w)
-        for part, cols in columns(dy, mirrored):
-            dw += slabs.rows(x[part]) @ cols.T
+            dw = self.weight.grad.reshape(w.shape)                             # a view
+            for part, cols in columns(x, self.window):
+                dw += slabs.rows(dy[part]) @ cols.T
             if dx is not None:
-                np.matmul(w, cols, out=slabs.rows(dx[part]))                   # (C, n*H*W)
-        by_place = dw.reshape(self.in_channels, self.out_channels, *self.kernel_size)
-        self.weight.grad += by_place.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1]
+                scatter(w.T, dy, self.window, out=dx)
+        else:
+            dw = gather_backward(flipped(self.weight.data), x, dy, mirrored, dx)           # (C, O*kh*kw)
+            dw = dw.reshape(self.in_channels, self.out_channels, *self.kernel_size)
+            self.weight.grad += dw.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1]     # the flip, undone
         _add_bias_gradient(self, dy)
 
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -198,6 +187,27 @@ class Conv2d(Layer):
 def flipped(weight: Array) -> Array:
     """Return w'[c, (o, i, j)] = weight[o, c, kh-1-i, kw-1-j], shape (C, O*kh*kw): see the notes of Conv2d."""
     return weight[:, :, ::-1, ::-1].transpose(1, 0, 2, 3).reshape(weight.shape[1], -1)
+
+
+def gather_backward(w: Array, x: Array, dy: Array, window: Window, dx: Array | None) -> Array:
+    """Return dw = x @ columns.T and write dx = w @ columns (unless it is None), where columns = im2col(dy).
+
+    This is the backward pass of y = col2im(w.T @ x); one set of columns serves both products.
+
+    Parameters
+    ----------
+    w : array (C, O*kh*kw)
+    x, dx : array (N, C, H, W), channel-major
+    dy : array (N, O, Ho, Wo), channel-major
+    window : Window
+        How the kernel slides over y.
+    """
+    dw = np.zeros_like(w)
+    for part, cols in columns(dy, window):                                     # (O*kh*kw, n*H*W)
+        dw += slabs.rows(x[part]) @ cols.T
+        if dx is not None:
+            np.matmul(w, cols, out=slabs.rows(dx[part]))                       # (C, n*H*W)
+    return dw
 
 
 class ConvTranspose2d(Layer):
@@ -264,29 +274,25 @@ class ConvTranspose2d(Layer):
     def forward(self, x: Array) -> Array:
         x = slabs.channel_major(self.check_input(x))
         w = self.weight.data.reshape(self.in_channels, -1)                     # (C, O*kh*kw)
-        y = scatter(w.T, x, self.output_shape(x.shape), self.window)
+        y = slabs.empty(self.output_shape(x.shape), x.dtype)
+        scatter(w.T, x, self.window, out=y)
         if self.bias is not None:
             y += self.bias.data[:, None, None]
         return self.keep(y, x)
 
     def backward(self, dy: Array) -> Array:
-        x, = self.recall(dy)
-        dx = slabs.empty(x.shape, x.dtype)
-        self._backward(dy, x, dx)
+        dx = slabs.empty(self.recall(dy)[0].shape, dy.dtype)
+        self._backward(dy, dx)
         return dx
 
     def backward_parameters(self, dy: Array) -> None:
-        x, = self.recall(dy)
-        self._backward(dy, x, None)
+        self._backward(dy, None)
 
-    def _backward(self, dy: Array, x: Array, dx: Array | None) -> None:
+    def _backward(self, dy: Array, dx: Array | None) -> None:
+        x, = self.recall(dy)
         dy = slabs.channel_major(dy)
         w = self.weight.data.reshape(self.in_channels, -1)                     # (C, O*kh*kw)
-        dw = self.weight.grad.reshape(w.shape)                                 # a view
-        for part, cols in columns(dy, self.window):                            # (O*kh*kw, n*H*W)
-            dw += slabs.rows(x[part]) @ cols.T
-            if dx is not None:
-                np.matmul(w, cols, out=slabs.rows(dx[part]))                   # (C, n*H*W)
+        self.weight.grad += gather_backward(w, x, dy, self.window, dx).reshape(self.weight.grad.shape)
         _add_bias_gradient(self, dy)
 
     def output_shape(self, input_shape: Shape) -> Shape:

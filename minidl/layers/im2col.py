@@ -178,22 +178,16 @@ def columns(x: Array, window: Window) -> Iterator[tuple[slice, Array]]:
         yield part, im2col(x[part], window, out=buffer)
 
 
-def scatter(matrix: Array, y: Array, x_shape: Shape, window: Window) -> Array:
-    """Return col2im(matrix @ y), a few pictures at a time: the adjoint of ``matrix.T @ im2col(x)``.
+def scatter(matrix: Array, y: Array, window: Window, out: Array) -> None:
+    """Write col2im(matrix @ y), a few pictures at a time: the adjoint of ``matrix.T @ im2col(x)``.
 
     Parameters
     ----------
     matrix : array (C*kh*kw, O)
     y : array (N, O, Ho, Wo), channel-major
-    x_shape : (N, C, H, W)
-
-    Returns
-    -------
-    array (N, C, H, W), channel-major
+    window : Window
+    out : array (N, C, H, W)
     """
-    x = slabs.empty(x_shape, y.dtype)
     N, _, Ho, Wo = y.shape
     for part in slabs.pictures(N, len(matrix) * Ho * Wo * y.itemsize):
-        n = part.stop - part.start
-        x[part] = col2im(matrix @ slabs.rows(y[part]), (n, *x_shape[1:]), window)
-    return x
+        out[part] = col2im(matrix @ slabs.rows(y[part]), out[part].shape, window)

@@ -7,7 +7,18 @@ from minidl.layers.initialization import positive
 from minidl.slabs import Array
 
 
-class Reshape(Layer):
+class _SameNumbers(Layer):
+    """y has x's numbers, in the same row-major order, in the shape that `output_shape` says."""
+
+    def forward(self, x: Array) -> Array:
+        return self.keep(self.check_input(x).reshape(self.output_shape(x.shape)), x.shape)
+
+    def backward(self, dy: Array) -> Array:
+        x_shape, = self.recall(dy)
+        return dy.reshape(x_shape)
+
+
+class Reshape(_SameNumbers):
     """Give each sample another shape, in row-major order (slide 22).
 
     Parameters
@@ -25,13 +36,6 @@ class Reshape(Layer):
     def __init__(self, shape: Shape) -> None:
         self.shape = tuple(positive("Reshape: shape", size) for size in shape)
 
-    def forward(self, x: Array) -> Array:
-        return self.keep(self.check_input(x).reshape(self.output_shape(x.shape)), x.shape)
-
-    def backward(self, dy: Array) -> Array:
-        x_shape, = self.recall(dy)
-        return dy.reshape(x_shape)
-
     def output_shape(self, input_shape: Shape) -> Shape:
         if len(input_shape) < 1 or math.prod(input_shape[1:]) != math.prod(self.shape):
             raise ValueError(f"{self!r}: expected samples of {math.prod(self.shape)} values, "
@@ -42,15 +46,8 @@ class Reshape(Layer):
         return str(self.shape)
 
 
-class Flatten(Layer):
+class Flatten(_SameNumbers):
     """Make one row of each sample: (N, C, H, W) -> (N, C*H*W), in row-major order (slide 1)."""
-
-    def forward(self, x: Array) -> Array:
-        return self.keep(self.check_input(x).reshape(self.output_shape(x.shape)), x.shape)
-
-    def backward(self, dy: Array) -> Array:
-        x_shape, = self.recall(dy)
-        return dy.reshape(x_shape)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         if len(input_shape) < 2:
