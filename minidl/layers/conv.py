@@ -164,9 +164,9 @@ class Conv2d(Layer):
             if dx is not None:
                 scatter(w.T, dy, self.window, out=dx)
         else:
-            dw = gather_backward(flipped(self.weight.data), x, dy, mirrored, dx)           # (C, O*kh*kw)
-            dw = dw.reshape(self.in_channels, self.out_channels, *self.kernel_size)
-            self.weight.grad += dw.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1]     # the flip, undone
+            flat = gather_backward(flipped(self.weight.data), x, dy, mirrored, dx)         # (C, O*kh*kw)
+            by_place = flat.reshape(self.in_channels, self.out_channels, *self.kernel_size)
+            self.weight.grad += by_place.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1]           # the flip, undone
         _add_bias_gradient(self, dy)
 
     def output_shape(self, input_shape: Shape) -> Shape:
