@@ -1,0 +1,342 @@
+"""The rendered pets: the same bits from the same seed, the layout, the difficulty, and whole sets only."""
+import json
+import os
+import shutil
+import subprocess
+import time
+import xml.etree.ElementTree as ElementTree
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from minidl.datasets import calibration
+from minidl.datasets import synthetic_pets as pets
+from minidl.datasets.calibration import class_shares, color_table_iou, contact_sheet, save_contact_sheet
+from minidl.datasets.rendering.parts import BREEDS
+from minidl.datasets.rendering.shading import rasterize
+from minidl.datasets.rendering.solids import Solid
+from minidl.datasets.rendering.trimap import band, grown
+from minidl.datasets.synthetic_pets import Picture, ensure, render, write
+
+
+@lru_cache(maxsize=None)
+def some(count: int = 48) -> list[Picture]:
+    """The first pictures of set 3, rendered once for all tests."""
+    return [render(3, index) for index in range(count)]
+
+
+def rendered(seed: int, index: int, size: int = 128) -> Picture:
+    """Stands in for `render` where a test is about something else."""
+    assert (seed, size) == (3, 128)
+    return some()[index]
+
+
+def bits(folder: Path) -> dict[str, bytes]:
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def names(folder: Path, split: str) -> list[str]:
+    lines = (folder / "annotations" / f"{split}.txt").read_text(encoding="utf-8").splitlines()
+    return [line.split()[0] for line in lines if not line.startswith("#")]
+
+
+# ---- single pictures -----------------------------------------------------------------------------------
+
+def test_same_seed_and_index_give_the_same_bits():
+    again = render(3, 5)
+    assert np.array_equal(again.image, some()[5].image) and np.array_equal(again.trimap, some()[5].trimap)
+    assert (again.name, again.head) == (some()[5].name, some()[5].head)
+
+
+def test_another_index_or_seed_gives_another_picture():
+    pictures = {p.image.tobytes() for p in some()}
+    assert len(pictures) == len(some())
+    assert render(4, 5).image.tobytes() not in pictures
+
+
+def test_shapes_and_values():
+    for picture in some():
+        assert picture.image.shape == (128, 128, 3) and picture.image.dtype == np.uint8
+        assert picture.trimap.shape == (128, 128) and picture.trimap.dtype == np.uint8
+        assert set(np.unique(picture.trimap)) == {1, 2, 3}
+
+
+@pytest.mark.parametrize("size", [48, 192])
+def test_other_sizes_keep_the_shares(size):
+    pictures = [render(3, index, size) for index in range(6)]
+    assert all(p.image.shape == (size, size, 3) for p in pictures)
+    border = np.mean([(p.trimap == 3).mean() for p in pictures])
+    assert 0.08 < border < 0.2
+
+
+def test_shares_are_near_those_of_the_real_pictures():
+    shares = class_shares(np.stack([p.trimap for p in some()]) - 1)
+    assert shares.sum() == pytest.approx(1)
+    assert shares == pytest.approx([0.27, 0.60, 0.13], abs=0.05)
+
+
+def test_species_and_breeds_alternate():
+    assert [p.species for p in some()] == [1, 2] * (len(some()) // 2)
+    classes = [p.class_id for p in some()]
+    assert {classes.count(k) for k in range(1, 13)} == {len(classes) // 12}
+    for p in some():
+        assert p.name.startswith(BREEDS[p.species][p.breed - 1])
+        assert p.name[0].isupper() == (p.species == 1)
+
+
+def test_head_box_lies_inside_and_on_the_pet():
+    for p in some():
+        x0, y0, x1, y1 = p.head
+        assert 0 <= x0 < x1 < 128 and 0 <= y0 < y1 < 128
+        assert (p.trimap[y0:y1 + 1, x0:x1 + 1] == 1).mean() > 0.25, p.name
+
+
+def test_most_of_each_pet_is_one_piece():
+    """The border must not eat the legs' and tails' cores, nor the pet be confetti."""
+    shares = []
+    for p in some()[:12]:
+        mask = p.trimap[::2, ::2] == 1
+        seed = np.zeros_like(mask)
+        seed[np.unravel_index(np.flatnonzero(mask)[mask.sum() // 2], mask.shape)] = True
+        size = 0
+        while seed.sum() > size:
+            size = int(seed.sum())
+            for _ in range(8):
+                seed = grown(seed, 1) & mask
+        shares.append(size / mask.sum())
+    assert np.median(shares) > 0.9
+
+
+@pytest.mark.parametrize("arguments", [(-1, 0), (0, -1), (0, 0, 31)])
+def test_bad_arguments_of_render(arguments):
+    with pytest.raises(ValueError, match="render: "):
+        render(*arguments)
+
+
+# ---- the band ------------------------------------------------------------------------------------------
+
+def test_band_around_a_square_and_none_along_the_frame():
+    mask = np.zeros((256, 256), bool)
+    mask[100:, 60:160] = True
+    trimap = band(mask)
+    middle = trimap[:, 55]
+    assert (middle[60:] == 1).all()                                # down to the frame
+    assert (np.flatnonzero(middle == 3) == np.arange(47, 52)).all()
+    assert (trimap[90] == 3).sum() == 10
+
+
+# ---- difficulty ----------------------------------------------------------------------------------------
+
+def test_a_color_table_learns_next_to_nothing():
+    images = np.stack([p.image for p in some()]).transpose(0, 3, 1, 2)                   # (48, 3, 128, 128)
+    labels = np.stack([p.trimap for p in some()]) - 1
+    halves = (images[:24], labels[:24]), (images[24:], labels[24:])
+    assert np.mean([color_table_iou(*halves), color_table_iou(*halves[::-1])]) <= 0.30
+    labels[labels == 2] = 1                                        # were the pets of one color, it would learn
+    images[:] = np.where(labels[:, None] == 0, np.reshape([250, 10, 10], (3, 1, 1)), images)
+    assert color_table_iou(*halves)[:2].mean() > 0.9
+
+
+def test_the_color_table_finds_a_class_that_has_its_own_color():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, (4, 16, 16))
+    images = np.repeat((labels * 60).astype(np.uint8)[:, None], 3, axis=1)
+    assert color_table_iou((images, labels), (images, labels)) == pytest.approx([1, 1, 1])
+    blind = np.zeros_like(images)
+    labels[:, :12] = 1
+    assert color_table_iou((blind, labels), (blind, labels)) == pytest.approx([0, np.mean(labels == 1), 0])
+
+
+# ---- whole sets ----------------------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pets, "render", rendered)
+        return write(tmp_path_factory.mktemp("sets") / "small", seed=3, train=8, test=4, workers=1)
+
+
+def test_layout(small):
+    annotations = small / "annotations"
+    train, test = names(small, "trainval"), names(small, "test")
+    assert (len(train), len(test)) == (8, 4) and names(small, "list") == train + test
+    assert sorted(p.stem for p in (small / "images").iterdir()) == sorted(train + test)
+    assert sorted(p.stem for p in (annotations / "trimaps").iterdir()) == sorted(train + test)
+    lines = [line.split() for line in (annotations / "list.txt").read_text(encoding="utf-8").splitlines()[2:]]
+    for picture, (name, class_id, species, breed) in zip(some(), lines):
+        assert (name, int(class_id), int(species), int(breed)) == (
+            picture.name, picture.class_id, picture.species, picture.breed)
+        with Image.open(small / "images" / f"{name}.jpg") as image:
+            assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (128, 128))
+            assert np.abs(np.asarray(image, int) - picture.image).mean() < 8
+        with Image.open(annotations / "trimaps" / f"{name}.png") as trimap:
+            assert (trimap.format, trimap.mode) == ("PNG", "L")
+            assert np.array_equal(np.asarray(trimap), picture.trimap)
+        root = ElementTree.parse(annotations / "xmls" / f"{name}.xml").getroot()
+        assert root.findtext("object/name") == ("cat", "dog")[picture.species - 1]
+        assert tuple(int(root.findtext(f"object/bndbox/{tag}", "")) for tag in ("xmin", "ymin", "xmax", "ymax")
+                     ) == picture.head
+        assert root.findtext("size/width") == "128"
+
+
+def test_two_workers_write_the_same_bits(small, tmp_path):
+    again = write(tmp_path / "again", seed=3, train=8, test=4, workers=2)
+    assert bits(again) == bits(small)
+
+
+def test_an_interrupted_set_leaves_nothing(tmp_path, monkeypatch):
+    def stop(seed: int, index: int, size: int) -> Picture:
+        if index == 3:
+            raise KeyboardInterrupt
+        return rendered(seed, index, size)
+    monkeypatch.setattr(pets, "render", stop)
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / "set", seed=3, train=5, test=1, workers=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_what_was_left_long_ago_is_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr(pets, "render", rendered)
+    ages = {"set.7-0123abcd.partial": 2.0, "set.8-0123abcd.old": 2.0, "set.9-0123abcd.partial": 0.5,
+            "set.partial": 2.0, "other.7-0123abcd.partial": 2.0}                         # hours
+    for name, hours in ages.items():
+        (tmp_path / name / "images").mkdir(parents=True)
+        os.utime(tmp_path / name / "images", (time.time() - 3600 * hours,) * 2)
+    write(tmp_path / "set", seed=3, train=1, test=1, workers=1)
+    assert {p.name for p in tmp_path.iterdir()} == {"set", *list(ages)[2:]}
+
+
+@pytest.mark.parametrize("train, kept", [(8, True), (7, False)])
+def test_a_set_that_was_finished_meanwhile_is_kept_if_it_is_the_same(train, kept, small, tmp_path, monkeypatch):
+    folder = tmp_path / "set"
+
+    def slow(seed: int, index: int, size: int) -> Picture:
+        if index == 5:
+            shutil.copytree(small, folder)
+            (folder / "mark").touch()
+        return rendered(seed, index, size)
+    monkeypatch.setattr(pets, "render", slow)
+    write(folder, seed=3, train=train, test=4, workers=1)
+    assert (folder / "mark").exists() == kept and len(names(folder, "trainval")) == train
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_writing_a_set_again_repairs_it(small, tmp_path, monkeypatch):
+    folder = Path(shutil.copytree(small, tmp_path / "set"))
+    next((folder / "images").iterdir()).write_bytes(b"damaged")
+    monkeypatch.setattr(pets, "render", rendered)
+    write(folder, seed=3, train=8, test=4, workers=1)
+    assert bits(folder) == bits(small) and list(tmp_path.iterdir()) == [folder]
+
+
+def test_the_earlier_set_comes_back_if_the_new_one_cannot_be_put_in_place(small, tmp_path, monkeypatch):
+    folder = Path(shutil.copytree(small, tmp_path / "set"))
+    replace = os.replace
+
+    def refuse(source: Path, target: Path) -> None:
+        if source.suffix == ".partial":
+            raise PermissionError("in use")
+        replace(source, target)
+    monkeypatch.setattr(pets, "render", rendered)
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(PermissionError, match="in use"):
+        write(folder, seed=3, train=1, test=1, workers=1)
+    assert bits(folder) == bits(small) and list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_foreign_folder_is_left_alone(tmp_path):
+    (tmp_path / "mine.txt").write_text("precious", encoding="utf-8")
+    for make in (write, ensure):
+        with pytest.raises(ValueError, match="not a rendered set"):
+            make(tmp_path, train=1, test=1)
+    assert (tmp_path / "mine.txt").read_text(encoding="utf-8") == "precious"
+
+
+@pytest.mark.parametrize("wrong", [dict(seed=-1), dict(train=0), dict(test=0), dict(workers=0), dict(size=16)])
+def test_bad_arguments_of_write(wrong, tmp_path):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        write(tmp_path / "set", **wrong)
+    assert not (tmp_path / "set").exists()
+
+
+def test_ensure_renders_once_and_again_for_another_seed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)                                    # the child must find minidl from anywhere
+    with ThreadPoolExecutor(2) as pool:                            # two at once get along
+        folder, other = pool.map(lambda _: ensure("set", seed=3, train=2, test=1), range(2))
+    assert folder == other == Path("set") and [p.name for p in tmp_path.iterdir()] == ["set"]
+    first = bits(folder)
+    assert names(folder, "trainval") == [p.name for p in some()[:2]]
+    with monkeypatch.context() as patch:
+        patch.setattr(subprocess, "run", None)
+        assert ensure("set", seed=3, train=2, test=1) == folder    # nothing is run
+    assert bits(ensure("set", seed=4, train=2, test=1)) != first
+    assert json.loads((folder / "annotations/rendered.json").read_text(encoding="utf-8"))["seed"] == 4
+
+
+def test_ensure_reports_a_failed_child(tmp_path, monkeypatch):
+    monkeypatch.setattr(subprocess, "run", lambda *a, **k: subprocess.CompletedProcess(a, 3))
+    with pytest.raises(OSError, match="exit code 3"):
+        ensure(tmp_path / "set", train=1, test=1)
+
+
+def test_command_line(tmp_path, capsys, monkeypatch):
+    for name in pets.WORKER_SETTINGS:                              # main would set them for good
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setattr(pets, "render", rendered)
+    assert pets.main(["--to", str(tmp_path / "s"), "--seed", "3", "--train", "2", "--test", "1", "--workers", "1"]) == 0
+    assert "rendering cats and dogs 3/3" in capsys.readouterr().out
+    assert pets.main(["--calibrate", str(tmp_path / "s")]) == 0
+    assert "share of border" in capsys.readouterr().out
+    assert pets.main(["--to", str(tmp_path / "s"), "--seed", "-1"]) == 2
+    assert "seed" in capsys.readouterr().err
+
+
+def test_contact_sheet(tmp_path, monkeypatch):
+    monkeypatch.setattr(calibration, "render", rendered)
+    sheet = contact_sheet(3, trimaps=True, across=2, down=1, tile=128)
+    assert sheet.size == (512, 128)
+    assert np.array_equal(np.asarray(sheet)[:, :128], some()[0].image)
+    assert (np.asarray(sheet)[:, 128:256, 0] == np.array((0, 255, 0, 128))[some()[0].trimap]).all()
+    save_contact_sheet(tmp_path / "sheet.png", 3)
+    with Image.open(tmp_path / "sheet.png") as picture:
+        assert (picture.format, picture.size) == ("PNG", (8 * 192, 6 * 192))
+    with pytest.raises(ValueError, match="sheet.txt"):
+        save_contact_sheet(tmp_path / "sheet.txt", 3)
+
+
+# ---- solids --------------------------------------------------------------------------------------------
+
+def test_rasterized_ball_is_a_disc_with_the_height_of_a_sphere():
+    solid = Solid()
+    solid.ball((20.3, 14.2, 3), 8.0, part=0)
+    height, owner = rasterize(solid.blobs(), (32, 40))
+    y, x = np.mgrid[:32, :40]
+    inside = (x - 20.3) ** 2 + (y - 14.2) ** 2
+    assert np.array_equal(owner == 0, inside < 64)
+    assert np.allclose(height[inside < 60], (3 + np.sqrt(64.0 - inside.clip(0, 64)))[inside < 60], atol=0.05)
+
+
+def test_rasterized_tilted_ellipsoid_fulfils_its_equation():
+    rng = np.random.default_rng(1)
+    turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    solid = Solid()
+    solid.ball((24, 20, 0), (14, 9, 4), part=0, turn=turn)
+    blobs = solid.blobs()
+    height, owner = rasterize(blobs, (40, 48))
+    y, x = np.nonzero(owner == 0)
+    p = np.stack((x, y, height[y, x]), 1) - blobs.center[0]
+    assert len(p) > 100
+    assert np.einsum("pi,ij,pj->p", p, np.linalg.inv(blobs.G[0]), p) == pytest.approx(1, abs=0.01)
+
+
+def test_the_nearer_blob_is_seen():
+    solid = Solid()
+    solid.ball((10, 10, 0), 5.0, part=0)
+    solid.ball((12, 10, 6), 3.0, part=1)
+    solid.ball((10, 10, -9), 4.0, part=2)
+    owner = rasterize(solid.blobs(), (20, 20))[1]
+    assert owner[10, 12] == 1 and owner[10, 6] == 0 and not (owner == 2).any()
