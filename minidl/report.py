@@ -30,7 +30,7 @@ def options_parser(name: str, **defaults: Any) -> argparse.ArgumentParser:
     add("--width", whole, "channels of the model's first block", 16)
     add("--epochs", whole, "passes over the training pictures (default: as many as fit the lesson's budget)")
     add("--batch-size", whole, "pictures a step", 8)
-    add("--lr", positive_number, "learning rate", 3e-3)
+    add("--lr", positive_number, "learning rate", 4e-3)
     add("--seed", int, "of all random numbers", 0)
     add("--threads", whole, "threads of NumPy's matrix products (default: NumPy's own choice)")
     add("--out", Path, "folder for figures and numbers (default: out in the project)")
@@ -77,7 +77,7 @@ class Lesson:
         How many pictures of each split to read; None: all.
     """
 
-    def __init__(self, name: str, budget: int = 8_000, argv: list[str] | None = None, **defaults: Any) -> None:
+    def __init__(self, name: str, budget: int = 6_000, argv: list[str] | None = None, **defaults: Any) -> None:
         in_notebook = "ipykernel" in sys.modules
         parser = options_parser(name, **defaults)
         options = parser.parse_args([] if argv is None and in_notebook else argv)

@@ -32,7 +32,7 @@ def test_impossible_options_are_refused(tmp_path, options, capsys):
 
 
 @pytest.mark.parametrize("options, pictures, epochs", [
-    ([], 1000, 8), ([], 20, 400), (["--size", "128"], 1000, 4), (["--epochs", "3"], 1000, 3), ([], 10**6, 1),
+    ([], 1000, 6), ([], 20, 300), (["--size", "128"], 1000, 3), (["--epochs", "3"], 1000, 3), ([], 10**6, 1),
 ])
 def test_epochs_follow_the_budget_unless_given(tmp_path, options, pictures, epochs):
     assert lesson(tmp_path, *options).epochs(pictures) == epochs
