@@ -2,9 +2,10 @@
 import argparse
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
+
+from minidl.processes import run_python
 
 HERE = Path(__file__).resolve().parent
 
@@ -29,7 +30,7 @@ def main(arguments: list[str]) -> int:
         prog="python -m lessons", usage="python -m lessons [NUMBER ...] [--list] [OPTION ...]", allow_abbrev=False,
         description="Run the lessons with these numbers, one after the other; without a number, all.",
         epilog="All other options go to the lessons: --data --size --width --epochs --batch-size --lr --seed --threads "
-               "--out --show --quick. `python lessons/17_unet.py --help` explains them.")
+               "--out --show --quick --resume. `python lessons/17_unet.py --help` explains them.")
     parser.add_argument("--list", action="store_true", help="say which lessons there are")
     known, options = parser.parse_known_args(arguments[count:])
     found = lessons()
@@ -42,9 +43,14 @@ def main(arguments: list[str]) -> int:
         parser.error(f"no lesson {', '.join(missing)}; there are: {', '.join(map(str, found))}")
     # The lessons find minidl beside them even where it is not installed.
     search = os.pathsep.join(filter(None, [str(HERE.parent), os.environ.get("PYTHONPATH")]))
-    failed = [str(number) for number in numbers or found
-              if subprocess.call([sys.executable, str(found[number]), *options],
-                                 env=os.environ | {"PYTHONPATH": search})]
+    failed = []
+    for number in numbers or found:
+        status, interrupted = run_python([str(found[number]), *options], os.environ | {"PYTHONPATH": search})
+        if status:
+            failed.append(str(number))
+        if interrupted:
+            print(f"stopped at lesson {number}", file=sys.stderr)
+            break
     if failed:
         print(f"failed: lesson {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0

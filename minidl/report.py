@@ -3,7 +3,6 @@ import argparse
 import json
 import math
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -13,6 +12,7 @@ from matplotlib.figure import Figure
 
 from minidl import plotting
 from minidl.files import replacing
+from minidl.processes import run_python
 from minidl.progress import duration
 
 THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "OMP_NUM_THREADS")
@@ -34,6 +34,7 @@ def options_parser(name: str, **defaults: Any) -> argparse.ArgumentParser:
     add("--seed", int, "of all random numbers", 0)
     add("--threads", whole, "threads of NumPy's matrix products (default: NumPy's own choice)")
     add("--out", Path, "folder for figures and numbers (default: out in the project)")
+    parser.add_argument("--resume", action="store_true", help="go on with a training that was interrupted")
     parser.add_argument("--show", action="store_true", help="open each figure in a window, too")
     parser.add_argument("--quick", action="store_true", help="prove in seconds that everything runs")
     return parser
@@ -71,7 +72,7 @@ class Lesson:
 
     Attributes
     ----------
-    size, width, batch_size, lr, seed, quick : the options
+    size, width, batch_size, lr, seed, quick, resume : the options
     out : Path
     limit : int or None
         How many pictures of each split to read; None: all.
@@ -93,12 +94,13 @@ class Lesson:
         self.lr: float = options.lr
         self.seed: int = options.seed
         self.quick: bool = options.quick
+        self.resume: bool = options.resume
         self.limit = 48 if self.quick else None
         self.root = project_root()
         self.out = (options.out or self.root / "out") / name
         self.started = time.perf_counter()
         self.as_intended = vars(options) == vars(parser.parse_args([])) | {
-            key: vars(options)[key] for key in ("out", "show", "threads", "seed")}
+            key: vars(options)[key] for key in ("out", "show", "threads", "seed", "resume")}
         print(f"{name}: size {self.size}, width {self.width}, batch size {self.batch_size}, learning rate {self.lr:g}, "
               f"seed {self.seed}" + (", quick" if self.quick else ""), flush=True)
 
@@ -182,7 +184,8 @@ def restart_with_threads(threads: int) -> None:
     wanted = {name: str(threads) for name in THREAD_VARIABLES}
     if all(os.environ.get(name) == value for name, value in wanted.items()):
         return
-    raise SystemExit(subprocess.call([sys.executable, *sys.argv], env=os.environ | wanted))
+    status, _ = run_python(sys.argv, os.environ | wanted)
+    raise SystemExit(status)
 
 
 def show(path: Path) -> None:

@@ -128,7 +128,7 @@ def fit(model: Layer, batches: BatchSource, loss: Loss, optimizer: Optimizer, ep
         where = f"{run.epoch} of {epochs} epochs and {run.step} of {len(batches)} steps"
         if folder is not None:
             run.save(folder / "last.npz")
-            where += f"; saved, resume from {folder / 'last.npz'}"
+            where += f"; saved in {folder / 'last.npz'}, from where resume (--resume in the lessons) goes on"
         print(f"\nStopped after {where}.")
     return run.history
 

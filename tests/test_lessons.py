@@ -36,6 +36,15 @@ def test_quick_run(lesson, pets, tmp_path):
     assert figures and all(figure.stat().st_size > 5000 for figure in figures)
 
 
+def test_resumed_lesson_goes_on_where_it_stopped(pets, tmp_path):
+    options = ["--quick", "--data", pets, "--out", tmp_path]
+    first, again = (run(ROOT / "lessons" / "17_unet.py", *options, *more) for more in ([], ["--resume"]))
+    assert first.returncode == again.returncode == 0, again.stdout + again.stderr
+    assert "epoch 1/2" in first.stdout and "epoch 1/2" not in again.stdout      # there was nothing left to train
+    scores = [line for line in first.stdout.splitlines() if "iou border" in line]
+    assert scores == [line for line in again.stdout.splitlines() if "iou border" in line]
+
+
 @pytest.mark.skipif(not REAL.is_dir(), reason="needs the sample of real pictures beside the project")
 def test_unet_lesson_takes_real_pictures(tmp_path):
     result = run(ROOT / "lessons" / "17_unet.py", "--quick", "--data", REAL, "--out", tmp_path)
