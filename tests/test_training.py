@@ -8,6 +8,7 @@ import pytest
 from minidl import (
     Adam, BatchNorm2d, Conv2d, CosineSchedule, CrossEntropyLoss, Dropout, ReLU, Sequential, SGD,
 )
+from minidl.checkpoint import load_arrays, load_weights
 from minidl.training import first_non_finite, fit, predict, segmentation_scores
 
 CLASSES = ("dark", "bright")
@@ -88,6 +89,35 @@ def test_resumed_training_ends_with_the_same_bits(tmp_path, interrupt_at):
     assert not resumed_history.stopped
 
 
+@pytest.mark.parametrize("kind", [np.random.MT19937, np.random.Philox, np.random.SFC64])
+def test_any_kind_of_generator_is_restored(tmp_path, kind):
+    """The states of some of them hold arrays, which JSON does not know."""
+    def batches(interrupt_at=None):
+        squares = Squares(interrupt_at)
+        squares.rng = np.random.Generator(kind(5))
+        return squares
+
+    whole, _ = run(batches())
+    run(batches(interrupt_at=21), checkpoint=tmp_path)
+    assert equal_states(whole, run(batches(), checkpoint=tmp_path, resume=True)[0])
+
+
+def test_weights_can_be_taken_from_a_checkpoint(tmp_path):
+    model, _ = run(checkpoint=tmp_path)
+    other = new_training()[0]
+    load_weights(tmp_path / "last.npz", other)
+    assert equal_states(model, other)
+
+
+def test_batches_without_a_generator_train_as_well(tmp_path):
+    x = np.random.default_rng(1).random((8, 3, 8, 8), dtype=np.float32)
+    batches = [(x, (x[:, 0] > 0.5).astype(int))] * 4
+    model, _, loss, optimizer = new_training()
+    history = fit(model, batches, loss, optimizer, 3, checkpoint=tmp_path, progress=False)
+    assert history[-1]["loss"] < history[0]["loss"]
+    assert fit(model, batches, loss, optimizer, 3, checkpoint=tmp_path, resume=True, progress=False) == history
+
+
 def test_resuming_a_finished_training_changes_nothing(tmp_path):
     model, history = run(checkpoint=tmp_path)
     again, history_again = run(checkpoint=tmp_path, resume=True)
@@ -114,7 +144,6 @@ def test_second_ctrl_c_interrupts_at_once():
 def test_best_checkpoint_is_that_of_the_highest_score(tmp_path):
     given = iter([0.1, 0.9, 0.3])
     _, history = run(epochs=3, evaluate=lambda model: {"score": next(given)}, monitor="score", checkpoint=tmp_path)
-    from minidl.checkpoint import load_arrays
     assert load_arrays(tmp_path / "best.npz")["optimizer/steps"] == 16
     assert load_arrays(tmp_path / "last.npz")["optimizer/steps"] == 24
 
