@@ -100,7 +100,7 @@ optimizer = Adam(model.parameters(), lesson.lr)
 schedule = CosineSchedule(optimizer, epochs * len(batches))
 history = fit(model, batches, loss, optimizer, epochs, schedule=schedule,
               evaluate=lambda model: segmentation_scores(model, test.images, test.trimaps, CLASSES),
-              evaluate_every=max(1, epochs // 5), checkpoint=lesson.out / "checkpoints", resume=lesson.resume)
+              evaluate_every=max(1, epochs // 3), checkpoint=lesson.out / "checkpoints", resume=lesson.resume)
 curves = plotting.learning_curves(history, scores={"mean_iou": "mean IoU", "iou_border": "border IoU"})
 lesson.figure(curves, "training")
 

@@ -270,6 +270,8 @@ def _interpolate(image: Array, coordinates: Array, axis: int) -> Array:
     weights = (coordinates - below).astype(np.float32)
     weights = weights[:, None] if axis == 1 else weights      # to be broadcast over the other axes
     x = image.take(_mirror(below, size), axis).astype(np.float32)
+    if not weights.any():  # whole pixels: nothing to interpolate (a flip, a shift)
+        return x
     step = image.take(_mirror(below + 1, size), axis).astype(np.float32)
     step -= x
     step *= weights
