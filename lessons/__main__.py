@@ -19,7 +19,7 @@ def heading(path: Path) -> tuple[str, str]:
     """Return a lesson's title and the line below it (slide and question), from its first cell."""
     lines = path.read_text(encoding="utf-8").splitlines()
     first = next(i for i, line in enumerate(lines) if line.startswith("# # "))
-    return lines[first][4:], re.sub(r"^#\s*", "", lines[first + 1])
+    return lines[first][4:], re.sub(r"^#\s*|\*", "", lines[first + 1])
 
 
 def main(arguments: list[str]) -> int:

@@ -20,10 +20,12 @@ THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_T
 
 def options_parser(name: str, **defaults: Any) -> argparse.ArgumentParser:
     """Return the parser of the options that all lessons share; `defaults` are the lesson's own."""
-    parser = argparse.ArgumentParser(prog=name, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = argparse.ArgumentParser(prog=name)
 
     def add(option: str, kind: Any, text: str, default: Any = None) -> None:
-        parser.add_argument(option, type=kind, help=text, default=defaults.get(option[2:].replace("-", "_"), default))
+        default = defaults.get(option[2:].replace("-", "_"), default)
+        parser.add_argument(option, type=kind, default=default,
+                            help=text if default is None else f"{text} (default: %(default)s)")
 
     add("--data", Path, "folder in the layout of Oxford-IIIT Pet (default: rendered pets, made when first needed)")
     add("--size", whole, "height and width of the pictures", 64)
