@@ -18,6 +18,7 @@ import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
+from minidl.datasets.pets import CLASSES as CLASS_NAMES
 from minidl.drawing import (
     INK, LINE_COLORS, MARGIN, QUIET, SMALL, TEXT, TITLE, blank, class_score, counted, curves, digits, draw_legend,
     epoch, legend_lines, lines_of, place, quiet, readable, text_width, ticks_of, whole_multiple, write,
@@ -25,7 +26,6 @@ from minidl.drawing import (
 from minidl.files import replacing
 from minidl.slabs import Array
 
-CLASS_NAMES = ("object", "background", "border")
 # Told apart by lightness as well as by hue: medium orange, dark blue-grey, pale yellow.
 CLASS_COLORS = ("#E8862E", "#4A6378", "#FFF3B8")
 FORMATS = (".png", ".svg", ".pdf")

@@ -78,6 +78,8 @@ class Lesson:
     out : Path
     limit : int or None
         How many pictures of each split to read; None: all.
+    as_intended : bool
+        Whether data and training are the lesson's own, so that its result may be held to a standard.
     """
 
     def __init__(self, name: str, budget: int = 6_000, argv: list[str] | None = None, **defaults: Any) -> None:
@@ -101,8 +103,9 @@ class Lesson:
         self.root = project_root()
         self.out = (options.out or self.root / "out") / name
         self.started = time.perf_counter()
-        self.as_intended = vars(options) == vars(parser.parse_args([])) | {
-            key: vars(options)[key] for key in ("out", "show", "threads", "seed", "resume")}
+        free = ("out", "show", "threads", "seed", "resume")  # these do not make a result better or worse
+        self.as_intended = all(vars(options)[key] == value for key, value in vars(parser.parse_args([])).items()
+                               if key not in free)
         print(f"{name}: size {self.size}, width {self.width}, batch size {self.batch_size}, learning rate {self.lr:g}, "
               f"seed {self.seed}" + (", quick" if self.quick else ""), flush=True)
 

@@ -240,13 +240,17 @@ def optimizer_of(lr):
     return SGD([Parameter(np.zeros(1))], lr)
 
 
-def test_the_schedule_falls_along_half_a_cosine():
-    optimizer = optimizer_of(0.8)
-    schedule = CosineSchedule(optimizer, steps=8, final_lr=0.2)
-    seen = [optimizer.lr]
-    for _ in range(10):
+def rates(schedule, steps):
+    """Return the optimizer's lr at the start and after each step."""
+    seen = [schedule.optimizer.lr]
+    for _ in range(steps):
         schedule.step()
-        seen.append(optimizer.lr)
+        seen.append(schedule.optimizer.lr)
+    return seen
+
+
+def test_the_schedule_falls_along_half_a_cosine():
+    seen = rates(CosineSchedule(optimizer_of(0.8), steps=8, final_lr=0.2), 10)
     assert seen[0] == pytest.approx(0.8) and seen[4] == pytest.approx(0.5)   # halfway in steps, halfway in lr
     assert seen[2] == pytest.approx(0.2 + 0.6 * (1 + math.sqrt(0.5)) / 2)
     assert seen[8:] == pytest.approx([0.2] * 3)                               # and stays there
@@ -254,12 +258,7 @@ def test_the_schedule_falls_along_half_a_cosine():
 
 
 def test_the_schedule_rises_in_a_straight_line_first():
-    optimizer = optimizer_of(1.0)
-    schedule = CosineSchedule(optimizer, steps=13, warmup=3)
-    seen = [optimizer.lr]
-    for _ in range(13):
-        schedule.step()
-        seen.append(optimizer.lr)
+    seen = rates(CosineSchedule(optimizer_of(1.0), steps=13, warmup=3), 13)
     assert seen[:4] == pytest.approx([0.25, 0.5, 0.75, 1.0])
     assert seen[8] == pytest.approx(0.5) and seen[13] == pytest.approx(0, abs=1e-15)
 
