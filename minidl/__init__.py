@@ -11,6 +11,8 @@ from minidl.loss import BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MSELoss
 from minidl.optim import SGD, Adam, CosineSchedule
 from minidl.gradcheck import check_layer, check_loss
 from minidl.models import encoder_decoder, unet
+from minidl.folding import fold_batchnorm
+from minidl.threads import get_num_threads, set_num_threads
 
 __version__ = "0.1.0"
 
@@ -21,4 +23,5 @@ __all__ = [
     "Upsample", "Flatten", "Reshape", "PixelShuffle",
     "CrossEntropyLoss", "MSELoss", "L1Loss", "BCEWithLogitsLoss",
     "SGD", "Adam", "CosineSchedule", "check_layer", "check_loss", "encoder_decoder", "unet",
+    "fold_batchnorm", "set_num_threads", "get_num_threads",
 ]

@@ -1,13 +1,14 @@
 """Optimizers: how gradients become steps; and a schedule for the step size."""
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
+from minidl import slabs
 from minidl.layers.base import Parameter
 from minidl.slabs import Array
 
-BLOCK = 2**15  # elements; a block of each array an update reads stays in the cache between its operations
+BLOCK_BYTES = 2**17  # a block of each array that an update reads stays in the cache between its operations
 
 
 class Optimizer:
@@ -72,15 +73,11 @@ class Optimizer:
             raise RuntimeError(f"{type(self).__name__}: the parameters no longer belong to this optimizer (another one "
                                "was made for them, or the model was converted); make a new one")
         self.steps += 1
-        for block in self._blocks():
+        for block in slabs.channels(self.data, BLOCK_BYTES):
             gradient = self.grad[block]
             if self.weight_decay:
                 gradient = gradient + self.weight_decay * self.data[block]
             self.update(block, gradient)
-
-    def _blocks(self) -> Iterator[slice]:
-        for start in range(0, self.data.size, BLOCK):
-            yield slice(start, min(start + BLOCK, self.data.size))
 
     def update(self, block: slice, gradient: Array) -> None:
         """Update ``self.data[block]``; `gradient` belongs to the same block and must not be written to."""

@@ -2,7 +2,6 @@
 import argparse
 import json
 import math
-import os
 import sys
 import time
 from pathlib import Path
@@ -12,10 +11,8 @@ from matplotlib.figure import Figure
 
 from minidl import plotting
 from minidl.files import replacing
-from minidl.processes import run_python
 from minidl.progress import duration
-
-THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "OMP_NUM_THREADS")
+from minidl.threads import set_num_threads
 
 
 def options_parser(name: str, **defaults: Any) -> argparse.ArgumentParser:
@@ -86,8 +83,8 @@ class Lesson:
         in_notebook = "ipykernel" in sys.modules
         parser = options_parser(name, **defaults)
         options = parser.parse_args([] if argv is None and in_notebook else argv)
-        if options.threads is not None and not in_notebook:
-            restart_with_threads(options.threads)
+        if options.threads is not None:
+            set_num_threads(options.threads)
         if options.quick:
             options.size, options.width = min(options.size, 32), min(options.width, 4)
             options.epochs = options.epochs or 2
@@ -179,18 +176,6 @@ def shorten(path: Path) -> str:
         return str(path.resolve().relative_to(Path.cwd().resolve()))
     except ValueError:
         return str(path)
-
-
-def restart_with_threads(threads: int) -> None:
-    """Run this program again with the number of BLAS threads set, and exit with its status.
-
-    The libraries behind NumPy's matrix products read the number once, when NumPy is imported: too late for an option.
-    """
-    wanted = {name: str(threads) for name in THREAD_VARIABLES}
-    if all(os.environ.get(name) == value for name, value in wanted.items()):
-        return
-    status, _ = run_python(sys.argv, os.environ | wanted)
-    raise SystemExit(status)
 
 
 def show(path: Path) -> None:

@@ -16,7 +16,7 @@ What this buys:
 
 An array in any other memory order is accepted everywhere; it is copied once, by :func:`channel_major`.
 """
-from collections.abc import Iterator
+import math
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,31 @@ def zeros(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
     return x
 
 
+class Workspace:
+    """Arrays for intermediate results, used again for each part of a batch.
+
+    Fresh memory comes from the operating system, which must clear it first: for large arrays that takes as long as the
+    work on them. Make a workspace where a loop begins, and let it go where the loop ends.
+
+    >>> room = Workspace(np.float32)
+    >>> a = room("columns", (2, 3))
+    >>> b = room("columns", (3, 2))         # the same memory: a is no longer needed
+    >>> np.shares_memory(a, b)
+    True
+    """
+
+    def __init__(self, dtype: DTypeLike) -> None:
+        self.dtype = dtype
+        self._memory: dict[str, Array] = {}
+
+    def __call__(self, name: str, shape: tuple[int, ...]) -> Array:
+        """Return an uninitialized array; what it was lent for under the same name before is overwritten."""
+        size = math.prod(shape)
+        if name not in self._memory or self._memory[name].size < size:
+            self._memory[name] = np.empty(size, self.dtype)
+        return self._memory[name][:size].reshape(shape)
+
+
 def is_channel_major(x: Array) -> bool:
     """Tell whether x of shape (N, C, H, W) lies in memory as one contiguous (C, N, H, W) block."""
     return x.ndim == 4 and x.transpose(1, 0, 2, 3).flags.c_contiguous
@@ -70,22 +95,42 @@ def rows(x: Array) -> Array:
     return x.transpose(1, 0, 2, 3).reshape(C, N * H * W)
 
 
-def pictures(N: int, bytes_per_picture: int, limit: int = COLUMNS_BYTES) -> Iterator[slice]:
+def by_channel(x: Array) -> Array:
+    """Return the (C, N, H, W) view of x (N, C, H, W); an x of another rank is returned as it is."""
+    return x.transpose(1, 0, 2, 3) if x.ndim == 4 else x
+
+
+def pictures(N: int, bytes_per_picture: int, limit: int = COLUMNS_BYTES) -> list[slice]:
     """Cut a batch of N pictures into slices that need at most about `limit` bytes each (at least one picture).
 
-    >>> list(pictures(5, 100, limit=250))
-    [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
+    The slices are as equal as they can be.
+
+    >>> pictures(8, 100, limit=350)
+    [slice(0, 2, None), slice(2, 5, None), slice(5, 8, None)]
     """
-    step = max(1, limit // max(1, bytes_per_picture))
-    for start in range(0, N, step):
-        yield slice(start, min(start + step, N))
+    most = max(1, limit // max(1, bytes_per_picture))
+    count = -(-N // most)                                       # rounded up
+    edges = [N * i // count for i in range(count + 1)] if count else []
+    return [slice(start, stop) for start, stop in zip(edges, edges[1:])]
 
 
-def slabs(C: int, bytes_per_channel: int, limit: int = SLAB_BYTES) -> Iterator[slice]:
-    """Cut C channels into slices of at most about `limit` bytes each (at least one channel).
+def channels(x: Array, limit: int = SLAB_BYTES) -> list[slice]:
+    """Cut the channels of x into slabs of at most about `limit` bytes each (at least one channel).
 
     Several operations in a row on one slab find it in the cache; on the whole array each would fetch it from
     memory again. Slabs are cut by bytes and not by channel, because where channels are small, Python's overhead
     per operation would cost more than the cache saves.
+
+    Parameters
+    ----------
+    x : array (N, C, H, W)
+        Of an x of another rank, the first axis is cut.
+    limit : int
+
+    Examples
+    --------
+    >>> channels(np.zeros((2, 6, 10, 10)), limit=3500)         # 1600 bytes a channel
+    [slice(0, 2, None), slice(2, 4, None), slice(4, 6, None)]
     """
-    return pictures(C, bytes_per_channel, limit)
+    first = by_channel(x)
+    return pictures(len(first), first[0].nbytes, limit)

@@ -95,7 +95,7 @@ def test_weight_decay_pulls_towards_zero_without_any_gradient():
 @each_optimizer
 def test_long_vectors_are_updated_block_by_block_alike(make, monkeypatch):
     whole = walk(make(parameters()), gradients(1), 3)
-    monkeypatch.setattr(optim, "BLOCK", 4)               # 11 numbers: blocks of 4, 4 and 3
+    monkeypatch.setattr(optim, "BLOCK_BYTES", 4 * 8)     # 11 numbers: blocks of 3, 4 and 4
     assert np.array_equal(walk(make(parameters()), gradients(1), 3), whole)
 
 

@@ -56,20 +56,35 @@ def test_rows_are_a_view_with_one_row_a_channel(shape, seed):
     assert (x == 7).all()
 
 
-@pytest.mark.parametrize("cut", [slabs.pictures, slabs.slabs])
 @FEW
 @given(st.integers(1, 40), st.integers(1, 30), st.integers(1, 200))
-def test_the_pieces_cover_everything_once_and_fit_the_limit(cut, count, size, limit):
-    pieces = list(cut(count, size, limit))
+def test_the_pieces_cover_everything_once_and_fit_the_limit(count, size, limit):
+    pieces = slabs.pictures(count, size, limit)
     assert [k for piece in pieces for k in range(count)[piece]] == list(range(count))
     lengths = [piece.stop - piece.start for piece in pieces]
     assert min(lengths) >= 1
     assert all(length * size <= limit or length == 1 for length in lengths)
-    assert len(set(lengths[:-1])) <= 1 and lengths[-1] <= lengths[0]
-    if len(lengths) > 1:
-        assert (lengths[0] + 1) * size > limit           # no smaller than they need be
+    assert max(lengths) - min(lengths) <= 1              # as equal as they can be
+    most = max(1, limit // size)
+    assert (len(lengths) - 1) * most < count             # no more of them than needed
 
 
 def test_nothing_is_cut_into_nothing_and_what_needs_no_memory_is_cut_too():
-    assert list(slabs.pictures(0, 100)) == []
-    assert list(slabs.pictures(3, 0)) == [slice(0, 3)]
+    assert slabs.pictures(0, 100) == []
+    assert slabs.pictures(3, 0) == [slice(0, 3)]
+
+
+@pytest.mark.parametrize("x", [np.zeros((2, 5, 3, 4)), np.zeros((5, 24)), np.zeros(5)])
+def test_slabs_of_channels(x):
+    per_channel = x.nbytes // 5
+    assert slabs.channels(x, 2 * per_channel) == [slice(0, 1), slice(1, 3), slice(3, 5)]
+    assert slabs.channels(x) == [slice(0, 5)]
+
+
+def test_a_workspace_lends_the_same_memory_again():
+    room = slabs.Workspace(np.float32)
+    a = room("a", (4, 3))
+    assert a.shape == (4, 3) and a.dtype == np.float32 and a.flags.c_contiguous
+    assert np.shares_memory(a, room("a", (2, 2))) and np.shares_memory(a, room("a", (12,)))
+    assert not np.shares_memory(a, room("b", (4, 3)))
+    assert not np.shares_memory(a, room("a", (13,)))     # too small: new memory, and a stays as it is

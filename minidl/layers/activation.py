@@ -14,12 +14,19 @@ class ReLU(Layer):
     """
 
     def forward(self, x: Array) -> Array:
-        y = np.maximum(self.check_input(x), x.dtype.type(0))
+        x = slabs.channel_major(self.check_input(x))
+        y = slabs.empty(x.shape, x.dtype)
+        xs, ys = slabs.by_channel(x), slabs.by_channel(y)
+        np.maximum(xs, x.dtype.type(0), out=ys)
         return self.keep(y, y)
 
     def backward(self, dy: Array) -> Array:
         y, = self.recall(dy)
-        return dy * (y > 0)
+        dx = slabs.empty(y.shape, y.dtype)
+        ys, dys, dxs = slabs.by_channel(y), slabs.by_channel(dy), slabs.by_channel(dx)
+        for s in slabs.channels(y):
+            np.multiply(dys[s], ys[s] > 0, out=dxs[s])
+        return dx
 
 
 class LeakyReLU(Layer):

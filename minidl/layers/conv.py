@@ -3,9 +3,11 @@ import numpy as np
 
 from minidl import slabs
 from minidl.layers.base import Layer, Parameter, Shape
-from minidl.layers.im2col import Pair, Window, columns, pair, scatter
+from minidl.layers.im2col import Pair, Window, add_weight_gradient, gather, pair, scatter
 from minidl.layers.initialization import Rng, initial_weights, positive
 from minidl.slabs import Array
+
+SWAP_COST = 2  # copying a weight into the other order takes as long as writing about two numbers of the columns
 
 
 def _options(layer: "Conv2d | ConvTranspose2d", **values: object) -> str:
@@ -77,8 +79,8 @@ class Conv2d(Layer):
 
     Columns are the costly part: kh*kw times the size of their picture. Where C > O it is cheaper to have them on
     y's side. A convolution from many channels to few *is* the adjoint ("transposed") convolution of the one from few to
-    many with the kernel flipped, w'[c, (o, i, j)] = weight[o, c, kh-1-i, kw-1-j], and the padding
-    dilation * (k - 1) - padding. With columns' = im2col(dy), (O*kh*kw, N*H*W),
+    many, w'[c, (o, i, j)] = weight[o, c, i, j], whose window is flipped (it numbers its pixels from the last row and
+    column) and whose padding is dilation * (k - 1) - padding. With columns' = im2col(dy), (O*kh*kw, N*H*W),
 
         y = col2im(w'.T @ x)        dw' = x @ columns'.T        dx = w' @ columns'
 
@@ -121,28 +123,33 @@ class Conv2d(Layer):
             before = after = self.padding
         return Window(self.kernel_size, self.stride, before, after, self.dilation)
 
-    def mirrored_window(self) -> Window | None:
-        """How the flipped kernel slides over y; None where columns belong on x's side (see Notes)."""
+    def mirrored_window(self, places: int) -> Window | None:
+        """How the kernel, flipped, slides over y; None where columns belong on x's side (see Notes).
+
+        On y's side they have fewer rows, but the weights must be copied into another order first. That pays where the
+        `places` (pixels of all pictures) are many, not for small pictures and large weights.
+        """
         window, reach = self.window, self.window.reach
         before = (reach[0] - window.before[0], reach[1] - window.before[1])
         after = (reach[0] - window.after[0], reach[1] - window.after[1])
-        if self.in_channels <= self.out_channels or self.stride != (1, 1) or min(before + after) < 0:
+        fewer, weights = self.in_channels - self.out_channels, self.in_channels * self.out_channels
+        if self.stride != (1, 1) or min(before + after) < 0 or fewer * places <= SWAP_COST * weights:
             return None
-        return Window(self.kernel_size, (1, 1), before, after, self.dilation)
+        return Window(self.kernel_size, (1, 1), before, after, self.dilation, flipped=True)
 
     def forward(self, x: Array) -> Array:
         x = slabs.channel_major(self.check_input(x))
         y = slabs.empty(self.output_shape(x.shape), x.dtype)
-        mirrored = self.mirrored_window()
+        mirrored = self.mirrored_window(y[:, 0].size)
         if mirrored is None:
             w = self.weight.data.reshape(self.out_channels, -1)                # (O, C*kh*kw)
-            for part, cols in columns(x, self.window):
-                np.matmul(w, cols, out=slabs.rows(y[part]))                    # (O, n*Ho*Wo)
+            kept = gather(w, x, self.window, out=y)
         else:
-            scatter(flipped(self.weight.data).T, x, mirrored, out=y)
+            kept = None
+            scatter(swapped(self.weight.data).T, x, mirrored, out=y)
         if self.bias is not None:
             y += self.bias.data[:, None, None]
-        return self.keep(y, x)
+        return self.keep(y, x, kept)
 
     def backward(self, dy: Array) -> Array:
         dx = slabs.empty(self.recall(dy)[0].shape, dy.dtype)
@@ -153,20 +160,21 @@ class Conv2d(Layer):
         self._backward(dy, None)
 
     def _backward(self, dy: Array, dx: Array | None) -> None:
-        x, = self.recall(dy)
+        x, kept = self.recall(dy)
         dy = slabs.channel_major(dy)
-        mirrored = self.mirrored_window()
+        mirrored = self.mirrored_window(dy[:, 0].size)
         if mirrored is None:
             w = self.weight.data.reshape(self.out_channels, -1)                # (O, C*kh*kw)
             dw = self.weight.grad.reshape(w.shape)                             # a view
-            for part, cols in columns(x, self.window):
-                dw += slabs.rows(dy[part]) @ cols.T
+            add_weight_gradient(dw, dy, x, self.window, kept=kept)
             if dx is not None:
                 scatter(w.T, dy, self.window, out=dx)
         else:
-            flat = gather_backward(flipped(self.weight.data), x, dy, mirrored, dx)         # (C, O*kh*kw)
-            by_place = flat.reshape(self.in_channels, self.out_channels, *self.kernel_size)
-            self.weight.grad += by_place.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1]           # the flip, undone
+            w = swapped(self.weight.data)                                      # (C, O*kh*kw)
+            dw = np.zeros_like(w)
+            add_weight_gradient(dw, x, dy, mirrored, w, dx)
+            by_place = dw.reshape(self.in_channels, self.out_channels, *self.kernel_size)
+            self.weight.grad += by_place.transpose(1, 0, 2, 3)                 # (O, C, kh, kw)
         _add_bias_gradient(self, dy)
 
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -184,30 +192,9 @@ class Conv2d(Layer):
                         bias=self.bias is not None)
 
 
-def flipped(weight: Array) -> Array:
-    """Return w'[c, (o, i, j)] = weight[o, c, kh-1-i, kw-1-j], shape (C, O*kh*kw): see the notes of Conv2d."""
-    return weight[:, :, ::-1, ::-1].transpose(1, 0, 2, 3).reshape(weight.shape[1], -1)
-
-
-def gather_backward(w: Array, x: Array, dy: Array, window: Window, dx: Array | None) -> Array:
-    """Return dw = x @ columns.T and write dx = w @ columns (unless it is None), where columns = im2col(dy).
-
-    This is the backward pass of y = col2im(w.T @ x); one set of columns serves both products.
-
-    Parameters
-    ----------
-    w : array (C, O*kh*kw)
-    x, dx : array (N, C, H, W), channel-major
-    dy : array (N, O, Ho, Wo), channel-major
-    window : Window
-        How the kernel slides over y.
-    """
-    dw = np.zeros_like(w)
-    for part, cols in columns(dy, window):                                     # (O*kh*kw, n*H*W)
-        dw += slabs.rows(x[part]) @ cols.T
-        if dx is not None:
-            np.matmul(w, cols, out=slabs.rows(dx[part]))                       # (C, n*H*W)
-    return dw
+def swapped(weight: Array) -> Array:
+    """Return w'[c, (o, i, j)] = weight[o, c, i, j], shape (C, O*kh*kw): see the notes of Conv2d."""
+    return weight.transpose(1, 0, 2, 3).reshape(weight.shape[1], -1)
 
 
 class ConvTranspose2d(Layer):
@@ -292,7 +279,7 @@ class ConvTranspose2d(Layer):
         x, = self.recall(dy)
         dy = slabs.channel_major(dy)
         w = self.weight.data.reshape(self.in_channels, -1)                     # (C, O*kh*kw)
-        self.weight.grad += gather_backward(w, x, dy, self.window, dx).reshape(self.weight.grad.shape)
+        add_weight_gradient(self.weight.grad.reshape(w.shape), x, dy, self.window, w, dx)
         _add_bias_gradient(self, dy)
 
     def output_shape(self, input_shape: Shape) -> Shape:

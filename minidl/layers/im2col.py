@@ -16,12 +16,13 @@ which is why the backward pass of a gather is a scatter, and that of a scatter a
 """
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from minidl import slabs
 from minidl.layers.base import Shape
-from minidl.slabs import Array
+from minidl.slabs import Array, Workspace
 
 Pair = tuple[int, int]
 
@@ -44,6 +45,7 @@ class Window:
     before: Pair = (0, 0)    # zero rows above, zero columns at the left
     after: Pair = (0, 0)     # zero rows below, zero columns at the right
     dilation: Pair = (1, 1)  # 1: the window's pixels are neighbours; 2: every other one
+    flipped: bool = False    # whether its pixels are numbered from the last row and the last column
 
     @property
     def reach(self) -> Pair:
@@ -58,18 +60,44 @@ class Window:
         return ((H + self.before[0] + self.after[0] - self.reach[0] - 1) // self.stride[0] + 1,
                 (W + self.before[1] + self.after[1] - self.reach[1] - 1) // self.stride[1] + 1)
 
+    def offset(self, axis: int, i: int) -> int:
+        """Return how far, along one axis, pixel i of the window lies behind the window's beginning."""
+        return self.dilation[axis] * (self.kernel[axis] - 1 - i if self.flipped else i)
+
+    def inside(self, axis: int, i: int, size: int) -> "Inside":
+        """Tell, along one axis of a picture, for which windows pixel i of the window lies inside, and where.
+
+        That pixel of window p lies at p * stride + offset - before.
+        """
+        stride, offset = self.stride[axis], self.offset(axis, i) - self.before[axis]
+        count = self.output_size(size, size)[axis]
+        first = max(0, -(offset // stride))                        # the least p with p * stride + offset >= 0
+        last = min(count - 1, (size - 1 - offset) // stride)       # the largest with p * stride + offset < size
+        if last < first:
+            return Inside(slice(0, 0), slice(0, 0), False)
+        start, stop = first * stride + offset, last * stride + offset + 1
+        return Inside(slice(first, last + 1), slice(start, stop, stride), stride == 1 and stop - start == size)
+
     def is_pixel(self) -> bool:
         """Tell whether the window is a single pixel that visits each pixel once: then columns are just rows of x."""
         return self.kernel == (1, 1) and self.stride == (1, 1) and self.before == self.after == (0, 0)
 
 
-def padded(x: Array, window: Window, value: float = 0.0) -> Array:
-    """Return x (A, B, H, W) with the window's padding around; x itself if there is none."""
+class Inside(NamedTuple):
+    """What `Window.inside` returns."""
+
+    windows: slice     # the windows whose pixel lies inside the picture
+    pixels: slice      # the pixels of the picture that they see there
+    all_pixels: bool   # whether these are all pixels
+
+
+def padded(x: Array, window: Window, value: float = 0.0, out: Array | None = None) -> Array:
+    """Return x (A, B, H, W) with the window's padding around (in `out`, if given); x itself if there is none."""
     (top, left), (bottom, right) = window.before, window.after
     if top == left == bottom == right == 0:
         return x
     A, B, H, W = x.shape
-    y = np.empty((A, B, top + H + bottom, left + W + right), x.dtype)
+    y = np.empty((A, B, top + H + bottom, left + W + right), x.dtype) if out is None else out
     y[:, :, :top] = y[:, :, top + H:] = value
     y[:, :, top:top + H, :left] = y[:, :, top:top + H, left + W:] = value
     y[:, :, top:top + H, left:left + W] = x
@@ -85,10 +113,10 @@ def positions(x: Array, window: Window, Ho: int, Wo: int) -> Iterator[tuple[int,
 
     The views share x's memory: reading them gathers, adding to them scatters.
     """
-    (kh, kw), (sh, sw), (dh, dw) = window.kernel, window.stride, window.dilation
+    (kh, kw), (sh, sw) = window.kernel, window.stride
     for i in range(kh):
         for j in range(kw):
-            top, left = i * dh, j * dw
+            top, left = window.offset(0, i), window.offset(1, j)
             yield i, j, x[:, :, top:top + sh * (Ho - 1) + 1:sh, left:left + sw * (Wo - 1) + 1:sw]
 
 
@@ -125,7 +153,7 @@ def im2col(x: Array, window: Window, out: Array | None = None) -> Array:
     return cols
 
 
-def col2im(cols: Array, x_shape: Shape, window: Window) -> Array:
+def col2im(cols: Array, x_shape: Shape, window: Window, out: Array | None = None) -> Array:
     """Add each column to the pixels that its window sees: the adjoint of `im2col`.
 
     Parameters
@@ -133,6 +161,7 @@ def col2im(cols: Array, x_shape: Shape, window: Window) -> Array:
     cols : array (C*kh*kw, N*Ho*Wo)
     x_shape : (N, C, H, W)
     window : Window
+    out : array (N, C, H, W), optional
 
     Returns
     -------
@@ -149,17 +178,28 @@ def col2im(cols: Array, x_shape: Shape, window: Window) -> Array:
            [1., 2., 1.]])
     """
     N, C, H, W = x_shape
-    (top, left), (bottom, right) = window.before, window.after
-    Ho, Wo = window.output_size(H, W)
-    grid = cols.reshape(C, *window.kernel, N, Ho, Wo)
-    x = np.zeros((C, N, top + H + bottom, left + W + right), cols.dtype)
-    for i, j, view in positions(x, window, Ho, Wo):
-        view += grid[:, i, j]                            # (C, N, Ho, Wo)
-    return x[:, :, top:top + H, left:left + W].transpose(1, 0, 2, 3)
+    kh, kw = window.kernel
+    grid = cols.reshape(C, kh, kw, N, *window.output_size(H, W))
+    x = slabs.empty(x_shape, cols.dtype) if out is None else out
+    pixels = x.transpose(1, 0, 2, 3)                     # (C, N, H, W)
+    rows = [window.inside(0, i, H) for i in range(kh)]
+    columns = [window.inside(1, j, W) for j in range(kw)]
+    places = [(i, j) for i in range(kh) for j in range(kw)]
+    whole = [(i, j) for i, j in places if rows[i].all_pixels and columns[j].all_pixels]
+    if whole:                                            # with "same" padding, the window's centre: it saves the zeros
+        i, j = whole[0]
+        pixels[...] = grid[:, i, j, :, rows[i].windows, columns[j].windows]
+        places.remove((i, j))
+    else:
+        pixels[...] = 0
+    for i, j in places:
+        seen = pixels[:, :, rows[i].pixels, columns[j].pixels]
+        seen += grid[:, i, j, :, rows[i].windows, columns[j].windows]
+    return x
 
 
-def columns(x: Array, window: Window) -> Iterator[tuple[slice, Array]]:
-    """Yield (pictures, im2col of these pictures), a few pictures at a time.
+def columns(x: Array, window: Window, limit: int = slabs.COLUMNS_BYTES) -> Iterator[tuple[slice, Array]]:
+    """Yield (pictures, im2col of these pictures), as many pictures at a time as need at most `limit` bytes.
 
     All columns of a batch at once would need kh*kw times the memory of x, and would have left the cache when the
     matrix product comes to read them. Each yielded array is overwritten by the next.
@@ -168,26 +208,77 @@ def columns(x: Array, window: Window) -> Iterator[tuple[slice, Array]]:
     if window.is_pixel():
         yield slice(0, N), slabs.rows(slabs.channel_major(x))
         return
-    height = C * window.kernel[0] * window.kernel[1]
+    height, places = _columns_of_a_picture(x.shape, window)
+    room = Workspace(x.dtype)
+    for part in slabs.pictures(N, height * places * x.itemsize, limit):
+        yield part, im2col(x[part], window, out=room("columns", (height, (part.stop - part.start) * places)))
+
+
+def _columns_of_a_picture(x_shape: Shape, window: Window) -> Pair:
+    """Return (C*kh*kw, Ho*Wo)."""
+    _, C, H, W = x_shape
     Ho, Wo = window.output_size(H, W)
-    buffer = None
-    for part in slabs.pictures(N, height * Ho * Wo * x.itemsize):
-        width = (part.stop - part.start) * Ho * Wo
-        if buffer is None or buffer.shape[1] != width:
-            buffer = np.empty((height, width), x.dtype)
-        yield part, im2col(x[part], window, out=buffer)
+    return (C * window.kernel[0] * window.kernel[1], Ho * Wo)
+
+
+def gather(matrix: Array, x: Array, window: Window, out: Array) -> Array | None:
+    """Write matrix @ im2col(x), a few pictures at a time; return im2col(x) if it was small enough to be made at once.
+
+    Parameters
+    ----------
+    matrix : array (O, C*kh*kw)
+    x : array (N, C, H, W)
+    window : Window
+    out : array (N, O, Ho, Wo), channel-major
+    """
+    for part, cols in columns(x, window):
+        np.matmul(matrix, cols, out=slabs.rows(out[part]))                     # (O, n*Ho*Wo)
+    return cols if part == slice(0, len(x)) else None
 
 
 def scatter(matrix: Array, y: Array, window: Window, out: Array) -> None:
-    """Write col2im(matrix @ y), a few pictures at a time: the adjoint of ``matrix.T @ im2col(x)``.
+    """Write col2im(matrix @ y), a few pictures at a time: the adjoint of `gather` with the transposed matrix.
 
     Parameters
     ----------
     matrix : array (C*kh*kw, O)
     y : array (N, O, Ho, Wo), channel-major
     window : Window
-    out : array (N, C, H, W)
+    out : array (N, C, H, W), channel-major
     """
-    N, _, Ho, Wo = y.shape
-    for part in slabs.pictures(N, len(matrix) * Ho * Wo * y.itemsize):
-        out[part] = col2im(matrix @ slabs.rows(y[part]), out[part].shape, window)
+    if window.is_pixel():
+        np.matmul(matrix, slabs.rows(y), out=slabs.rows(out))
+        return
+    height, places = _columns_of_a_picture(out.shape, window)
+    room = Workspace(y.dtype)
+    for part in slabs.pictures(len(y), height * places * y.itemsize):
+        cols = room("columns", (height, (part.stop - part.start) * places))
+        np.matmul(matrix, slabs.rows(y[part]), out=cols)
+        col2im(cols, out[part].shape, window, out=out[part])
+
+
+def add_weight_gradient(total: Array, y: Array, x: Array, window: Window, matrix: Array | None = None,
+                        out: Array | None = None, kept: Array | None = None) -> None:
+    """Add y @ im2col(x).T to `total`; if `out` is given, write matrix @ im2col(x) to it (as `gather`) on the way.
+
+    Both need the same columns. Each part's product is as large as the weights: where these are large, so are the parts,
+    or adding up would take longer than multiplying.
+
+    Parameters
+    ----------
+    total, matrix : array (O, C*kh*kw)
+    y, out : array (N, O, Ho, Wo), channel-major
+    x : array (N, C, H, W)
+    window : Window
+    kept : array (C*kh*kw, N*Ho*Wo), optional
+        im2col(x), where `gather` has returned it.
+    """
+    made = columns(x, window, limit=max(slabs.COLUMNS_BYTES, 4 * total.nbytes))
+    for part, cols in made if kept is None else [(slice(0, len(x)), kept)]:
+        ys = slabs.rows(y[part])
+        if cols.shape[1] > 4 * len(cols):
+            total += (cols @ ys.T).T            # BLAS is faster this way round where the sums are long
+        else:
+            total += ys @ cols.T
+        if matrix is not None and out is not None:
+            np.matmul(matrix, cols, out=slabs.rows(out[part]))

@@ -74,7 +74,7 @@ class BatchNorm2d(Layer):
         xs, ys = slabs.rows(x), slabs.rows(y)                      # (C, m)
         C, m = xs.shape
         mean, var = np.empty(C, x.dtype), np.empty(C, x.dtype)
-        for s in slabs.slabs(C, m * x.itemsize):
+        for s in slabs.channels(x):
             mean[s] = xs[s].mean(axis=1)
             centred = np.subtract(xs[s], mean[s, None], out=ys[s])
             var[s] = sums_of_products(centred, centred) / m
@@ -101,8 +101,8 @@ class BatchNorm2d(Layer):
         dy = slabs.channel_major(dy)
         dx = slabs.empty(x.shape, x.dtype)
         xs, dys, dxs = slabs.rows(x), slabs.rows(dy), slabs.rows(dx)         # (C, m)
-        C, m = xs.shape
-        for s in slabs.slabs(C, m * x.itemsize):
+        m = xs.shape[1]
+        for s in slabs.channels(x):
             xhat = np.subtract(xs[s], mean[s, None], out=dxs[s])
             xhat *= inverse_std[s, None]
             dbias = dys[s].sum(axis=1)

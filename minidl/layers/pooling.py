@@ -73,23 +73,32 @@ class MaxPool2d(_Pool2d):
     def forward(self, x: Array) -> Array:
         x = slabs.channel_major(self.check_input(x))
         _, _, Ho, Wo = shape = self.output_shape(x.shape)
-        first, *others = self._views(padded(x, self.window, -np.inf), Ho, Wo)
         y = slabs.empty(shape, x.dtype)
-        y[...] = first
-        for view in others:
-            np.maximum(y, view, out=y)
+        first, *others = self._views(padded(x, self.window, -np.inf), Ho, Wo)
+        for s in slabs.channels(x):
+            y[:, s] = first[:, s]
+            for view in others:
+                np.maximum(y[:, s], view[:, s], out=y[:, s])
         return self.keep(y, x, y)
 
     def backward(self, dy: Array) -> Array:
         x, y = self.recall(dy)
-        _, _, Ho, Wo = y.shape
+        dy = slabs.channel_major(dy)
         x_padded = padded(x, self.window, -np.inf)
-        dx = slabs.zeros(x_padded.shape, x.dtype)
-        left = slabs.channel_major(dy).copy(order="K")     # what of dy has not found its maximum yet
-        for view, dx_view in zip(self._views(x_padded, Ho, Wo), self._views(dx, Ho, Wo)):
-            share = left * (view == y)
-            left -= share                                  # the first maximum took it; later ones find 0
-            dx_view += share
+        dx = slabs.empty(x_padded.shape, x.dtype)
+        views, dx_views = self._views(x_padded, *y.shape[2:]), self._views(dx, *y.shape[2:])
+        each_pixel_once = self.stride == self.kernel_size and dx.size == y.size * len(views)
+        for s in slabs.channels(x):
+            if not each_pixel_once:
+                dx[:, s] = 0
+            left = dy[:, s].copy(order="K")                # what of dy has not found its maximum yet
+            for view, dx_view in zip(views, dx_views):
+                share = left * (view[:, s] == y[:, s])
+                left -= share                              # the first maximum took it; later ones find 0
+                if each_pixel_once:
+                    dx_view[:, s] = share
+                else:
+                    dx_view[:, s] += share
         return slabs.channel_major(self._inside(dx, x.shape))
 
 

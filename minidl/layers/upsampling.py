@@ -44,8 +44,7 @@ class Upsample(Layer):
         shape = self.output_shape(x.shape)
         y = slabs.empty(shape, x.dtype)
         if self.mode == "nearest":
-            for copy in self._copies(y):
-                copy[...] = x
+            self._copy_pixels(x, y)
         else:
             A, B = self._matrices(x.shape, x.dtype)
             np.matmul(A, x.transpose(1, 0, 2, 3) @ B.T, out=y.transpose(1, 0, 2, 3))
@@ -57,17 +56,29 @@ class Upsample(Layer):
         if self.mode == "bilinear":
             A, B = self._matrices(x_shape, dy.dtype)
             return (A.T @ (dy.transpose(1, 0, 2, 3) @ B)).transpose(1, 0, 2, 3)
-        first, *others = self._copies(dy)
-        dx = slabs.empty(x_shape, dy.dtype)
-        dx[...] = first
-        for copy in others:
-            dx += copy
-        return dx
+        return self._add_copies(dy, slabs.empty(x_shape, dy.dtype))
 
-    def _copies(self, y: Array) -> list[Array]:
-        """Return the sh * sw interleaved (N, C, H, W) views of y, each a copy of x."""
+    def _copy_pixels(self, x: Array, y: Array) -> None:
+        """Write each pixel of x into its sh x sw pixels of y: first along the rows, then whole rows at a time."""
         sh, sw = self.scale_factor
-        return [y[:, :, i::sh, j::sw] for i in range(sh) for j in range(sw)]
+        for s in slabs.channels(y):
+            first_rows = y[:, s, ::sh]                             # (N, n, H, Wo)
+            for j in range(sw):
+                first_rows[..., j::sw] = x[:, s]
+            for i in range(1, sh):
+                y[:, s, i::sh] = first_rows
+
+    def _add_copies(self, dy: Array, dx: Array) -> Array:
+        """Write the sums over blocks of sh x sw pixels of dy into dx: first of whole rows, then along the rows."""
+        sh, sw = self.scale_factor
+        for s in slabs.channels(dy):
+            rows = dy[:, s, ::sh].copy(order="K")                  # (N, n, H, Wo)
+            for i in range(1, sh):
+                rows += dy[:, s, i::sh]
+            dx[:, s] = rows[..., ::sw]
+            for j in range(1, sw):
+                dx[:, s] += rows[..., j::sw]
+        return dx
 
     def _matrices(self, x_shape: Shape, dtype: np.dtype) -> tuple[Array, Array]:
         A, B = (interpolation_matrix(size, scale, self.mode, self.align_corners).astype(dtype)

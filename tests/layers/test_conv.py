@@ -1,9 +1,12 @@
 """Conv2d and ConvTranspose2d, in both of their ways to compute."""
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 from hypothesis import given
 
 from minidl import Conv2d, ConvTranspose2d, check_layer, slabs
+from minidl.layers import conv
 from tests import reference as ref
 from tests.strategies import FEW, assert_close, assert_linear_with_adjoint, convolutions, transposed_convolutions
 
@@ -28,7 +31,7 @@ def expected_conv(layer, x):
 @given(convolutions())
 def test_conv2d_gradients(case):
     layer, x = case
-    assert layer.mirrored_window() is None
+    assert layer.mirrored_window(10**9) is None
     check_layer(layer, x)
 
 
@@ -43,11 +46,15 @@ def test_conv2d_forward(case):
 
 # From many channels to few: they are built on y's side, with the kernel mirrored
 
+# (which for pictures as small as these would not pay)
+
 @FEW
 @given(convolutions(mirrored=True))
 def test_conv2d_gradients_mirrored(case):
     layer, x = case
-    assert layer.mirrored_window() is not None
+    with patch.object(conv, "SWAP_COST", 0):
+        assert layer.mirrored_window(1) is not None
+        check_layer(layer, x)
     check_layer(layer, x)
 
 
@@ -55,15 +62,23 @@ def test_conv2d_gradients_mirrored(case):
 @given(convolutions(mirrored=True))
 def test_conv2d_forward_mirrored(case):
     layer, x = case
-    y = layer.forward(x)
+    assert_close(layer.forward(x), expected_conv(layer, x))
+    with patch.object(conv, "SWAP_COST", 0):
+        y = layer.forward(x)
     assert_close(y, expected_conv(layer, x))
     assert slabs.is_channel_major(y)
+
+
+def test_columns_are_on_the_side_of_fewer_channels_where_pictures_are_large():
+    assert Conv2d(8, 4, 3, padding=1).mirrored_window(17) is not None
+    assert Conv2d(8, 4, 3, padding=1).mirrored_window(16) is None      # 16 * (8 - 4) numbers saved, 2 * 8 * 4 to copy
+    assert Conv2d(4, 8, 3, padding=1).mirrored_window(10**9) is None
 
 
 @pytest.mark.parametrize("stride, padding", [((2, 1), 0), (1, 3), (1, (0, 3))])
 def test_conv2d_from_many_channels_to_few_that_cannot_be_mirrored(stride, padding):
     layer = Conv2d(4, 2, (2, 3), stride, padding, rng=0).astype(np.float64)
-    assert layer.mirrored_window() is None
+    assert layer.mirrored_window(10**9) is None
     x = np.random.default_rng(0).normal(size=(2, 4, 3, 4))
     assert_close(layer.forward(x), expected_conv(layer, x))
     check_layer(layer, x)
@@ -112,12 +127,13 @@ def test_the_kernel_is_not_flipped():
 def test_pictures_taken_in_parts_give_what_all_at_once_give(channels, monkeypatch):
     C, outputs = channels
     x = np.random.default_rng(0).normal(size=(5, C, 4, 3))
+    monkeypatch.setattr(conv, "SWAP_COST", 0)
     for make in (Conv2d, ConvTranspose2d):
         results = []
         pictures = slabs.pictures
         for limit in (1, 10**9):
             with monkeypatch.context() as patch:
-                patch.setattr(slabs, "pictures", lambda N, size: pictures(N, size, limit))
+                patch.setattr(slabs, "pictures", lambda N, size, _=0: pictures(N, size, limit))
                 layer = make(C, outputs, 3, padding=1, rng=0).astype(np.float64)
                 y = layer.forward(x)
                 dy = np.random.default_rng(1).normal(size=y.shape)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minidl import Window, col2im, im2col, slabs
-from minidl.layers.im2col import columns, pair, positions, scatter
+from minidl.layers.im2col import add_weight_gradient, columns, gather, pair, positions, scatter
 from tests.strategies import FEW, MEMORY_ORDERS, assert_close, pairs, seeds, shapes, windows
 
 
@@ -13,10 +13,11 @@ from tests.strategies import FEW, MEMORY_ORDERS, assert_close, pairs, seeds, sha
 def windows_and_pictures(draw):
     """A window with four different paddings, and pictures it fits into."""
     kernel, stride, _, dilation, _ = draw(windows())
+    flipped = draw(st.booleans())
     before, after = draw(pairs(0, 2)), draw(pairs(0, 2))
     least = tuple(max(1, d * (k - 1) + 1 - b - a) for k, d, b, a in zip(kernel, dilation, before, after))
     x = np.random.default_rng(draw(seeds)).normal(size=draw(shapes(least)))
-    return Window(kernel, stride, before, after, dilation), x
+    return Window(kernel, stride, before, after, dilation, flipped), x
 
 
 def looked_up(x, window):
@@ -27,8 +28,11 @@ def looked_up(x, window):
     big[:, :, top:top + H, left:left + W] = x
     Ho, Wo = window.output_size(H, W)
     (kh, kw), (sh, sw), (dh, dw) = window.kernel, window.stride, window.dilation
+    down, along = list(range(kh)), list(range(kw))
+    if window.flipped:
+        down, along = down[::-1], along[::-1]
     return np.array([[big[n, c, p * sh + i * dh, q * sw + j * dw] for n in range(N) for p in range(Ho)
-                      for q in range(Wo)] for c in range(C) for i in range(kh) for j in range(kw)])
+                      for q in range(Wo)] for c in range(C) for i in down for j in along])
 
 
 @FEW
@@ -52,6 +56,8 @@ def test_col2im_is_the_adjoint_of_im2col(case, seed):
     back = col2im(c, x.shape, window)
     assert_close(np.vdot(cols, c), np.vdot(x, back))
     assert back.shape == x.shape and np.array_equal(c, before)
+    out = slabs.channel_major(np.full(x.shape, np.nan))
+    assert col2im(c, x.shape, window, out=out) is out and np.array_equal(out, back)
 
 
 def test_the_adjoint_identity_notices_windows_that_overlap_without_adding():
@@ -72,9 +78,27 @@ def test_scatter_is_the_adjoint_of_columns_and_a_product(case, seed):
     cols = im2col(x, window)
     matrix = rng.normal(size=(len(cols), 2))             # (C*kh*kw, O)
     y = slabs.channel_major(rng.normal(size=(len(x), 2, *window.output_size(*x.shape[2:]))))
-    back = np.full_like(x, np.nan)                       # all of it is to be written
+    back = slabs.channel_major(np.full_like(x, np.nan))  # all of it is to be written
     scatter(matrix, y, window, out=back)
-    assert_close(np.vdot(matrix.T @ cols, slabs.rows(y)), np.vdot(x, back))
+    gathered = slabs.empty(y.shape, y.dtype)
+    kept = gather(matrix.T, x, window, out=gathered)
+    assert_close(slabs.rows(gathered), matrix.T @ cols)
+    assert kept is not None and np.array_equal(kept, cols)      # all of them were made at once
+    assert_close(np.vdot(gathered, y), np.vdot(x, back))
+
+
+@pytest.mark.parametrize("size", [2, 9])                 # few places and many: two ways to make the product
+@pytest.mark.parametrize("use_kept", [False, True])
+def test_weight_gradient_is_added_and_the_product_made_on_the_way(size, use_kept):
+    rng = np.random.default_rng(0)
+    window, x = Window((3, 3), before=(1, 1), after=(1, 1)), rng.normal(size=(4, 2, size, size))
+    cols, matrix, start = im2col(x, window), rng.normal(size=(3, 18)), rng.normal(size=(3, 18))
+    assert (cols.shape[1] > 4 * len(cols)) == (size == 9)
+    y = slabs.channel_major(rng.normal(size=(4, 3, size, size)))
+    out, total = slabs.empty(y.shape, float), start.copy()
+    add_weight_gradient(total, y, x, window, matrix, out, kept=cols if use_kept else None)
+    assert_close(total, start + slabs.rows(y) @ cols.T)
+    assert_close(slabs.rows(out), matrix @ cols)
 
 
 @pytest.mark.parametrize("limit", [1, 300, 10**9])
@@ -82,7 +106,7 @@ def test_scatter_is_the_adjoint_of_columns_and_a_product(case, seed):
                                     Window((1, 1), after=(0, 1))])
 def test_columns_a_few_pictures_at_a_time_are_the_columns_of_all(window, limit, monkeypatch):
     pictures = slabs.pictures
-    monkeypatch.setattr(slabs, "pictures", lambda N, size: pictures(N, size, limit))
+    monkeypatch.setattr(slabs, "pictures", lambda N, size, _=0: pictures(N, size, limit))
     x = np.random.default_rng(0).normal(size=(5, 2, 4, 3))
     parts = [(part, cols.copy()) for part, cols in columns(x, window)]
     assert [n for part, _ in parts for n in range(5)[part]] == [0, 1, 2, 3, 4]
@@ -91,7 +115,7 @@ def test_columns_a_few_pictures_at_a_time_are_the_columns_of_all(window, limit, 
         assert len(parts) == (5 if limit == 1 else 1)
     matrix = np.random.default_rng(1).normal(size=(len(parts[0][1]), 3))
     y = slabs.channel_major(np.random.default_rng(2).normal(size=(5, 3, *window.output_size(4, 3))))
-    back = np.full_like(x, np.nan)
+    back = slabs.channel_major(np.full_like(x, np.nan))
     scatter(matrix, y, window, out=back)
     assert_close(back, col2im(matrix @ slabs.rows(y), x.shape, window))
 

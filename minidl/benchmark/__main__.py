@@ -1,0 +1,58 @@
+"""Measure and print, section by section; see --help."""
+import json
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from minidl.benchmark import baseline, convolutions, growth, inference, machine, memory, rivals, steps, where
+from minidl.benchmark.options import Options, parse
+from minidl.files import replacing
+
+SHOW: dict[str, Callable[[Any], str]] = {
+    "machine": machine.show, "steps": steps.show, "layers": where.show, "convolutions": convolutions.show,
+    "memory": memory.show, "inference": inference.show, "growth": growth.show, "textbook": baseline.show}
+
+
+def measure(options: Options) -> Iterator[tuple[str, Any]]:
+    """Yield (section, numbers), the machine first, as soon as they are known."""
+    torch = rivals.find_torch() if options.use_torch else None
+    seconds, wanted = options.seconds, options.sections
+    machine.set_threads(options.threads, torch)
+    yield "machine", machine.describe(torch)
+    if "steps" in wanted:
+        yield "steps", steps.measure(options.configs, seconds, torch)
+    if "layers" in wanted or "convolutions" in wanted:
+        profile = where.measure(options.largest, seconds / 2)
+        if "layers" in wanted:
+            yield "layers", where.as_result(profile)
+        if "convolutions" in wanted:
+            yield "convolutions", convolutions.measure(profile, options.quick)
+    if "memory" in wanted:
+        yield "memory", memory.measure(options.largest, options.threads, torch)
+    if "inference" in wanted:
+        yield "inference", inference.measure(options.configs, seconds / 3, torch)
+    if "growth" in wanted:
+        values = growth.QUICK if options.quick else growth.SERIES
+        yield "growth", growth.measure(options.base, seconds / 3, options.threads, values)
+    if "textbook" in wanted:
+        yield "textbook", baseline.measure(seconds / 3, torch, baseline.QUICK if options.quick else baseline.CASES)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the benchmark as the command line asks."""
+    options = parse(arguments)
+    if options.memory_of is not None:
+        print(json.dumps(memory.of_this_process(options.memory_of, options.largest, options.threads)))
+        return 0
+    results = {}
+    for section, numbers in measure(options):
+        results[section] = numbers
+        print(SHOW[section](numbers), end="\n\n", flush=True)
+        if options.json is not None:    # after each section: what is known survives an interruption
+            with replacing(options.json) as temporary:
+                temporary.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,61 @@
+"""Time the U-Net's forward pass in eval mode, beside PyTorch's."""
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minidl.benchmark import rivals
+from minidl.benchmark.options import Config, say
+from minidl.benchmark.steps import Result, pictures, summary
+from minidl.benchmark.tables import table
+from minidl.benchmark.timing import interleave
+from minidl.folding import fold_batchnorm
+from minidl.models import unet
+from minidl.slabs import Array
+
+LABELS = rivals.LABELS | {"folded": "minidl folded"}
+
+
+def measure(configs: tuple[Config, ...], seconds: float, torch: Any) -> list[Result]:
+    """Return a row of numbers for each configuration."""
+    rows = []
+    for config in configs:
+        say(f"inference, {config}")
+        candidates = predictors(config, torch)
+        refuse_differences(config, {name: predict() for name, predict in candidates.items()})
+        rows.append({**config._asdict(), **summary(interleave(candidates, seconds))})
+    return rows
+
+
+def predictors(config: Config, torch: Any) -> dict[str, Callable[[], Array]]:
+    """Return the functions to compare: each computes the same logits."""
+    model, (x, _) = unet(config.width, rng=0), pictures(config)
+    model.forward(x)                                # for running statistics that are not just 0 and 1
+    model.eval()
+    folded = fold_batchnorm(model)
+    candidates: dict[str, Callable[[], Array]] = {"ours": lambda: model.forward(x), "folded": lambda: folded.forward(x)}
+    for variant in rivals.VARIANTS if torch else ():
+        rival = rivals.twin(torch, model)
+        rivals.copy_weights(torch, model, rival)
+        candidates[variant] = rivals.predictor(torch, variant, rival, x)
+    return candidates
+
+
+def refuse_differences(config: Config, logits: dict[str, Array]) -> None:
+    """Raise RuntimeError unless all logits agree: the times of different computations cannot be compared."""
+    largest = float(np.abs(logits["ours"]).max())
+    for name, y in logits.items():
+        error = float(np.abs(y - logits["ours"]).max())
+        if not error <= 1e-3 * largest:
+            raise RuntimeError(f"{config}: expected the same logits of the same network, but those of {name} differ "
+                               f"by {error:.2g}, where the largest is {largest:.2g}")
+
+
+def show(rows: list[Result]) -> str:
+    """Return the section as text."""
+    names = list(rows[0]["ms"])
+    head = ["width", "size", "batch", *(f"{LABELS[name]} ms" for name in names), "ratio"]
+    body = [[row["width"], row["size"], row["batch"], *(row["ms"][name] for name in names), row["ratio"]]
+            for row in rows]
+    return ("## Inference\n\nForward pass in eval mode, medians. The ratio is that of minidl without folding to the "
+            f"better PyTorch variant.\n\n{table(head, body)}")

@@ -1,0 +1,89 @@
+"""Time a training step of the deck's U-Net, beside PyTorch's."""
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minidl.benchmark import rivals
+from minidl.benchmark.options import Config, say
+from minidl.benchmark.tables import ratio, table
+from minidl.benchmark.timing import Timing, interleave
+from minidl.layers import Layer
+from minidl.loss import CrossEntropyLoss
+from minidl.models import unet
+from minidl.optim import Adam
+from minidl.slabs import Array
+from minidl.training import train_step
+
+Result = dict[str, Any]
+LOSS_TOLERANCES = (1e-4, 1e-3)  # relative, of the first loss and the second
+
+
+def pictures(config: Config) -> tuple[Array, Array]:
+    """Return a batch of noise (N, 3, H, W) and random labels (N, H, W): the time does not depend on what is seen."""
+    rng = np.random.default_rng(0)
+    shape = (config.batch, config.size, config.size)
+    return rng.random((config.batch, 3, config.size, config.size), np.float32), rng.integers(0, 3, shape)
+
+
+def trainer(model: Layer, x: Array, labels: Array) -> Callable[[], float]:
+    """Return a function that does one training step with cross entropy and Adam, and returns the loss before it."""
+    loss, optimizer = CrossEntropyLoss(), Adam(model.parameters(), 1e-3)
+    return lambda: train_step(model, loss, optimizer, x, labels)
+
+
+def measure(configs: tuple[Config, ...], seconds: float, torch: Any) -> list[Result]:
+    """Return a row of numbers for each configuration."""
+    rows = []
+    for config in configs:
+        say(f"training steps, {config}")
+        model, (x, labels) = unet(config.width, rng=0), pictures(config)
+        candidates = {"ours": trainer(model, x, labels)}
+        for variant in rivals.VARIANTS if torch else ():
+            rival = rivals.twin(torch, model)
+            rivals.copy_weights(torch, model, rival)
+            candidates[variant] = rivals.trainer(torch, variant, rival, x, labels)
+        losses = {name: [step(), step()] for name, step in candidates.items()}
+        refuse_differences(config, losses)
+        times = interleave(candidates, seconds)
+        rows.append({**config._asdict(), "first_losses": losses, **summary(times),
+                     "pictures_per_second": {name: config.batch / t.median for name, t in times.items()}})
+    return rows
+
+
+def refuse_differences(config: Config, losses: dict[str, list[float]]) -> None:
+    """Raise RuntimeError unless all losses agree: the times of different computations cannot be compared.
+
+    The first loss proves the forward pass, the second, after a step, backward pass and optimizer. There, rounding
+    counts for more: Adam takes steps of the same size along gradients that are all but 0.
+    """
+    for i, tolerance in enumerate(LOSS_TOLERANCES):
+        values = {name: found[i] for name, found in losses.items()}
+        if not np.allclose(list(values.values()), values["ours"], rtol=tolerance, atol=0):
+            raise RuntimeError(f"{config}: expected the same loss of the same network in step {i + 1}, got "
+                               + ", ".join(f"{name} {value:.7g}" for name, value in values.items()))
+
+
+def summary(times: dict[str, Timing]) -> Result:
+    """Return medians and quartiles in ms, the number of calls, and the ratio to the best of PyTorch's variants."""
+    others = [times[name].median for name in rivals.VARIANTS if name in times]
+    return {"ms": {name: 1000 * t.median for name, t in times.items()},
+            "quartiles_ms": {name: [1000 * t.low, 1000 * t.high] for name, t in times.items()},
+            "calls": {name: t.count for name, t in times.items()},
+            "ratio": ratio(times["ours"].median, others)}
+
+
+def show(rows: list[Result]) -> str:
+    """Return the section as text."""
+    names = list(rows[0]["ms"])
+    rates = ["minidl pictures/s", "best PyTorch pictures/s"][:len(names)]
+    head = ["width", "size", "batch", *(f"{rivals.LABELS[name]} ms" for name in names), "ratio", *rates, "first loss"]
+    body: list[list[Any]] = []
+    for row in rows:
+        ours, *others = (row["pictures_per_second"][name] for name in names)
+        body.append([row["width"], row["size"], row["batch"], *(row["ms"][name] for name in names), row["ratio"], ours,
+                     *([max(others)] if others else []), f"{row['first_losses']['ours'][0]:.5f}"])
+    agree = (f" The first two losses of both libraries agree, to {LOSS_TOLERANCES[0]:g} and {LOSS_TOLERANCES[1]:g}."
+             if len(names) > 1 else "")
+    return (f"## A training step of the U-Net\n\nMedians. The ratio is minidl's time divided by that of the better "
+            f"PyTorch variant: below 1, minidl is faster.{agree}\n\n{table(head, body)}")

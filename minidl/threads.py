@@ -1,0 +1,94 @@
+"""The number of threads, settable while the program runs.
+
+minidl leaves threads to the BLAS library that NumPy hands its matrix products to: there a network spends most of its
+time. The library reads their number from the environment (OPENBLAS_NUM_THREADS, say) when NumPy is imported; to change
+it later its own function must be called, for which Python's ctypes is enough.
+
+Threads of our own, for what lies between the products, were tried and bring nothing beside it: between two products the
+library's threads do not sleep, but spin for some 25 ms so as to begin at once, and keep the cores from anybody else.
+Giving them up, and cutting each layer's whole work among threads of our own instead, is slower than they are: small
+layers are done sooner than Python has woken a thread. Lesson 19 has the numbers.
+"""
+import ctypes
+import os
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+# (setter, getter) as they are called in NumPy's own wheels, in builds against a system's OpenBLAS, and in MKL.
+_NAMES = (
+    ("scipy_openblas_set_num_threads64_", "scipy_openblas_get_num_threads64_"),
+    ("scipy_openblas_set_num_threads", "scipy_openblas_get_num_threads"),
+    ("openblas_set_num_threads64_", "openblas_get_num_threads64_"),
+    ("openblas_set_num_threads", "openblas_get_num_threads"),
+    ("MKL_Set_Num_Threads", "MKL_Get_Max_Threads"),
+)
+
+
+def set_num_threads(n: int) -> None:
+    """Let matrix products use n threads, from now on and in the whole process.
+
+    Raises
+    ------
+    ValueError
+        If n is no whole number of at least 1.
+    RuntimeError
+        If NumPy's BLAS library cannot be told (Apple's Accelerate cannot).
+
+    Notes
+    -----
+    The same seed and the same number of threads give the same bits. With another number they are mostly the same, too,
+    but not promised to be: for some sizes, OpenBLAS adds up in another order when it cuts a product differently.
+    """
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
+        raise ValueError(f"set_num_threads: expected a whole number of at least 1, got {n!r}")
+    functions = _functions()
+    if functions is None:
+        raise RuntimeError("set_num_threads: this NumPy's BLAS library has no function for it that is known here; set "
+                           "the environment variable that it reads, such as OMP_NUM_THREADS, before the program starts")
+    functions[0](int(n))
+
+
+def get_num_threads() -> int | None:
+    """Return the number of threads of a matrix product; None where the library does not tell."""
+    functions = _functions()
+    return None if functions is None else int(functions[1]())
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):        # Linux; elsewhere a process may use them all
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@cache
+def _functions() -> tuple[Callable[[int], None], Callable[[], int]] | None:
+    """Return the loaded BLAS library's setter and getter, or None."""
+    for library in _libraries():
+        for setter, getter in _NAMES:
+            if hasattr(library, setter) and hasattr(library, getter):
+                set_threads, get_threads = getattr(library, setter), getattr(library, getter)
+                set_threads.argtypes, set_threads.restype = [ctypes.c_int], None
+                get_threads.argtypes, get_threads.restype = [], ctypes.c_int
+                return set_threads, get_threads
+    return None
+
+
+def _libraries() -> list[ctypes.CDLL]:
+    """Return the libraries in which to look: NumPy's compiled core, through which a Unix also finds what it was
+    linked with, and the libraries that NumPy's wheels bring along."""
+    core = sys.modules.get("numpy._core._multiarray_umath") or sys.modules["numpy.core._multiarray_umath"]  # NumPy 2, 1
+    package = Path(np.__file__).parent
+    bundled = [path for folder in (package.parent / "numpy.libs", package / ".dylibs") if folder.is_dir()
+               for path in sorted(folder.iterdir()) if "blas" in path.name or "mkl" in path.name]
+    libraries = []
+    for path in [str(core.__file__), *map(str, bundled)]:
+        try:
+            libraries.append(ctypes.CDLL(path))
+        except OSError:
+            continue                            # not loadable by itself: look further
+    return libraries

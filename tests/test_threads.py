@@ -1,0 +1,104 @@
+"""The number of threads: set, asked for, refused; and that results do not suffer."""
+import os
+import subprocess
+import sys
+import threading
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from minidl import BatchNorm2d, Conv2d, ReLU, Sequential, get_num_threads, set_num_threads, threads
+
+needs_control = pytest.mark.skipif(get_num_threads() is None, reason="this NumPy's BLAS library cannot be told")
+
+
+@pytest.fixture(autouse=True)
+def same_threads_afterwards():
+    before = get_num_threads()
+    yield
+    if before is not None:
+        set_num_threads(before)
+
+
+@needs_control
+def test_what_is_set_is_what_the_library_uses():
+    for n in (1, 2, np.int64(1)):
+        set_num_threads(n)
+        assert get_num_threads() == n
+
+
+@needs_control
+def test_the_environment_is_where_it_begins():
+    for n in ("1", "2"):
+        said = subprocess.run([sys.executable, "-c", "import minidl; print(minidl.get_num_threads())"],
+                              env=os.environ | {"OPENBLAS_NUM_THREADS": n, "MKL_NUM_THREADS": n},
+                              capture_output=True, encoding="utf-8", check=True)
+        assert said.stdout.strip() == n
+
+
+@pytest.mark.parametrize("n", [0, -1, 1.0, "2", True, None])
+def test_anything_but_a_whole_number_of_at_least_1_is_refused(n):
+    with pytest.raises(ValueError, match="set_num_threads: expected a whole number of at least 1, got"):
+        set_num_threads(n)
+
+
+def test_a_library_that_cannot_be_told_is_said_to_be_one(monkeypatch):
+    monkeypatch.setattr(threads, "_functions", lambda: None)
+    assert get_num_threads() is None
+    with pytest.raises(RuntimeError, match="environment variable"):
+        set_num_threads(2)
+
+
+def test_libraries_are_searched_under_all_known_names(monkeypatch):
+    library = SimpleNamespace(MKL_Set_Num_Threads=SimpleNamespace(), MKL_Get_Max_Threads=SimpleNamespace())
+    monkeypatch.setattr(threads, "_libraries", lambda: [SimpleNamespace(), library])
+    assert threads._functions.__wrapped__() == (library.MKL_Set_Num_Threads, library.MKL_Get_Max_Threads)
+
+
+def test_available_cores():
+    assert 1 <= threads.available_cores() <= (os.cpu_count() or 1)
+
+
+def step(seed=0):
+    """One forward and backward pass; all that comes out of it."""
+    model = Sequential(Conv2d(3, 16, 3, padding=1, rng=seed), BatchNorm2d(16), ReLU(),
+                       Conv2d(16, 4, 3, padding=1, rng=seed))
+    x = np.random.default_rng(seed).random((4, 3, 32, 32), np.float32)
+    y = model.forward(x)
+    return [y, model.backward(y), *(p.grad for p in model.parameters())]
+
+
+@needs_control
+def test_results_are_the_same_for_any_number_of_threads():
+    results = []
+    for n in (1, 2, 4):
+        set_num_threads(n)
+        results.append(step())
+    for other in results[1:]:
+        for a, b in zip(results[0], other, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
+
+
+def test_models_in_several_threads_at_once_do_not_disturb_each_other():
+    alone = [step(seed) for seed in range(4)]
+    together = {}
+    workers = [threading.Thread(target=lambda seed=seed: together.update({seed: [step(seed) for _ in range(5)]}))
+               for seed in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    for seed in range(4):
+        for again in together[seed]:
+            assert all(np.array_equal(a, b) for a, b in zip(alone[seed], again, strict=True))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_process_goes_on_computing_and_ends():
+    program = ("import os, warnings; from tests.test_threads import step; step(); warnings.simplefilter('ignore')\n"
+               "child = os.fork()\n"
+               "step()\n"
+               "if child: assert os.waitpid(child, 0)[1] == 0; print('both done')")
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8", timeout=60)
+    assert done.returncode == 0 and done.stdout == "both done\n", done.stderr
