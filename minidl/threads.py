@@ -1,13 +1,14 @@
-"""The number of threads, settable while the program runs.
+"""The number of threads: one setting for all that is done by several at once.
 
-minidl leaves threads to the BLAS library that NumPy hands its matrix products to: there a network spends most of its
-time. The library reads their number from the environment (OPENBLAS_NUM_THREADS, say) when NumPy is imported; to change
-it later its own function must be called, for which Python's ctypes is enough.
+Three things are: pictures are read by several threads, rendered by several processes, and NumPy's matrix products,
+where a network spends most of its time, are split by the BLAS library behind NumPy. That library reads its number from
+the environment (OPENBLAS_NUM_THREADS, say) when NumPy is imported; to change it later its own function must be called,
+for which Python's ctypes is enough.
 
-Threads of our own, for what lies between the products, were tried and bring nothing beside it: between two products the
-library's threads do not sleep, but spin for some 25 ms so as to begin at once, and keep the cores from anybody else.
-Giving them up, and cutting each layer's whole work among threads of our own instead, is slower than they are: small
-layers are done sooner than Python has woken a thread. Lesson 19 has the numbers.
+Threads of our own inside the layers, for what lies between the products, were tried and bring nothing: between two
+products the library's threads do not sleep, but spin for some 25 ms so as to begin at once, and keep the cores from
+anybody else. Giving them up, and cutting each layer's whole work among threads of our own instead, is slower than they
+are: small layers are done sooner than Python has woken a thread. Lesson 19 has the numbers.
 """
 import ctypes
 import os
@@ -28,33 +29,40 @@ _NAMES = (
 )
 
 
+_wanted: int | None = None    # what set_num_threads was told
+
+
 def set_num_threads(n: int) -> None:
-    """Let matrix products use n threads, from now on and in the whole process.
+    """Use up to n threads (or processes) from now on, in the whole process.
 
     Raises
     ------
     ValueError
         If n is no whole number of at least 1.
-    RuntimeError
-        If NumPy's BLAS library cannot be told (Apple's Accelerate cannot).
 
     Notes
     -----
-    The same seed and the same number of threads give the same bits. With another number they are mostly the same, too,
-    but not promised to be: for some sizes, OpenBLAS adds up in another order when it cuts a product differently.
+    What minidl splits gives the same bits for any n. The BLAS library's products mostly do, but it does not promise it:
+    for some sizes, OpenBLAS adds up in another order when it cuts a product differently. Some libraries (Apple's
+    Accelerate) cannot be told a number at all and keep their own; see `get_blas_threads`.
     """
+    global _wanted
     if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
         raise ValueError(f"set_num_threads: expected a whole number of at least 1, got {n!r}")
-    functions = _functions()
-    if functions is None:
-        raise RuntimeError("set_num_threads: this NumPy's BLAS library has no function for it that is known here; set "
-                           "the environment variable that it reads, such as OMP_NUM_THREADS, before the program starts")
-    functions[0](int(n))
+    _wanted = int(n)
+    functions = _blas_functions()
+    if functions is not None:
+        functions[0](_wanted)
 
 
-def get_num_threads() -> int | None:
-    """Return the number of threads of a matrix product; None where the library does not tell."""
-    functions = _functions()
+def get_num_threads() -> int:
+    """Return the number that was set, or else the number of cores that this process may use."""
+    return _wanted or available_cores()
+
+
+def get_blas_threads() -> int | None:
+    """Return the number of threads of NumPy's matrix products; None where the library cannot be asked."""
+    functions = _blas_functions()
     return None if functions is None else int(functions[1]())
 
 
@@ -66,8 +74,8 @@ def available_cores() -> int:
 
 
 @cache
-def _functions() -> tuple[Callable[[int], None], Callable[[], int]] | None:
-    """Return the loaded BLAS library's setter and getter, or None."""
+def _blas_functions() -> tuple[Callable[[int], None], Callable[[], int]] | None:
+    """Return the loaded BLAS library's setter and getter, or None where none is known."""
     for library in _libraries():
         for setter, getter in _NAMES:
             if hasattr(library, setter) and hasattr(library, getter):

@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 LESSONS = sorted((ROOT / "lessons").glob("[0-9][0-9]_*.py"))
+WITHOUT_TRAINING = {"19_speed"}
 REAL = ROOT.parent / "shared" / "oxford-iiit-pet-mini"
 
 
@@ -31,7 +32,8 @@ def test_quick_run(lesson, pets, tmp_path):
     assert result.returncode == 0, result.stdout + result.stderr
     results = json.loads((tmp_path / lesson.stem / "metrics.json").read_text(encoding="utf-8"))
     assert results["lesson"] == lesson.stem and results["options"]["quick"]
-    assert results["last_loss"] < results["first_loss"]
+    if lesson.stem not in WITHOUT_TRAINING:
+        assert results["last_loss"] < results["first_loss"]
     figures = sorted((tmp_path / lesson.stem).glob("*.png"))
     assert figures and all(figure.stat().st_size > 5000 for figure in figures)
 

@@ -51,10 +51,8 @@ def test_figures_and_numbers_are_written(tmp_path, capsys):
     assert "0.250" in printed and "12,345" in printed and "iou border" in printed
 
 
-def test_threads_option_reaches_the_matrix_products(tmp_path):
+def test_threads_option_sets_the_number_of_threads(tmp_path):
     before = get_num_threads()
-    if before is None:
-        pytest.skip("this NumPy's BLAS library cannot be told")
     try:
         for n in (1, 2):
             lesson(tmp_path, "--threads", str(n))

@@ -9,29 +9,35 @@ import numpy as np
 import pytest
 
 from minidl import BatchNorm2d, Conv2d, ReLU, Sequential, get_num_threads, set_num_threads, threads
+from minidl.datasets import pets, synthetic_pets
+from minidl.threads import get_blas_threads
 
-needs_control = pytest.mark.skipif(get_num_threads() is None, reason="this NumPy's BLAS library cannot be told")
+needs_control = pytest.mark.skipif(get_blas_threads() is None, reason="this NumPy's BLAS library cannot be told")
 
 
 @pytest.fixture(autouse=True)
-def same_threads_afterwards():
-    before = get_num_threads()
+def same_threads_afterwards(monkeypatch):
+    before = get_blas_threads()
+    monkeypatch.setattr(threads, "_wanted", None)
     yield
     if before is not None:
         set_num_threads(before)
 
 
-@needs_control
-def test_what_is_set_is_what_the_library_uses():
+def test_by_default_there_are_as_many_as_cores():
+    assert get_num_threads() == threads.available_cores()
+
+
+def test_what_is_set_is_what_is_used():
     for n in (1, 2, np.int64(1)):
         set_num_threads(n)
-        assert get_num_threads() == n
+        assert get_num_threads() == n and get_blas_threads() in (n, None)
 
 
 @needs_control
 def test_the_environment_is_where_it_begins():
     for n in ("1", "2"):
-        said = subprocess.run([sys.executable, "-c", "import minidl; print(minidl.get_num_threads())"],
+        said = subprocess.run([sys.executable, "-c", "from minidl.threads import *; print(get_blas_threads())"],
                               env=os.environ | {"OPENBLAS_NUM_THREADS": n, "MKL_NUM_THREADS": n},
                               capture_output=True, encoding="utf-8", check=True)
         assert said.stdout.strip() == n
@@ -43,17 +49,17 @@ def test_anything_but_a_whole_number_of_at_least_1_is_refused(n):
         set_num_threads(n)
 
 
-def test_a_library_that_cannot_be_told_is_said_to_be_one(monkeypatch):
-    monkeypatch.setattr(threads, "_functions", lambda: None)
-    assert get_num_threads() is None
-    with pytest.raises(RuntimeError, match="environment variable"):
-        set_num_threads(2)
+def test_a_library_that_cannot_be_told_keeps_its_own_number(monkeypatch):
+    monkeypatch.setattr(threads, "_blas_functions", lambda: None)
+    assert get_blas_threads() is None
+    set_num_threads(2)
+    assert get_num_threads() == 2
 
 
 def test_libraries_are_searched_under_all_known_names(monkeypatch):
     library = SimpleNamespace(MKL_Set_Num_Threads=SimpleNamespace(), MKL_Get_Max_Threads=SimpleNamespace())
     monkeypatch.setattr(threads, "_libraries", lambda: [SimpleNamespace(), library])
-    assert threads._functions.__wrapped__() == (library.MKL_Set_Num_Threads, library.MKL_Get_Max_Threads)
+    assert threads._blas_functions.__wrapped__() == (library.MKL_Set_Num_Threads, library.MKL_Get_Max_Threads)
 
 
 def test_available_cores():
@@ -69,8 +75,20 @@ def step(seed=0):
     return [y, model.backward(y), *(p.grad for p in model.parameters())]
 
 
-@needs_control
-def test_results_are_the_same_for_any_number_of_threads():
+def test_what_minidl_splits_gives_the_same_bits_for_any_number_of_threads(tmp_path):
+    files, arrays = [], []
+    for n in (1, 3):
+        set_num_threads(n)
+        folder = tmp_path / str(n)
+        synthetic_pets.write(folder, seed=1, train=6, test=2, size=64)
+        files.append({path.name: path.read_bytes() for path in folder.rglob("*.*g")})
+        read = pets.load_pets(folder, "train", 32)
+        arrays.append((read.images, read.trimaps))
+    assert files[0] == files[1] and len(files[0]) == 16
+    assert all(np.array_equal(a, b) for a, b in zip(*arrays, strict=True))
+
+
+def test_products_by_any_number_of_threads_agree():
     results = []
     for n in (1, 2, 4):
         set_num_threads(n)

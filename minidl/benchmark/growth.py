@@ -8,7 +8,7 @@ from minidl.benchmark.steps import Result
 from minidl.benchmark.tables import table
 from minidl.benchmark.timing import interleave
 from minidl.models import unet
-from minidl.threads import available_cores, get_num_threads
+from minidl.threads import available_cores, get_blas_threads
 
 Candidates = dict[int, tuple[Config, Callable[[], float]]]    # by the value that changes
 Values = dict[str, tuple[int, ...]]
@@ -43,7 +43,7 @@ def series_of(base: Config, values: Values) -> Iterator[tuple[str, Candidates]]:
     for name, numbers in values.items():
         configs = {n: base._replace(**{name: n}) for n in numbers}
         yield name, {n: (config, trainer(config)) for n, config in configs.items()}
-    if get_num_threads() is None:
+    if get_blas_threads() is None:
         return                                              # the BLAS library cannot be told
     step = trainer(base)
     yield "threads", {n: (base, with_threads(n, step)) for n in thread_counts(available_cores())}

@@ -7,14 +7,13 @@ import numpy as np
 
 import minidl
 from minidl.benchmark.tables import cell
-from minidl.threads import available_cores, get_num_threads, set_num_threads
+from minidl.threads import available_cores, get_blas_threads, get_num_threads, set_num_threads
 
 
 def set_threads(threads: int | None, torch: Any) -> None:
     """Give minidl, and PyTorch where there is one, the same number of threads; without one, as many as cores."""
     count = threads or available_cores()
-    if get_num_threads() is not None or threads is not None:    # where it cannot be set: an error only if asked for
-        set_num_threads(count)
+    set_num_threads(count)
     if torch is not None:
         torch.set_num_threads(count)
 
@@ -42,7 +41,7 @@ def blas_library() -> str:
 def describe(torch: Any) -> dict[str, Any]:
     """Return the machine and the versions of everything that matters to speed."""
     return {"processor": processor(), "system": f"{platform.system()} {platform.machine()}", "cores": available_cores(),
-            "threads": get_num_threads(), "python": platform.python_version(),
+            "threads": get_num_threads(), "blas_threads": get_blas_threads(), "python": platform.python_version(),
             "numpy": np.__version__, "blas": blas_library(), "minidl": minidl.__version__,
             "torch": None if torch is None else str(torch.__version__)}
 

@@ -30,6 +30,7 @@ from minidl.datasets.decode import Problem, pillow_warnings, read_one
 from minidl.datasets.lists import LISTS, Source, find_sources, thin_out
 from minidl.progress import Progress
 from minidl.slabs import Array
+from minidl.threads import get_num_threads
 
 CLASSES = ("object", "background", "border")
 PROBLEMS_SHOWN = 10
@@ -255,7 +256,7 @@ def _pet_box(trimap: Array) -> Array:
 @contextmanager
 def _threads() -> Iterator[ThreadPoolExecutor]:
     """Several threads, as Pillow decodes in parallel. After an error or Ctrl-C, what still waits is dropped."""
-    pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
+    pool = ThreadPoolExecutor(get_num_threads())
     try:
         yield pool
     finally:

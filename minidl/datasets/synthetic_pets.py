@@ -27,6 +27,7 @@ from minidl.datasets.rendering.camera import SIZE
 from minidl.datasets.rendering.parts import CAT
 from minidl.datasets.rendering.stage import RENDERER, Picture, render
 from minidl.progress import Progress
+from minidl.threads import get_num_threads
 
 __all__ = ["Picture", "render", "write", "ensure", "main"]
 
@@ -54,7 +55,7 @@ def write(folder: str | Path, seed: int = 0, train: int = 1000, test: int = 200,
     train, test : int
         How many pictures go to trainval.txt and test.txt.
     workers : int, optional
-        Number of processes; 1 renders in this one, None takes one per core. The pictures don't depend on it. A
+        Number of processes; 1 renders in this one, None takes `get_num_threads`. The pictures don't depend on it. A
         script that asks for more than one needs an ``if __name__ == "__main__"`` guard; :func:`ensure` does not.
     size : int
         Height and width of the pictures in pixels.
@@ -80,7 +81,7 @@ def write(folder: str | Path, seed: int = 0, train: int = 1000, test: int = 200,
     try:
         for name in ("images", "annotations/trimaps", "annotations/xmls"):
             (growing / name).mkdir(parents=True)
-        lines = _write_pictures(growing, seed, train + test, size, workers or os.cpu_count() or 1)
+        lines = _write_pictures(growing, seed, train + test, size, workers or get_num_threads())
         head = "#Image CLASS-ID SPECIES BREED-ID\n#species 1 cat, 2 dog; rendered, not photographed\n"
         for name, part in (("list", lines), ("trainval", lines[:train]), ("test", lines[train:])):
             (growing / "annotations" / f"{name}.txt").write_text(head + "".join(part), encoding="utf-8")
@@ -219,7 +220,7 @@ def ensure(folder: str | Path, seed: int = 0, train: int = 1000, test: int = 200
     path = os.pathsep.join(p for p in (home, os.environ.get("PYTHONPATH")) if p)
     settings = {**os.environ, "PYTHONPATH": path}
     command = [sys.executable, "-m", "minidl.datasets.synthetic_pets", "--to", str(folder), "--seed", str(seed),
-               "--train", str(train), "--test", str(test)]
+               "--train", str(train), "--test", str(test), "--workers", str(get_num_threads())]
     code = subprocess.run(command, env=settings).returncode
     if code != 0 or _written(folder) is None:
         raise OSError(f"rendering into {folder} failed with exit code {code}; its message is printed above")

@@ -93,8 +93,11 @@ class MaxPool2d(_Pool2d):
                 dx[:, s] = 0
             left = dy[:, s].copy(order="K")                # what of dy has not found its maximum yet
             for view, dx_view in zip(views, dx_views):
-                share = left * (view[:, s] == y[:, s])
-                left -= share                              # the first maximum took it; later ones find 0
+                if view is views[-1]:
+                    share = left                           # nobody else is left to take it
+                else:
+                    share = left * (view[:, s] == y[:, s])
+                    left -= share                          # the first maximum took it; later ones find 0
                 if each_pixel_once:
                     dx_view[:, s] = share
                 else:
