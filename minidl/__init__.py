@@ -4,24 +4,25 @@ The names below are in the order in which the files behind them are best read.
 """
 from minidl.layers import (
     AvgPool2d, BatchNorm2d, Conv2d, ConvTranspose2d, Dropout, Flatten, Identity, Layer, LeakyReLU, Linear, MaxPool2d,
-    Parameter, PixelShuffle, ReLU, Reshape, Residual, Sequential, Sigmoid, Skip, Softmax, Tanh, Upsample, Window,
+    Parameter, PixelShuffle, ReLU, Reshape, Residual, Sequential, Sigmoid, Skip, Softmax, Sum, Tanh, Upsample, Window,
     col2im, im2col,
 )
 from minidl.loss import BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MSELoss
 from minidl.optim import SGD, Adam, CosineSchedule
 from minidl.gradcheck import check_layer, check_loss
-from minidl.models import encoder_decoder, unet
+from minidl.models import encoder_decoder, fcn, pixelwise, reshape_segmenter, unet
 from minidl.folding import fold_batchnorm
 from minidl.threads import get_num_threads, set_num_threads
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "Layer", "Parameter", "Sequential", "Skip", "Residual", "Identity", "Linear",
+    "Layer", "Parameter", "Sequential", "Skip", "Residual", "Sum", "Identity", "Linear",
     "ReLU", "LeakyReLU", "Sigmoid", "Tanh", "Softmax", "Dropout",
     "Window", "im2col", "col2im", "Conv2d", "ConvTranspose2d", "BatchNorm2d", "MaxPool2d", "AvgPool2d",
     "Upsample", "Flatten", "Reshape", "PixelShuffle",
     "CrossEntropyLoss", "MSELoss", "L1Loss", "BCEWithLogitsLoss",
-    "SGD", "Adam", "CosineSchedule", "check_layer", "check_loss", "encoder_decoder", "unet",
-    "fold_batchnorm", "set_num_threads", "get_num_threads",
+    "SGD", "Adam", "CosineSchedule", "check_layer", "check_loss",
+    "pixelwise", "reshape_segmenter", "fcn", "encoder_decoder", "unet", "fold_batchnorm", "set_num_threads",
+    "get_num_threads",
 ]

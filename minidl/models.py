@@ -3,9 +3,14 @@
 At ``width=64`` (and pictures of 128 x 128) the shapes are the slides', to the number; a smaller width gives the
 downsized twin that the lessons train. All return logits: the softmax of the slides is part of `CrossEntropyLoss`.
 """
+from collections.abc import Sequence
+
 import numpy as np
 
-from minidl.layers import BatchNorm2d, Conv2d, Layer, MaxPool2d, ReLU, Sequential, Skip, Upsample
+from minidl.layers import (
+    BatchNorm2d, Conv2d, ConvTranspose2d, Flatten, Layer, Linear, MaxPool2d, ReLU, Reshape, Sequential, Skip, Sum,
+    Upsample,
+)
 from minidl.layers.base import Shape
 from minidl.layers.initialization import Rng, positive
 
@@ -34,6 +39,124 @@ class Pyramid(Sequential):
 def conv_block(in_channels: int, out_channels: int, kernel_size: int = 3, rng: Rng = None) -> list[Layer]:
     """Return the block of all the deck's models: convolution ("same"), batch norm, ReLU."""
     return [Conv2d(in_channels, out_channels, kernel_size, padding="same", rng=rng), BatchNorm2d(out_channels), ReLU()]
+
+
+def pixelwise(kernel_sizes: Sequence[int] = (1,), width: int = 64, classes: int = 3, *, in_channels: int = 3,
+              rng: Rng = None) -> Sequential:
+    """Build a segmenter that keeps the resolution throughout: a conv block for each kernel size, then a class a pixel.
+
+    ``(1,)`` is slides 15-16, ``(5,)`` slides 17-18, ``(9, 5)`` slides 19-20. The last layer, a 1x1 convolution, only
+    turns a pixel's features into its classes; what a pixel sees of its neighbourhood is decided by the blocks:
+    1 + sum of (k - 1) pixels on each side.
+
+    Returns
+    -------
+    Sequential
+        Takes (N, in_channels, H, W) of any size, returns logits (N, classes, H, W).
+    """
+    if not kernel_sizes:
+        raise ValueError("pixelwise: expected at least one kernel size, got none")
+    positive("pixelwise: width", width)
+    rng = np.random.default_rng(rng)
+    layers: list[Layer] = []
+    for k in kernel_sizes:
+        layers += conv_block(in_channels if not layers else width, width, k, rng=rng)
+    return Sequential(*layers, Conv2d(width, classes, 1, rng=rng))
+
+
+def reshape_segmenter(width: int = 64, size: int = 128, classes: int = 3, *, in_channels: int = 3,
+                      rng: Rng = None) -> Sequential:
+    """Build the segmenter of slides 21-23: encode down to 2 x 2 pixels, then a dense layer, reshaped to the picture.
+
+    For width 64 and 128 x 128 pixels:
+
+        (3,128,128) -> (64,64,64) -> (128,32,32) -> (256,16,16) -> (512,8,8) -> (512,4,4) -> (512,2,2)
+                    -> (3*128*128,) -> (3,128,128)
+
+    Parameters
+    ----------
+    width : int
+    size : int
+        Height and width of the pictures, a power of 2 from 4 on; the model takes no other. It decides the number of
+        blocks and the size of the dense layer: at 128, 8 width * 2 * 2 features by classes * size^2 outputs.
+    classes, in_channels, rng
+        As for `encoder_decoder`.
+
+    Returns
+    -------
+    Sequential
+        Takes (N, in_channels, size, size), returns logits (N, classes, size, size).
+    """
+    positive("reshape_segmenter: width", width)
+    if positive("reshape_segmenter: size", size) < 4 or size & (size - 1):
+        raise ValueError(f"reshape_segmenter: expected a size that is a power of 2 from 4 on, got {size}")
+    rng = np.random.default_rng(rng)
+    layers: list[Layer] = []
+    channels = in_channels
+    for level in range(size.bit_length() - 2):                        # halve until 2 pixels are left on each side
+        layers += [*conv_block(channels, width * min(2**level, 8), rng=rng), MaxPool2d(2)]
+        channels = width * min(2**level, 8)
+    dense = Linear(channels * 2 * 2, classes * size * size, rng=rng)
+    return Sequential(*layers, Flatten(), dense, Reshape((classes, size, size)))
+
+
+def fcn(stride: int = 8, width: int = 64, classes: int = 3, *, in_channels: int = 3, rng: Rng = None) -> Pyramid:
+    """Build the fully convolutional network of slide 24: FCN-32s, FCN-16s or FCN-8s, with our encoder.
+
+    The encoder is that of `encoder_decoder`. A 1x1 convolution scores the classes on its coarsest map, and a transposed
+    convolution enlarges the scores 32 times (stride 32). For 16 and 8, the scores are enlarged twice, *added* to those
+    of the next finer map, and so on, so that less is left to enlarge at the end. The transposed convolutions begin as
+    bilinear interpolation, and are learnt.
+
+    Parameters
+    ----------
+    stride : {32, 16, 8}
+        How many times the last layer enlarges.
+    width, classes, in_channels, rng
+        As for `encoder_decoder`.
+
+    Returns
+    -------
+    Pyramid
+        Takes (N, in_channels, H, W) with H and W that divide by 32, returns logits (N, classes, H, W).
+
+    References
+    ----------
+    Long, Shelhamer, Darrell, "Fully Convolutional Networks for Semantic Segmentation", CVPR 2015, section 4, figure 3.
+    Theirs has VGG-16 as its encoder, with two more layers of 4096 channels before the scores.
+    """
+    if stride not in (32, 16, 8):
+        raise ValueError(f"fcn: expected a stride of 32, 16 or 8, got {stride}")
+    positive("fcn: width", width)
+    rng = np.random.default_rng(rng)
+    channels = [in_channels, width, 2 * width, 4 * width, 8 * width, 8 * width]
+
+    def encode(level: int) -> list[Layer]:
+        return [*conv_block(channels[level - 1], channels[level], rng=rng), MaxPool2d(2)]
+
+    def scores_at(level: int) -> Layer:
+        """Return the layers from the map behind `level` poolings to the classes' scores at its resolution."""
+        score = Conv2d(channels[level], classes, 1, rng=rng)
+        if level == 5:
+            return score
+        from_below = Sequential(*encode(level + 1), scores_at(level + 1), enlarge(classes, 2))
+        return Sum(from_below, score)
+
+    finest = {32: 5, 16: 4, 8: 3}[stride]
+    encoder = [layer for level in range(1, finest + 1) for layer in encode(level)]
+    return Pyramid(*encoder, scores_at(finest), enlarge(classes, stride), multiple=32)
+
+
+def enlarge(channels: int, scale: int) -> ConvTranspose2d:
+    """Return a transposed convolution that begins as bilinear enlargement, each channel by itself, by an even factor.
+
+    Its kernel of 2 scale x 2 scale pixels is a tent: a pixel's weight falls in a straight line, from the place it is
+    painted at, to 0 at its neighbours' places.
+    """
+    layer = ConvTranspose2d(channels, channels, 2 * scale, stride=scale, padding=scale // 2, bias=False)
+    tent = 1 - np.abs(np.arange(2 * scale) - (scale - 0.5)) / scale                # (2 scale,)
+    layer.weight.data[...] = np.eye(channels)[:, :, None, None] * np.outer(tent, tent)
+    return layer
 
 
 def encoder_decoder(width: int = 64, classes: int = 3, skip: bool = False, *, in_channels: int = 3,

@@ -1,12 +1,13 @@
-"""The encoder-decoder and the U-Net, small. (Their full size is in test_slides.py.)"""
+"""The models of the deck, small. (Their full size is in test_slides.py.)"""
 import numpy as np
 import pytest
 
 from minidl import (
-    BatchNorm2d, Conv2d, CrossEntropyLoss, MaxPool2d, Sequential, Skip, Upsample, check_layer, encoder_decoder, slabs,
-    unet,
+    BatchNorm2d, Conv2d, ConvTranspose2d, CrossEntropyLoss, MaxPool2d, Sequential, Skip, Sum, Upsample, check_layer,
+    encoder_decoder, fcn, pixelwise, reshape_segmenter, slabs, unet,
 )
-from minidl.models import Pyramid, conv_block
+from minidl.models import Pyramid, conv_block, enlarge
+from minidl.receptive import receptive_field, seen_pixels
 from tests.layers import saboteurs
 
 both = pytest.mark.parametrize("build", [encoder_decoder, unet])
@@ -140,3 +141,83 @@ def test_an_untrained_model_starts_within_reach_of_log_k(build):
     rng = np.random.default_rng(0)
     x, labels = rng.normal(size=SMALL).astype(np.float32), rng.integers(0, 3, (2, 32, 64))
     assert np.log(3) - 0.05 < CrossEntropyLoss()(build(8, rng=0)(x), labels) < 3 * np.log(3)
+
+
+# Models that keep the resolution, that reshape, and that add scores
+
+@pytest.mark.parametrize("kernels, reach", [((1,), 0), ((5,), 2), ((9, 5), 6), ((3, 3, 3), 3)])
+def test_a_pixelwise_model_sees_as_far_as_its_kernels_reach(kernels, reach):
+    model = pixelwise(kernels, 3, rng=0)
+    assert model.output_shape((1, 3, 17, 20)) == (1, 3, 17, 20)
+    seen = np.zeros((17, 20), bool)
+    seen[8 - reach:8 + reach + 1, 9 - reach:9 + reach + 1] = True
+    assert np.array_equal(seen_pixels(model, (1, 3, 17, 20), 8, 9), seen)
+    assert receptive_field(model, (1, 3, 17, 20)) == (2 * reach + 1, 2 * reach + 1)
+
+
+def test_a_deep_model_sees_far_and_is_left_as_it_was():
+    model = unet(2, rng=0)
+    state, shallow = model.state_dict(), receptive_field(pixelwise((5,), 2, rng=0), (1, 3, 64, 64))
+    assert min(receptive_field(model, (1, 3, 64, 64))) > 40 > max(shallow)
+    assert model.training and all(np.array_equal(value, state[name]) for name, value in model.state_dict().items())
+
+
+def test_pixelwise_without_kernels_is_refused():
+    with pytest.raises(ValueError, match="at least one kernel size"):
+        pixelwise(())
+
+
+@pytest.mark.parametrize("size, blocks", [(4, 1), (16, 3), (64, 5)])
+def test_the_reshape_model_halves_until_two_pixels_are_left(size, blocks):
+    model = reshape_segmenter(2, size, rng=0)
+    kinds = [type(layer) for _, layer in model.walk()]
+    assert kinds.count(MaxPool2d) == blocks
+    x = np.random.default_rng(0).random((2, 3, size, size), np.float32)
+    y = model(x)
+    assert y.shape == model.output_shape(x.shape) == (2, 3, size, size)
+    assert model.backward(y).shape == x.shape
+    with pytest.raises(ValueError, match="expected"):
+        model.output_shape((2, 3, 2 * size, size))
+
+
+@pytest.mark.parametrize("size", [2, 12, 100, 0])
+def test_the_reshape_model_refuses_sizes_that_do_not_halve_to_two(size):
+    with pytest.raises(ValueError, match="reshape_segmenter: (expected a size that is a power of 2|size)"):
+        reshape_segmenter(2, size)
+
+
+@pytest.mark.parametrize("stride, sums", [(32, 0), (16, 1), (8, 2)])
+def test_the_fcn_adds_as_many_scores_as_its_stride_asks_for(stride, sums):
+    model = fcn(stride, 2, rng=0)
+    layers = [layer for _, layer in model.walk()]
+    assert sum(isinstance(layer, Sum) for layer in layers) == sums
+    assert [layer.stride[0] for layer in layers if isinstance(layer, ConvTranspose2d)] == [2] * sums + [stride]
+    assert sum(isinstance(layer, MaxPool2d) for layer in layers) == 5
+    x = np.random.default_rng(0).random((2, 3, 32, 64)).astype(np.float32)
+    y = model(x)
+    assert y.shape == model.output_shape(x.shape) == (2, 3, 32, 64)
+    assert model.backward(y).shape == x.shape
+    with pytest.raises(ValueError, match="divide by 32"):
+        model.output_shape((1, 3, 48, 32))
+
+
+def test_gradients_of_the_new_models():
+    rng = np.random.default_rng(0)
+    for model in (pixelwise((3, 1), 2, rng=0), reshape_segmenter(2, 32, rng=0), fcn(8, 2, rng=0)):
+        errors = directional_errors(model, rng.normal(size=(3, 3, 32, 32)), rng)
+        assert max(errors.values()) < 2e-5, errors
+
+
+@pytest.mark.parametrize("scale", [2, 8])
+def test_enlarge_begins_as_bilinear_interpolation(scale):
+    layer = enlarge(3, scale)
+    x = np.random.default_rng(0).random((2, 3, 5, 4)).astype(np.float32)
+    y, expected = layer(x), Upsample(scale, "bilinear")(x)
+    assert y.shape == expected.shape
+    inside = np.s_[:, :, scale // 2:-scale // 2, scale // 2:-scale // 2]     # beyond, it mixes in the zeros around
+    np.testing.assert_allclose(y[inside], expected[inside], atol=1e-6)
+
+
+def test_an_fcn_of_an_unknown_stride_is_refused():
+    with pytest.raises(ValueError, match="expected a stride of 32, 16 or 8, got 4"):
+        fcn(4)

@@ -3,9 +3,10 @@ import numpy as np
 import pytest
 
 from minidl import (
-    Conv2d, ConvTranspose2d, CrossEntropyLoss, Linear, MaxPool2d, MSELoss, PixelShuffle, Reshape, Sequential, Skip,
-    Softmax, Upsample, encoder_decoder, unet,
+    BatchNorm2d, Conv2d, ConvTranspose2d, CrossEntropyLoss, Flatten, Linear, MaxPool2d, MSELoss, PixelShuffle, ReLU,
+    Reshape, Sequential, Skip, Softmax, Upsample, encoder_decoder, fcn, pixelwise, unet,
 )
+from minidl import models
 
 
 def one_hot(labels, classes):
@@ -88,6 +89,47 @@ def test_slide_14_total_loss_is_the_mean_over_pixels():
     z, labels = rng.normal(size=(1, 3, H, W)), rng.integers(0, 3, (1, H, W))
     total = sum(CrossEntropyLoss()(z[:, :, j, k], labels[:, j, k]) for j in range(H) for k in range(W)) / (H * W)
     assert CrossEntropyLoss()(z, labels) == pytest.approx(total, rel=1e-12)
+
+
+# Slides 15 to 24, at full size: shapes only, nothing is computed
+
+@pytest.mark.parametrize("kernels", [(1,), (5,), (9, 5)])
+def test_slides_15_to_20_pixelwise_models_keep_the_resolution(kernels):
+    model = pixelwise(kernels, width=64, rng=0)
+    convolutions = [layer for layer in model if isinstance(layer, Conv2d)]
+    assert [layer.kernel_size[0] for layer in convolutions] == [*kernels, 1]
+    assert all(layer.padding == "same" or layer.kernel_size == (1, 1) for layer in convolutions)
+    assert [type(layer) for layer in model] == [Conv2d, BatchNorm2d, ReLU] * len(kernels) + [Conv2d]
+    assert shapes_after(model, FULL, Conv2d) == [(64, 128, 128)] * len(kernels) + [(3, 128, 128)]
+
+
+def test_slides_21_and_23_encode_then_reshape_a_dense_layer_to_the_picture(monkeypatch):
+    made = []
+
+    class Dense(Linear):                                 # 2048 * 49,152 weights need not be drawn to be counted
+        def __init__(self, in_features, out_features, **settings):
+            made.append((in_features, out_features))
+            super().__init__(1, 1, rng=0)
+
+        def output_shape(self, input_shape):
+            assert input_shape[1:] == made[0][:1]
+            return (input_shape[0], made[0][1])
+
+    monkeypatch.setattr(models, "Linear", Dense)
+    model = models.reshape_segmenter(64, 128, rng=0)
+    assert shapes_after(model, FULL, MaxPool2d) == [(64, 64, 64), (128, 32, 32), (256, 16, 16), (512, 8, 8),
+                                                    (512, 4, 4), (512, 2, 2)]
+    assert shapes_after(model, FULL, Flatten) == [(512 * 2 * 2,)] and made == [(512 * 2 * 2, 3 * 128 * 128)]
+    assert shapes_after(model, FULL, Dense) == [(3 * 128 * 128,)]
+    assert shapes_after(model, FULL, Reshape) == [(3, 128, 128)] and model.output_shape(FULL) == (8, 3, 128, 128)
+    assert (2048 + 1) * 49152 == 100_712_448             # parameters of the dense layer alone
+
+
+def test_slide_24_fcn_scores_the_pooled_maps():
+    for stride in (32, 16, 8):
+        model = fcn(stride, width=64, rng=0)
+        assert model.output_shape(FULL) == (8, 3, 128, 128)
+        assert shapes_after(model, FULL, MaxPool2d)[:3] == [(64, 64, 64), (128, 32, 32), (256, 16, 16)]
 
 
 # Slide 22

@@ -1,6 +1,6 @@
 """The layers, in the order in which they are best read."""
 from minidl.layers.base import Layer, Parameter
-from minidl.layers.containers import Identity, Residual, Sequential, Skip
+from minidl.layers.containers import Identity, Residual, Sequential, Skip, Sum
 from minidl.layers.linear import Linear
 from minidl.layers.activation import Dropout, LeakyReLU, ReLU, Sigmoid, Softmax, Tanh
 from minidl.layers.im2col import Window, col2im, im2col
@@ -11,7 +11,7 @@ from minidl.layers.upsampling import Upsample
 from minidl.layers.shape import Flatten, PixelShuffle, Reshape
 
 __all__ = [
-    "Layer", "Parameter", "Sequential", "Skip", "Residual", "Identity", "Linear",
+    "Layer", "Parameter", "Sequential", "Skip", "Residual", "Sum", "Identity", "Linear",
     "ReLU", "LeakyReLU", "Sigmoid", "Tanh", "Softmax", "Dropout",
     "Window", "im2col", "col2im", "Conv2d", "ConvTranspose2d", "BatchNorm2d", "MaxPool2d", "AvgPool2d",
     "Upsample", "Flatten", "Reshape", "PixelShuffle",

@@ -193,6 +193,63 @@ class Residual(_Around):
         return repr(self.inner) + (f", scale={self.scale:g}" if self.scale != 1 else "")
 
 
+class Sum(Container):
+    """Add what several layers make of the same input: y = f_1(x) + f_2(x) + ...
+
+    Notes
+    -----
+    Forward the layers' results are added, so each gets all of dy; x goes several ways, so dx is the sum of the
+    layers' own.
+
+    References
+    ----------
+    Long, Shelhamer, Darrell, "Fully Convolutional Networks", CVPR 2015, section 4.2; slide 24.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Sum(Identity(), Identity())(np.array([[1.0, 2.0]]))
+    array([[2., 4.]])
+    """
+
+    def __init__(self, *layers: Layer) -> None:
+        if not layers:
+            raise ValueError("Sum: expected at least one layer, got none")
+        self._refuse_others(*layers)
+        self.layers = tuple(layers)
+        self._refuse_repeats()
+
+    def forward(self, x: Array) -> Array:
+        self.check_input(x)
+        first, *others = (layer.forward(x) for layer in self.layers)
+        return self.keep(sum(others, first))
+
+    def backward(self, dy: Array) -> Array:
+        self.recall(dy)
+        first, *others = (layer.backward(dy) for layer in self.layers)
+        return sum(others, first)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        shapes = [layer.output_shape(input_shape) for layer in self.layers]
+        if len(set(shapes)) > 1:
+            raise ValueError(f"Sum: expected layers whose results have one shape, got {' and '.join(map(str, shapes))} "
+                             f"for an input of shape {tuple(input_shape)}")
+        return shapes[0]
+
+    def children(self) -> list[tuple[str, Layer]]:
+        return [(str(i), layer) for i, layer in enumerate(self.layers)]
+
+    def arguments(self) -> str:
+        return ", ".join(map(repr, self.layers))
+
+    def summary_rows(self, input_shape: Shape, depth: int = 0) -> list[tuple[str, Shape, int]]:
+        rows: list[tuple[str, Shape, int]] = [("  " * depth + "Sum:", (), 0)]
+        for layer in self.layers:
+            rows += layer.summary_rows(input_shape, depth + 1)
+        added = "  " * depth + f"end of Sum: {len(self.layers)} results added"
+        return [*rows, (added, self.output_shape(input_shape)[1:], 0)]
+
+
 class Identity(Layer):
     """y = x: a place holder where a network wants a layer."""
 

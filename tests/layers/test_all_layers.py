@@ -5,7 +5,8 @@ import pytest
 
 from minidl import (
     AvgPool2d, BatchNorm2d, Conv2d, ConvTranspose2d, Dropout, Flatten, Identity, LeakyReLU, Linear, MaxPool2d,
-    PixelShuffle, ReLU, Reshape, Residual, Sequential, Sigmoid, Skip, Softmax, Tanh, Upsample, check_layer, slabs,
+    PixelShuffle, ReLU, Reshape, Residual, Sequential, Sigmoid, Skip, Softmax, Sum, Tanh, Upsample, check_layer,
+    slabs,
 )
 from tests.layers import saboteurs
 from tests.strategies import MEMORY_ORDERS, assert_close, spaced
@@ -47,6 +48,7 @@ LAYERS = [
                         MaxPool2d(2), Flatten(), Linear(24, 3, rng=2)), MAPS),
     (lambda: Skip(Conv2d(3, 2, 3, padding="same", init="torch", rng=0)), MAPS),
     (lambda: Skip(Sequential(MaxPool2d(2), Conv2d(3, 4, 1, rng=0), Tanh(), Upsample(2))), MAPS),
+    (lambda: Sum(Sequential(MaxPool2d(2), Conv2d(3, 4, 1, rng=0), Upsample(2)), Conv2d(3, 4, 1, rng=1)), MAPS),
     (lambda: Residual(Sequential(Conv2d(3, 2, 3, padding="same", rng=0), Tanh(), Conv2d(2, 3, 1, rng=1)), scale=0.2),
      MAPS),
 ]
@@ -288,6 +290,7 @@ WRONG_SHAPES = [
     (lambda: Skip(Sequential(MaxPool2d(2), Upsample(2))), (2, 3, 5, 4)),
     (lambda: Skip(Sequential(MaxPool2d(2), Upsample(2))), (2, 3, 4, 5)),
     (lambda: Residual(Conv2d(3, 4, 1)), (2, 3, 4, 4)), (lambda: Residual(Linear(5, 4)), (2, 5)),
+    (lambda: Sum(Conv2d(3, 4, 1), Identity()), (2, 3, 4, 4)), (lambda: Sum(Identity(), MaxPool2d(2)), (2, 3, 4, 4)),
 ]
 each_wrong_shape = pytest.mark.parametrize("make, shape", [
     pytest.param(make, shape, id=f"{make()!r} {shape}") for make, shape in WRONG_SHAPES])
@@ -335,6 +338,7 @@ def test_a_shape_with_channels_last_gets_a_hint():
     (lambda: Reshape((2, -1)), "shape"), (lambda: PixelShuffle(0), "upscale_factor"),
     (lambda: LeakyReLU(-0.1), "negative_slope"), (lambda: LeakyReLU(1.5), "negative_slope"),
     (lambda: Dropout(1.0), "p "), (lambda: Dropout(-0.1), "p "), (lambda: Sequential(ReLU), "layers"),
+    (lambda: Sum(), "at least one layer"), (lambda: Sum(ReLU(), 3), "layers"),
     (lambda: Skip(None), "layers"), (lambda: Residual("conv"), "layers"),
 ])
 def test_settings_that_make_no_sense_are_refused_by_name(make, name):

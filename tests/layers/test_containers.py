@@ -1,10 +1,10 @@
-"""Sequential, Skip, Residual and Identity: chains, forks, and what may be put where."""
+"""Sequential, Skip, Residual, Sum and Identity: chains, forks, and what may be put where."""
 import numpy as np
 import pytest
 from hypothesis import given
 
 from minidl import (
-    BatchNorm2d, Conv2d, Dropout, Flatten, Identity, Linear, MaxPool2d, ReLU, Residual, Sequential, Sigmoid, Skip,
+    BatchNorm2d, Conv2d, Dropout, Flatten, Identity, Linear, MaxPool2d, ReLU, Residual, Sequential, Sigmoid, Skip, Sum,
     Tanh, Upsample, check_layer,
 )
 from minidl.layers.containers import generators
@@ -40,6 +40,7 @@ def test_gradients_of_a_residual(shape, seed):
     C = shape[1]
     check_layer(Residual(conv(C, C, rng), scale=0.2), spaced(shape, rng))
     check_layer(Residual(Residual(Tanh(), scale=-3)), spaced(shape, rng))
+    check_layer(Sum(conv(C, 2, rng), Sum(conv(C, 2, rng)), Sequential(Tanh(), conv(C, 2, rng))), spaced(shape, rng))
 
 
 @FEW
@@ -73,6 +74,12 @@ def test_a_residual_adds_the_scaled_inner_result_to_its_input():
     assert layer.backward(np.array([[10.0, 20]])).tolist() == [[15, 20]]
 
 
+def test_a_sum_adds_what_its_layers_make_of_the_same_input():
+    layer = Sum(ReLU(), Identity(), Residual(Identity(), scale=9))
+    assert layer.forward(np.array([[4.0, -2]])).tolist() == [[48, -22]]        # (1 or 0) + 1 + 10 times
+    assert layer.backward(np.array([[10.0, 20]])).tolist() == [[120, 220]]
+
+
 def test_identity_returns_its_input():
     x = np.ones((2, 3))
     layer = Identity()
@@ -98,6 +105,7 @@ def test_one_layer_object_at_two_places_is_refused():
                   lambda: Sequential(relu, Sequential(Flatten(), relu)),
                   lambda: Sequential(Skip(conv1), conv1),
                   lambda: Residual(Sequential(conv1, Skip(conv1))),
+                  lambda: Sum(relu, Sequential(conv1, relu)),
                   lambda: Skip(Sequential(conv1, Residual(conv1)))):
         with pytest.raises(ValueError, match="object is placed at .* and at .*; make a layer for each place"):
             build()

@@ -1,0 +1,180 @@
+"""What the lessons of the ladder share: one problem, one data set, one budget, and a record of each rung.
+
+Lesson 9 does all of it step by step, in the open; the lessons after it change the model and nothing else.
+"""
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minidl.checkpoint import load_arrays, save_arrays
+from minidl.datasets.batches import Augment, Batches
+from minidl.datasets.pets import CLASSES, load_pets
+from minidl.layers import Layer
+from minidl.loss import CrossEntropyLoss
+from minidl.optim import Adam, CosineSchedule
+from minidl.receptive import receptive_field
+from minidl.report import Lesson
+from minidl.slabs import Array
+from minidl.training import History, fit, predict, segmentation_scores
+
+SHOWN = 8  # held-out pictures that every lesson draws
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One model's result, as the ladder shows it.
+
+    Attributes
+    ----------
+    name : str
+        For figures and tables, such as "5 × 5".
+    lesson : str
+        Such as "10_segmentation_5x5"; also its place on the ladder.
+    scores : {name: value}
+        On the held-out pictures, as `segmentation_scores` returns them.
+    parameters : int
+    sees : int
+        Side of the square of pixels that one pixel's class can depend on; the whole picture counts as its size.
+    seconds : float
+        Of training.
+    predictions : array (n, H, W), uint8
+        Of the first held-out pictures.
+    trained : {option: value}
+        What must be the same for results to be compared.
+    """
+
+    name: str
+    lesson: str
+    scores: dict[str, float]
+    parameters: int
+    sees: int
+    seconds: float
+    predictions: Array
+    trained: dict[str, Any]
+
+
+class Segmentation:
+    """The pets of a lesson's `--data`, and the training that all models get.
+
+    Parameters
+    ----------
+    lesson : Lesson
+        Gives data, size, batch size, learning rate, seed, and the budget of training pictures.
+
+    Attributes
+    ----------
+    train, test : Pets
+        Training and held-out pictures.
+    epochs : int
+    batches : Batches
+    loss : CrossEntropyLoss
+    """
+
+    def __init__(self, lesson: Lesson) -> None:
+        self.lesson = lesson
+        self.train = load_pets(lesson.data, "train", lesson.size, cache=lesson.cache, broken="skip", limit=lesson.limit)
+        self.test = load_pets(lesson.data, "test", lesson.size, cache=lesson.cache, broken="skip", limit=lesson.limit)
+        for problem in self.train.problems + self.test.problems:
+            print(f"left out: {problem}")
+        self.epochs = lesson.epochs(len(self.train))
+        # A picture that is shown hundreds of times, because there are few, had better look different each time.
+        self.augment = Augment() if self.epochs > 20 else Augment(flip=0.5, crop=(1, 1), shift=0, color=0)
+        self.loss = CrossEntropyLoss()
+        print(f"{len(self.train)} pictures to train on, {len(self.test)} held out; {self.epochs} epochs")
+
+    def new_batches(self, seed: int) -> Batches:
+        """Return the training batches in the order that belongs to a seed."""
+        return Batches(self.train.images, self.train.trimaps, self.lesson.batch_size, rng=np.random.default_rng(seed),
+                       augment=self.augment)
+
+    def fit(self, model: Layer, name: str = "model", seed: int | None = None, epochs: int | None = None) -> History:
+        """Train a model: Adam, the learning rate falling along a cosine, checkpoints in the lesson's folder.
+
+        Parameters
+        ----------
+        model : Layer
+            Trained in place.
+        name : str
+            Of the checkpoint's folder; differs for each model that a lesson trains.
+        seed : int, optional
+            Of the order of the pictures (default: the lesson's).
+        epochs : int, optional
+            Default: those of the lesson's budget.
+        """
+        epochs = epochs or self.epochs
+        batches = self.new_batches(self.lesson.seed if seed is None else seed)
+        optimizer = Adam(model.parameters(), self.lesson.lr)
+        return fit(model, batches, self.loss, optimizer, epochs,
+                   schedule=CosineSchedule(optimizer, epochs * len(batches)),
+                   evaluate=self.scores, evaluate_every=max(1, epochs // 3),
+                   checkpoint=self.lesson.out / "checkpoints" / name, resume=self.lesson.resume)
+
+    def first_loss(self, model: Layer) -> float:
+        """Return the loss of a model on the first batch."""
+        x, labels = next(iter(self.new_batches(self.lesson.seed)))
+        return self.loss.forward(model.forward(x), labels)
+
+    def scores(self, model: Layer) -> dict[str, float]:
+        """Return pixel accuracy, mean IoU and the IoU of each class on the held-out pictures."""
+        return segmentation_scores(model, self.test.images, self.test.trimaps, CLASSES)
+
+    def predictions(self, model: Layer) -> Array:
+        """Return the classes (n, H, W), uint8, of the held-out pictures that the lessons draw."""
+        return predict(model, self.test.images[:SHOWN]).argmax(axis=1).astype(np.uint8)
+
+    def rung(self, name: str, model: Layer, history: History) -> Rung:
+        """Return a trained model's place on the ladder, and save it for the lessons that come after."""
+        size = self.lesson.size
+        return self.save(name, self.scores(model), self.predictions(model),
+                         parameters=sum(parameter.data.size for parameter in model.parameters()),
+                         sees=min(size, max(receptive_field(model, (1, 3, size, size)))),
+                         seconds=sum(row["seconds"] for row in history))
+
+    def save(self, name: str, scores: dict[str, float], predictions: Array, parameters: int, sees: int,
+             seconds: float) -> Rung:
+        """Save a place on the ladder that no trained `Layer` stands for (K-means), and return it."""
+        rung = Rung(name, self.lesson.name, scores, parameters, sees, round(seconds, 1), predictions, self.trained())
+        facts = {key: value for key, value in asdict(rung).items() if key != "predictions"}
+        save_arrays(self.lesson.out / "rung.npz", {"predictions": predictions, "facts": np.array(json.dumps(facts))})
+        return rung
+
+    def trained(self) -> dict[str, Any]:
+        """Return what must be the same for two lessons' results to be compared."""
+        lesson = self.lesson
+        return {"data": str(lesson.data), "size": lesson.size, "epochs": self.epochs, "batch_size": lesson.batch_size,
+                "training_pictures": len(self.train), "test_pictures": len(self.test), "quick": lesson.quick}
+
+    def rungs_before(self) -> list[Rung]:
+        """Return the rungs of earlier lessons that were trained on the same pictures, in the lessons' order."""
+        return [rung for rung in self.rungs() if rung.lesson < self.lesson.name]
+
+    def rungs(self) -> list[Rung]:
+        """Return all rungs in the lesson's output folder that can be compared with this one; say what is left out."""
+        found = []
+        for path in sorted(self.lesson.out.parent.glob("[0-9][0-9]_*/rung.npz")):
+            rung = load_rung(path)
+            if rung.trained == self.trained():
+                found.append(rung)
+            else:
+                differs = [key for key, value in self.trained().items() if rung.trained.get(key) != value]
+                print(f"{rung.lesson} is not shown: it was run with another {', another '.join(differs)}")
+        return found
+
+
+def load_rung(path: Path) -> Rung:
+    """Read what `Segmentation.save` has written; ValueError if it is damaged."""
+    arrays = load_arrays(path)
+    try:
+        return Rung(**json.loads(str(arrays["facts"])), predictions=arrays["predictions"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: expected the record of a lesson's result, got {error!r}; run the lesson again"
+                         ) from error
+
+
+def side_by_side(rungs: Sequence[Rung]) -> dict[str, Array]:
+    """Return {name: predictions} for `plotting.prediction_grid`."""
+    return {rung.name: rung.predictions for rung in rungs}
