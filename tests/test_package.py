@@ -1,0 +1,20 @@
+"""`import minidl`: quick, and with everything that it promises."""
+import subprocess
+import sys
+
+import minidl
+from minidl import layers
+
+
+def test_everything_promised_is_there_and_nothing_twice():
+    for package in (minidl, layers):
+        assert len(set(package.__all__)) == len(package.__all__)
+        assert all(hasattr(package, name) for name in package.__all__)
+    assert set(layers.__all__) <= set(minidl.__all__)
+
+
+def test_drawing_and_decoding_libraries_are_imported_only_when_needed():
+    program = ("import sys, minidl\n"
+               "print([name for name in ('PIL', 'matplotlib', 'torch', 'concurrent.futures') if name in sys.modules])")
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8", check=True)
+    assert done.stdout.strip() == "[]"
