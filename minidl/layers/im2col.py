@@ -224,6 +224,8 @@ def _columns_of_a_picture(x_shape: Shape, window: Window) -> Pair:
 def gather(matrix: Array, x: Array, window: Window, out: Array) -> Array | None:
     """Write matrix @ im2col(x), a few pictures at a time; return im2col(x) if it was small enough to be made at once.
 
+    Each part's product reads the whole matrix: where that is large, so are the parts.
+
     Parameters
     ----------
     matrix : array (O, C*kh*kw)
@@ -231,13 +233,15 @@ def gather(matrix: Array, x: Array, window: Window, out: Array) -> Array | None:
     window : Window
     out : array (N, O, Ho, Wo), channel-major
     """
-    for part, cols in columns(x, window):
+    for part, cols in columns(x, window, limit=max(slabs.COLUMNS_BYTES, matrix.nbytes)):
         np.matmul(matrix, cols, out=slabs.rows(out[part]))                     # (O, n*Ho*Wo)
     return cols if part == slice(0, len(x)) else None
 
 
 def scatter(matrix: Array, y: Array, window: Window, out: Array) -> None:
     """Write col2im(matrix @ y), a few pictures at a time: the adjoint of `gather` with the transposed matrix.
+
+    Each part's product reads the whole matrix: where that is large, so are the parts.
 
     Parameters
     ----------
@@ -251,7 +255,8 @@ def scatter(matrix: Array, y: Array, window: Window, out: Array) -> None:
         return
     height, places = _columns_of_a_picture(out.shape, window)
     room = Workspace(y.dtype)
-    for part in slabs.pictures(len(y), height * places * y.itemsize):
+    limit = max(slabs.COLUMNS_BYTES, matrix.nbytes)
+    for part in slabs.pictures(len(y), height * places * y.itemsize, limit):
         cols = room("columns", (height, (part.stop - part.start) * places))
         np.matmul(matrix, slabs.rows(y[part]), out=cols)
         col2im(cols, out[part].shape, window, out=out[part])
