@@ -10,11 +10,12 @@
 # %%
 import numpy as np
 
-from minidl import Adam, CosineSchedule, CrossEntropyLoss, plotting, unet
-from minidl.datasets.batches import Augment, Batches, as_input
-from minidl.datasets.pets import CLASSES, load_pets
+from minidl import Adam, CosineSchedule, plotting, unet
+from minidl.datasets.batches import as_input
+from minidl.datasets.pets import CLASSES
 from minidl.report import Lesson
-from minidl.training import fit, predict, segmentation_scores, train_step
+from minidl.segmentation import Segmentation
+from minidl.training import fit, segmentation_scores, train_step
 
 lesson = Lesson("17_unet")
 rng = np.random.default_rng(lesson.seed)
@@ -25,13 +26,10 @@ rng = np.random.default_rng(lesson.seed)
 # *background*, or the *border* between them, a band of a few pixels that even people do not draw alike.
 
 # %%
-train = load_pets(lesson.data, "train", lesson.size, cache=lesson.cache, broken="skip", limit=lesson.limit)
-test = load_pets(lesson.data, "test", lesson.size, cache=lesson.cache, broken="skip", limit=lesson.limit)
-for problem in train.problems + test.problems:
-    print(f"left out: {problem}")
+task = Segmentation(lesson)                # pictures, batches, loss and budget: the same for all models of lessons 9-17
+train, test = task.train, task.test
 shares = [float((train.trimaps == k).mean()) for k in range(3)]
-print(f"{len(train)} pictures to train on, {len(test)} held out; of the pixels are "
-      + ", ".join(f"{share:.0%} {name}" for share, name in zip(shares, CLASSES)))
+print("of the pixels are " + ", ".join(f"{share:.0%} {name}" for share, name in zip(shares, CLASSES)))
 
 # %% [markdown]
 # A network that sees the same picture again and again learns it by heart. If each is shown a few times, it is enough
@@ -39,15 +37,13 @@ print(f"{len(train)} pictures to train on, {len(test)} held out; of the pixels a
 # moves the picture's pixels must move the trimap's with them.
 
 # %%
-epochs = lesson.epochs(len(train))
-augment = Augment() if epochs > 20 else Augment(flip=0.5, crop=(1, 1), shift=0, color=0)
 shown = train[:8]
-varied = [augment(image, trimap, rng) for image, trimap in zip(shown.images, shown.trimaps)]
+varied = [task.augment(image, trimap, rng) for image, trimap in zip(shown.images, shown.trimaps)]
 overlaid = [plotting.overlay(image, trimap).transpose(2, 0, 1) for image, trimap in varied]
 strip = plotting.image_strip(np.concatenate([as_input(shown.images), np.stack(overlaid)]),
                              title="Training pictures; below, as one epoch shows them, under their trimaps")
 lesson.figure(strip, "data")
-print(f"{epochs} epochs, {augment}")
+print(f"{task.epochs} epochs, {task.augment}")
 
 # %% [markdown]
 # ## 2. The model
@@ -73,8 +69,7 @@ print(f"bottleneck: {deepest}, {np.prod(deepest):,} numbers of {3 * lesson.size 
 # same probability, and so starts near -ln(1/3) = 1.0986; ours, with random weights, starts somewhat above.
 
 # %%
-batches = Batches(train.images, train.trimaps, lesson.batch_size, rng=rng, augment=augment)
-loss = CrossEntropyLoss()
+batches, loss = task.new_batches(lesson.seed), task.loss
 x, labels = next(iter(batches))            # (n, 3, H, W) float32, (n, H, W) int64
 first_loss = loss(model(x), labels)
 print(f"loss before training: {first_loss:.3f}")
@@ -95,25 +90,26 @@ assert first_steps[-1] < first_steps[0], "the loss of a batch that is shown agai
 # held-out pictures are only looked at, never learnt from.
 
 # %%
-model = unet(lesson.width, rng=np.random.default_rng(lesson.seed))
+model = unet(lesson.width, rng=lesson.seed)
+batches = task.new_batches(lesson.seed)    # from the beginning again, as all these models get them
 optimizer = Adam(model.parameters(), lesson.lr)
-schedule = CosineSchedule(optimizer, epochs * len(batches))
-history = fit(model, batches, loss, optimizer, epochs, schedule=schedule,
-              evaluate=lambda model: segmentation_scores(model, test.images, test.trimaps, CLASSES),
-              evaluate_every=max(1, epochs // 3), checkpoint=lesson.out / "checkpoints", resume=lesson.resume)
+schedule = CosineSchedule(optimizer, task.epochs * len(batches))
+history = fit(model, batches, loss, optimizer, task.epochs, schedule=schedule,
+              evaluate=task.scores, evaluate_every=max(1, task.epochs // 3),
+              checkpoint=lesson.out / "checkpoints", resume=lesson.resume)
 curves = plotting.learning_curves(history, scores={"mean_iou": "mean IoU", "iou_border": "border IoU"})
 lesson.figure(curves, "training")
 
 # %% [markdown]
 # ## 5. The result
 # IoU, intersection over union: of the pixels that are a class or are called so, the share that is both. "All
-# background" is the score to beat.
+# background" is the score to beat. The result is also saved as the last rung of a ladder: lesson 18 draws all of it.
 
 # %%
-scores = segmentation_scores(model, test.images, test.trimaps, CLASSES)
+rung = task.rung("U-Net", model, history)
+scores, predicted = rung.scores, rung.predictions                                 # predicted: (8, H, W)
 train_scores = segmentation_scores(model, train.images[:200], train.trimaps[:200], CLASSES)
 all_background = float((test.trimaps == 1).mean())
-predicted = predict(model, test.images[:8]).argmax(axis=1)                        # (8, H, W)
 notes = [f"{(labels == guess).mean():.0%} right" for labels, guess in zip(test.trimaps, predicted)]
 lesson.figure(plotting.prediction_grid(test.images[:8], test.trimaps[:8], {"U-Net": predicted}, notes=notes, columns=2),
               "predictions")
@@ -123,8 +119,7 @@ lesson.figure(plotting.class_bars({"training pictures": train_scores, "held-out 
 lesson.finish(test=scores, train=train_scores, pixel_accuracy_all_background=all_background,
               first_loss=first_loss, last_loss=history[-1]["loss"], epochs=len(history),
               training_pictures=len(train), test_pictures=len(test),
-              parameters=sum(parameter.data.size for parameter in model.parameters()),
-              training_seconds=sum(row["seconds"] for row in history))
+              parameters=rung.parameters, training_seconds=rung.seconds)
 if lesson.as_intended and not history.stopped:
     assert scores["mean_iou"] > 0.7 and scores["iou_border"] > 0.45
 
@@ -132,4 +127,4 @@ if lesson.as_intended and not history.stopped:
 # **Try:**
 # 1. `unet` → `encoder_decoder` (the same without the skips). Which class loses most? Look at ears and tails.
 # 2. `--width 8`, `--width 32`: what does a factor of two in channels buy, and what does it cost in seconds?
-# 3. Take `augment=augment` out of `Batches`. Compare the two bars of each class in `classes.png`.
+# 3. Set `task.augment = None` before the second `task.new_batches`. Compare the two bars a class in `classes.png`.
