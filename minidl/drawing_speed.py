@@ -29,7 +29,7 @@ def memory_lines(addresses: Mapping[str, Array], notes: Sequence[str], title: st
     width = N * C * H * W * CELL
     figure = blank(width + 2 * MARGIN, MARGIN + 58 + len(addresses) * row)
     write(figure, MARGIN, MARGIN + 8, title, TITLE, width, weight="bold")
-    legend = (f"Memory cells. Colour: channel; strong: picture 0, pale: picture 1; number: pixel of the {H} x {W} map; "
+    legend = (f"Memory cells. Color: channel; strong: picture 0, pale: picture 1; number: pixel of the {H} x {W} map; "
               "underlined: channel 0.")
     write(figure, MARGIN, MARGIN + 29, legend, TEXT, width, color=QUIET)
     for k, (heading, address) in enumerate(addresses.items()):
