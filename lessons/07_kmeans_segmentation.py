@@ -18,7 +18,9 @@ from PIL import Image, ImageOps
 
 from minidl import plotting
 from minidl.datasets.pets import CLASSES
-from minidl.drawing import INK, LINE_COLORS, MARGIN, QUIET, SMALL, TEXT, TITLE, blank, place, quiet, write
+from minidl.drawing import (
+    INK, LINE_COLORS, MARGIN, QUIET, SMALL, TEXT, TITLE, blank, draw_legend, place, quiet, write,
+)
 from minidl.kmeans import assign, first_centers, improve, kmeans
 from minidl.metrics import confusion_matrix, scores
 from minidl.progress import Progress
@@ -75,7 +77,8 @@ path = chosen.image or lesson.data / "images" / f"{test.names[3 % len(test)]}.jp
 photo = load_photo(path)
 _, H, W = photo.shape
 points = as_points(photo)                                           # (H*W, 3)
-print(f"{path.name}: {W} x {H}, {len(points):,} points, {len(np.unique(points, axis=0)):,} different colors")
+different = len(np.unique(points, axis=0))
+print(f"{path.name}: {W} x {H}, {len(points):,} points, {different:,} different colors")
 assert np.array_equal(as_image(points, H, W), photo)
 
 # %% [markdown]
@@ -83,7 +86,7 @@ assert np.array_equal(as_image(points, H, W), photo)
 # each with a probability in proportion to the squared distance from the nearest one so far: they start far apart.
 
 # %%
-paths = [first_centers(points, 4, np.random.default_rng(lesson.seed))]   # (4, 3) after each step
+paths = [first_centers(points, min(4, different), np.random.default_rng(lesson.seed))]      # (4, 3) after each step
 for step in range(12):
     paths.append(improve(points, paths[-1], iterations=1).centers)
 labels = assign(points, paths[-1])                                  # (H*W,)
@@ -125,10 +128,11 @@ def cluster(points, k, seed=lesson.seed, **ends):
 
 
 ks = (2, 3, 4, 8, 16)
+cell = round(256 * W / max(H, W))                                   # width of one picture in the figure
 by_color = {k: cluster(points, k) for k in ks}
 repainted = [as_image(found.centers[found.labels], H, W) for found in by_color.values()]
 lesson.figure(plotting.image_strip(np.stack([photo, *repainted]), ["the picture", *(f"k = {k}" for k in ks)], columns=3,
-                                   title="A few colors are enough to know the picture again", cell=256), "colors")
+                                   title="A few colors are enough to know the picture again", cell=cell), "colors")
 for k, found in by_color.items():
     error = np.sqrt(found.inertia / points.size)
     print(f"k = {k}: {found.iterations} iterations, colors are off by {255 * error:.1f} of 255 (root mean square)")
@@ -142,8 +146,9 @@ for k, found in by_color.items():
 
 # %%
 starts = range(1 if lesson.quick else 3)
-elbow = {k: min(cluster(points, k, seed).inertia for seed in starts) / len(points) for k in range(1, 13)}
-assert np.isclose(elbow[1], points.var(axis=0, dtype=np.float64).sum())     # the variance, summed over the channels
+some = np.random.default_rng(lesson.seed).permutation(points)[:10_000]      # enough of the pixels, and quicker
+elbow = {k: min(cluster(some, k, seed).inertia for seed in starts) / len(some) for k in range(1, 13)}
+assert np.isclose(elbow[1], some.var(axis=0, dtype=np.float64).sum())       # the variance, summed over the channels
 print("inertia per pixel: " + ", ".join(f"{k}: {value:.4f}" for k, value in elbow.items()))
 
 # %% [markdown]
@@ -153,29 +158,28 @@ print("inertia per pixel: " + ", ".join(f"{k}: {value:.4f}" for k, value in elbo
 # %%
 rng = np.random.default_rng(lesson.seed)
 runs = 5 if lesson.quick else 20
-spread_out = [cluster(points, 8, rng) for _ in range(runs)]
-anywhere = [improve(points, points[rng.choice(len(points), 8)]) for _ in range(runs)]
-ends = {name: sorted(found.inertia / len(points) for found in results)
+spread_out = [cluster(some, 8, rng) for _ in range(runs)]
+anywhere = [improve(some, some[rng.choice(len(some), 8)]) for _ in range(runs)]
+ends = {name: sorted(found.inertia / len(some) for found in results)
         for name, results in (("k-means++", spread_out), ("any pixels", anywhere))}
 for found in (*spread_out, *anywhere):
     assert np.all(np.diff(found.history) <= 1e-9 * found.history[0])        # no step raises the inertia
 
 # %%
-figure = blank(980, 322)
+figure = blank(1000, 322)
 texts = {"No k is the right one: the inertia falls on and on": "inertia per pixel, the best of several starts",
          f"k = 8: where {runs} starts each end": "inertia per pixel, from the best start to the worst"}
 for k, (heading, text) in enumerate(texts.items()):
     write(figure, MARGIN + 500 * k, MARGIN + 8, heading, TITLE, 440, weight="bold")
     write(figure, MARGIN + 500 * k, 42, text, TEXT, 440, color=QUIET)
-left, right = place(figure, 50, 58, 400, 214), place(figure, 550, 58, 330, 214)
-left.plot(list(elbow), list(elbow.values()), "o-", color=LINE_COLORS[0], linewidth=1.6, markersize=4, clip_on=False)
-left.set(xticks=list(elbow), ylim=(0, 1.05 * elbow[1] + 1e-9))
-for (name, values), color in zip(ends.items(), LINE_COLORS):
-    right.plot(range(1, runs + 1), values, "o-", color=color, linewidth=1, markersize=4, clip_on=False)
-    right.annotate(name, (runs, values[-1]), (8, 0), textcoords="offset points", va="center", fontsize=TEXT,
-                   color=color, annotation_clip=False)
-right.set(xticks=[1, runs])
-for axes, text in ((left, "number of clusters k"), (right, "start")):
+best, each_start = place(figure, 50, 58, 400, 214), place(figure, 550, 58, 330, 214)
+best.plot(list(elbow), list(elbow.values()), "o-", color=LINE_COLORS[0], linewidth=1.6, markersize=4, clip_on=False)
+best.set(xticks=list(elbow), ylim=(0, 1.05 * elbow[1] + 1e-9))
+for values, color in zip(ends.values(), LINE_COLORS):
+    each_start.plot(range(1, runs + 1), values, "o-", color=color, linewidth=1, markersize=4, clip_on=False)
+draw_legend(figure, [[(k, 0, name)] for k, name in enumerate(ends)], 892, 58, LINE_COLORS)
+each_start.set(xticks=[1, runs], ylim=(0, 1.1 * max(map(max, ends.values())) + 1e-9))
+for axes, text in ((best, "number of clusters k"), (each_start, "start")):
     quiet(axes)
     axes.set_xlabel(text, fontsize=TEXT, color=QUIET, labelpad=4)
 lesson.figure(figure, "elbow")
@@ -210,7 +214,7 @@ for weight in weights:
     print(f"w = {weight}: {alike[-1]:.0%} of neighboring pixels are in the same cluster")
 lesson.figure(plotting.image_strip(np.stack([photo, *strip]), ["the picture", *(f"w = {weight}" for weight in weights)],
                                    columns=3, title="k = 8 clusters of color and place: from patches to tiles",
-                                   cell=256), "places")
+                                   cell=cell), "places")
 
 # %% [markdown]
 # With w = 10 color no longer matters: the picture is cut into eight tiles of much the same size. (*Superpixels* are
@@ -238,7 +242,7 @@ line = Progress(len(test), "clustering each picture", patience=2)
 for n, (image, truth) in enumerate(zip(test.images, test.trimaps)):
     pixels = as_points(image.astype(np.float32) / 255)
     for name, (k, weight) in ways.items():
-        features = with_place(pixels, *truth.shape, weight) if weight else pixels
+        features = with_place(pixels, lesson.size, lesson.size, weight) if weight else pixels
         labels = cluster(features, k, iterations=30, tolerance=1e-3).labels
         classes = count(labels, truth.ravel(), k).argmax(axis=1)                # (k,), the class of the most pixels
         guesses[name][n] = classes[labels].reshape(truth.shape)
@@ -261,15 +265,16 @@ some = pixels[rng.choice(len(pixels), min(50_000, len(pixels)), replace=False)].
 palette = cluster(some, 64, iterations=50, tolerance=1e-4).centers             # (64, 3)
 
 
-def nearest_color(images):
-    """(n, 3, H, W) uint8 -> (n, H, W): the index of each pixel's nearest color in the palette."""
-    return np.stack([assign(as_points(image.astype(np.float32) / 255), palette).reshape(image.shape[1:])
-                     for image in images])
+def nearest_color(image):
+    """(3, H, W) uint8 -> (H*W,): the index of each pixel's nearest color in the palette."""
+    return assign(as_points(image.astype(np.float32) / 255), palette)
 
 
-counts = count(nearest_color(train.images).ravel(), train.trimaps.ravel(), len(palette))        # (64, 3)
+counts = np.zeros((len(palette), len(CLASSES)), np.int64)                      # (64, 3)
+for image, truth in zip(train.images, train.trimaps):
+    counts += count(nearest_color(image), truth.ravel(), len(palette))
 classes = counts.argmax(axis=1).astype(np.uint8)                               # (64,)
-nearest = nearest_color(test.images)                                           # (n, H, W)
+nearest = np.stack([nearest_color(image) for image in test.images]).reshape(test.trimaps.shape)
 guesses["K-means"] = classes[nearest]
 seconds = time.perf_counter() - started
 
@@ -301,9 +306,9 @@ lesson.figure(plotting.class_bars(bars, title="Even an oracle finds no border in
 
 # %% [markdown]
 # The rule does hardly better than calling everything background, and with an equal say it finds pets and borders
-# everywhere: pets have no color of their own. The oracle shows that the clusters of a *single* picture do follow the pet,
-# more or less. What is missing is to know which of them it is, and that differs from picture to picture. Border is hardly
-# found even by the oracle: it is a place *between* two things, and who looks at one pixel at a time cannot see it.
+# everywhere: pets have no color of their own. The oracle shows that the clusters of a *single* picture do follow the
+# pet, more or less. What is missing is to know which of them it is, and that differs from picture to picture. Even the
+# oracle hardly finds the border: it is a place *between* two things, and one pixel's color does not tell.
 
 # %%
 rung = task.save("K-means", results["K-means"], guesses["K-means"][:SHOWN],
@@ -321,7 +326,7 @@ if lesson.as_intended:
 # %% [markdown]
 # **Try:**
 # 1. `--image` with photos of your own. Find one where k = 3 cuts out the subject, and one where no k does. Why?
-# 2. Let the oracle have k = 64, then 1024. Where does its pixel accuracy go, and why is that no success of K-means?
+# 2. Let the oracle have k = 64, then 256. Where does its pixel accuracy go, and why is that no success of K-means?
 # 3. Make three blobs of points far apart, by `rng.normal`, and compare `ends` for k = 3. Who misses a blob, how often?
 # 4. Let the rule cluster and compare `with_place(..., 1)` instead of colors alone. It gets better, about 0.33 in mean
 #    IoU instead of 0.21. What has it learnt about photos of pets?
