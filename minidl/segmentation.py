@@ -127,17 +127,22 @@ class Segmentation:
         return predict(model, self.test.images[:SHOWN]).argmax(axis=1).astype(np.uint8)
 
     def rung(self, name: str, model: Layer, history: History) -> Rung:
-        """Return a trained model's place on the ladder, and save it for the lessons that come after."""
+        """Return a trained model's place on the ladder, and save it for the lessons that come after.
+
+        A training that was stopped before its end (`history.stopped`) has no place there, and is not saved.
+        """
         size = self.lesson.size
         return self.save(name, self.scores(model), self.predictions(model),
                          parameters=sum(parameter.data.size for parameter in model.parameters()),
                          sees=min(size, max(receptive_field(model, (1, 3, size, size)))),
-                         seconds=sum(row["seconds"] for row in history))
+                         seconds=sum(row["seconds"] for row in history), finished=not history.stopped)
 
     def save(self, name: str, scores: dict[str, float], predictions: Array, parameters: int, sees: int,
-             seconds: float) -> Rung:
+             seconds: float, finished: bool = True) -> Rung:
         """Save a place on the ladder that no trained `Layer` stands for (K-means), and return it."""
         rung = Rung(name, self.lesson.name, scores, parameters, sees, round(seconds, 1), predictions, self.trained())
+        if not finished:
+            return rung
         facts = {key: value for key, value in asdict(rung).items() if key != "predictions"}
         save_arrays(self.lesson.out / "rung.npz", {"predictions": predictions, "facts": np.array(json.dumps(facts))})
         return rung
@@ -146,7 +151,7 @@ class Segmentation:
         """Return what must be the same for two lessons' results to be compared."""
         lesson = self.lesson
         return {"data": str(lesson.data), "size": lesson.size, "epochs": self.epochs, "batch_size": lesson.batch_size,
-                "training_pictures": len(self.train), "test_pictures": len(self.test), "quick": lesson.quick}
+                "lr": lesson.lr, "training_pictures": len(self.train), "test_pictures": len(self.test), "quick": lesson.quick}
 
     def rungs_before(self) -> list[Rung]:
         """Return the rungs of earlier lessons that were trained on the same pictures, in the lessons' order."""

@@ -55,6 +55,15 @@ def test_only_rungs_of_the_same_training_are_compared_and_the_others_named(pets,
     assert list(side_by_side(run.rungs())) == ["a", "b"]
 
 
+def test_a_training_that_was_stopped_has_no_place_on_the_ladder(pets, tmp_path):
+    run = task(pets, tmp_path)
+    model = pixelwise((1,), 4, rng=0)
+    history = run.fit(model, "model")
+    history.stopped = True
+    assert run.rung("1 × 1", model, history).sees == 1
+    assert run.rungs() == []
+
+
 def test_a_damaged_record_is_refused(tmp_path):
     save_arrays(tmp_path / "rung.npz", {"predictions": np.zeros((1, 2, 2))})
     with pytest.raises(ValueError, match="run the lesson again"):
