@@ -151,7 +151,8 @@ class Segmentation:
         """Return what must be the same for two lessons' results to be compared."""
         lesson = self.lesson
         return {"data": str(lesson.data), "size": lesson.size, "epochs": self.epochs, "batch_size": lesson.batch_size,
-                "lr": lesson.lr, "training_pictures": len(self.train), "test_pictures": len(self.test), "quick": lesson.quick}
+                "lr": lesson.lr, "quick": lesson.quick, "training_pictures": len(self.train),
+                "test_pictures": len(self.test)}
 
     def rungs_before(self) -> list[Rung]:
         """Return the rungs of earlier lessons that were trained on the same pictures, in the lessons' order."""
