@@ -27,9 +27,8 @@ lesson = Lesson("09_segmentation_1x1")
 # between them. The set has two parts: pictures to train on, and pictures *held out*, looked at, but never learnt from.
 
 # %%
-how = dict(cache=lesson.cache, broken="skip", limit=lesson.limit)      # what cannot be read is left out and named
-train = load_pets(lesson.data, "train", lesson.size, **how)
-test = load_pets(lesson.data, "test", lesson.size, **how)
+train, test = (load_pets(lesson.data, split, lesson.size, cache=lesson.cache, limit=lesson.limit, broken="skip")
+               for split in ("train", "test"))                         # what cannot be read is left out and named
 shares = np.array([(train.trimaps == k).mean() for k in range(3)])     # of the pixels, for each class
 print(f"{len(train)} pictures to train on, {len(test)} held out: images {train.images.shape} {train.images.dtype}, "
       f"trimaps {train.trimaps.shape} {train.trimaps.dtype}")
