@@ -224,10 +224,10 @@ for two_blocks, name in ((False, "one block"), (True, "two blocks")):
     axes.plot(*zip(*points), "o-", color=color, linewidth=1.6)
     axes.annotate(name, points[-1], (52, 0), textcoords="offset points", va="center", fontsize=drawing.TEXT,
                   color=color, annotation_clip=False)
-    for sees, value in points:
-        print(f"{kernels_of[two_blocks, sees]:<7} {name:<10} sees {sees:>2} × {sees:<2} mean IoU {value:.3f}")
-        text = f"{kernels_of[two_blocks, sees]}  {value:.2f}"
-        axes.annotate(text, (sees, value), (0, 8 if two_blocks else -15), textcoords="offset points", ha="center",
+    for span, value in points:
+        print(f"{kernels_of[two_blocks, span]:<7} {name:<10} sees {span:>2} × {span:<2} mean IoU {value:.3f}")
+        text = f"{kernels_of[two_blocks, span]}  {value:.2f}"
+        axes.annotate(text, (span, value), (0, 8 if two_blocks else -15), textcoords="offset points", ha="center",
                       fontsize=drawing.SMALL)
 axes.set(xlim=(3, 15), ylim=(0, 0.8), xticks=[5, 13])
 axes.set_xticklabels(["sees 5 × 5", "sees 13 × 13"])
@@ -275,9 +275,9 @@ drawing.write(figure, 440, 48, "multiply-adds a pixel, reckoned", drawing.TEXT, 
 axes = drawing.place(figure, 490, 66, 340, 230)
 drawing.quiet(axes)
 for n, (plan, points) in enumerate(planned.items()):
-    x, y = zip(*points)
-    axes.plot(x, y, "o-", color=drawing.LINE_COLORS[3 + n], linewidth=1.6, markersize=5)
-    axes.annotate(plan, (x[-2 - n], y[-2 - n]), (-8, 6) if n == 0 else (6, -12), textcoords="offset points",
+    xs, ys = zip(*points)
+    axes.plot(xs, ys, "o-", color=drawing.LINE_COLORS[3 + n], linewidth=1.6, markersize=5)
+    axes.annotate(plan, (xs[-2 - n], ys[-2 - n]), (-8, 6) if n == 0 else (6, -12), textcoords="offset points",
                   ha="right" if n == 0 else "left", fontsize=drawing.TEXT, color=drawing.LINE_COLORS[3 + n])
 axes.set_yscale("log")
 axes.minorticks_off()

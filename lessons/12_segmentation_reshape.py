@@ -300,7 +300,7 @@ drawing.write(figure, 12, 20, "A convolution's answer moves along with the pictu
               drawing.TITLE, 620, weight="bold")
 drawing.write(figure, 12, 46, "share of pixels where predict(shift(x)) = shift(predict(x))", drawing.TEXT, 500)
 axes = drawing.place(figure, 50, 60, 360, 210)
-places = list(range(len(distances)))
+places = [float(k) for k in range(len(distances))]
 lowest = int(10 * min(min(values) for values in agreement.values()))
 drawing.curves(axes, [(name, np.array(places), np.array(values)) for name, values in agreement.items()],
                [f"{name}  {values[-1]:.0%}" for name, values in agreement.items()],

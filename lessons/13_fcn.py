@@ -34,12 +34,12 @@ dense, convolution = Linear(8 * 2 * 2, 3, rng=rng), Conv2d(8, 3, 2, rng=rng)
 convolution.weight.data[...] = dense.weight.data.reshape(3, 8, 2, 2)
 convolution.bias.data[...] = dense.bias.data
 maps = rng.normal(size=(1, 8, 4, 4)).astype(np.float32)            # (N, C, H, W)
-scores = convolution.forward(maps)                                 # (1, 3, 3, 3)
+score_maps = convolution.forward(maps)                                 # (1, 3, 3, 3)
 for i in range(3):
     for j in range(3):
         patch = maps[:, :, i:i + 2, j:j + 2]                       # (1, 8, 2, 2)
-        assert np.allclose(scores[:, :, i, j], dense.forward(patch.reshape(1, -1)), atol=1e-5)
-print(f"maps {maps.shape[1:]} -> scores {scores.shape[1:]}: the dense layer at 9 places")
+        assert np.allclose(score_maps[:, :, i, j], dense.forward(patch.reshape(1, -1)), atol=1e-5)
+print(f"maps {maps.shape[1:]} -> scores {score_maps.shape[1:]}: the dense layer at 9 places")
 
 # %% [markdown]
 # It is the dense layer, moved over the maps: a classifier becomes a map of scores, for pictures of any size. That is
@@ -141,8 +141,8 @@ def shares(labels, side):
 
 truth_enlarged = {name: segmentation_scores(enlarge(3, stride), shares(task.test.trimaps, stride), task.test.trimaps,
                                             CLASSES) for name, stride in strides.items()}
-for name, values in truth_enlarged.items():
-    print(f"{name}, the truth's shares enlarged: mean IoU {values['mean_iou']:.3f}, border {values['iou_border']:.3f}")
+for name, best in truth_enlarged.items():
+    print(f"{name}, the truth's shares enlarged: mean IoU {best['mean_iou']:.3f}, border {best['iou_border']:.3f}")
 
 # %% [markdown]
 # From squares of 32 × 32 pixels no border at all: nowhere is it the largest share. With tents that stay tents, this is
@@ -178,9 +178,9 @@ lesson.figure(curves, "training")
 # %%
 scores = {name: task.scores(model) for name, model in models.items()}
 predictions = {name: task.predictions(model) for name, model in models.items()}
-for name, values in scores.items():
-    print(f"{name}: mean IoU {values['mean_iou']:.3f}, object {values['iou_object']:.3f}, "
-          f"border {values.get('iou_border', 0):.3f} (the truth's shares: {truth_enlarged[name]['mean_iou']:.3f} and "
+for name, found in scores.items():
+    print(f"{name}: mean IoU {found['mean_iou']:.3f}, object {found['iou_object']:.3f}, "
+          f"border {found.get('iou_border', 0):.3f} (the truth's shares: {truth_enlarged[name]['mean_iou']:.3f} and "
           f"{truth_enlarged[name]['iou_border']:.3f})")
 rows = slice(0, 6)
 notes = {name: [f"{(labels == guess).mean():.0%} right" for labels, guess in zip(task.test.trimaps[rows], maps)]

@@ -182,19 +182,19 @@ def col2im(cols: Array, x_shape: Shape, window: Window, out: Array | None = None
     grid = cols.reshape(C, kh, kw, N, *window.output_size(H, W))
     x = slabs.empty(x_shape, cols.dtype) if out is None else out
     pixels = x.transpose(1, 0, 2, 3)                     # (C, N, H, W)
-    rows = [window.inside(0, i, H) for i in range(kh)]
-    columns = [window.inside(1, j, W) for j in range(kw)]
+    down = [window.inside(0, i, H) for i in range(kh)]
+    along = [window.inside(1, j, W) for j in range(kw)]
     places = [(i, j) for i in range(kh) for j in range(kw)]
-    whole = [(i, j) for i, j in places if rows[i].all_pixels and columns[j].all_pixels]
+    whole = [(i, j) for i, j in places if down[i].all_pixels and along[j].all_pixels]
     if whole:                                            # with "same" padding, the window's centre: it saves the zeros
         i, j = whole[0]
-        pixels[...] = grid[:, i, j, :, rows[i].windows, columns[j].windows]
+        pixels[...] = grid[:, i, j, :, down[i].windows, along[j].windows]
         places.remove((i, j))
     else:
         pixels[...] = 0
     for i, j in places:
-        seen = pixels[:, :, rows[i].pixels, columns[j].pixels]
-        seen += grid[:, i, j, :, rows[i].windows, columns[j].windows]
+        seen = pixels[:, :, down[i].pixels, along[j].pixels]
+        seen += grid[:, i, j, :, down[i].windows, along[j].windows]
     return x
 
 
