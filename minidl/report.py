@@ -99,6 +99,7 @@ class Lesson:
         self.limit = 48 if self.quick else None
         self.root = project_root()
         self.out = (options.out or self.root / "out") / name
+        self.figures: list[dict[str, str]] = []
         self.started = time.perf_counter()
         free = ("out", "show", "threads", "seed", "resume")  # these do not make a result better or worse
         self.as_intended = all(vars(options)[key] == value for key, value in vars(parser.parse_args([])).items()
@@ -121,6 +122,14 @@ class Lesson:
         """Where resized pictures are kept for the next run."""
         return self.root / "data" / "cache"
 
+    def table(self, name: str) -> Path:
+        """Return the path of one of the small tables that come with the project, such as "iris.csv"."""
+        path = self.root / "data" / name
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: no such file; the project's folder data/ has it: run the lesson from a "
+                                    "clone of the project")
+        return path
+
     def epochs(self, pictures: int) -> int:
         """Return `--epochs`, or as many as the budget allows for a training split of so many pictures.
 
@@ -131,9 +140,14 @@ class Lesson:
             return int(self.options.epochs)
         return max(1, round(self.budget * min(1.0, 64 / self.size) / pictures))
 
-    def figure(self, figure: Figure, name: str) -> Figure:
-        """Save a figure as NAME.png in the lesson's folder, say so, and return it (a notebook then draws it)."""
+    def figure(self, figure: Figure, name: str, alt: str | None = None) -> Figure:
+        """Save a figure as NAME.png in the lesson's folder, say so, and return it (a notebook then draws it).
+
+        `alt` says in words and numbers what it shows, for those who cannot see it (default: the texts in it).
+        """
         path = plotting.save(figure, self.out / f"{name}.png")
+        self.figures.append({"file": path.name, "alt": alt or ". ".join(
+            text.get_text().replace("\n", " ") for text in figure.texts if text.get_text().strip())})
         print(f"figure: {shorten(path)}", flush=True)
         if self.options.show:
             show(path)
@@ -143,7 +157,8 @@ class Lesson:
         """Write the lesson's numbers, options and time to metrics.json, and print the numbers."""
         seconds = time.perf_counter() - self.started
         options = {key: str(value) if isinstance(value, Path) else value for key, value in vars(self.options).items()}
-        results = {"lesson": self.name, "seconds": round(seconds, 1), **numbers, "options": options}
+        results = {"lesson": self.name, "seconds": round(seconds, 1), **numbers, "figures": self.figures,
+                   "options": options}
         with replacing(self.out / "metrics.json") as temporary:
             temporary.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
         print("\n".join(["", *_lines(numbers), "", f"{self.name}: done in {duration(seconds)}, "
