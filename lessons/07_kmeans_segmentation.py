@@ -237,9 +237,10 @@ def count(labels, truth, k):
 
 
 ways = {"oracle, k = 3": (3, 0), "oracle, k = 8": (8, 0), "oracle, k = 8, place": (8, 0.5), "oracle, k = 16": (16, 0)}
-guesses = {name: np.empty_like(test.trimaps) for name in ways}                 # (n, H, W)
-line = Progress(len(test), "clustering each picture", patience=2)
-for n, (image, truth) in enumerate(zip(test.images, test.trimaps)):
+held = task.held                                                               # 200 of them, if there are more
+guesses = {name: np.empty_like(held.trimaps) for name in ways}                 # (n, H, W)
+line = Progress(len(held), "clustering each picture", patience=2)
+for n, (image, truth) in enumerate(zip(held.images, held.trimaps)):
     pixels = as_points(image.astype(np.float32) / 255)
     for name, (k, weight) in ways.items():
         features = with_place(pixels, lesson.size, lesson.size, weight) if weight else pixels
@@ -247,7 +248,7 @@ for n, (image, truth) in enumerate(zip(test.images, test.trimaps)):
         classes = count(labels, truth.ravel(), k).argmax(axis=1)                # (k,), the class of the most pixels
         guesses[name][n] = classes[labels].reshape(truth.shape)
     line.update(n + 1)
-line.line(len(test), "")
+line.line(len(held), "")
 
 # %% [markdown]
 # ## 7. Without looking at the answer
@@ -260,7 +261,7 @@ line.line(len(test), "")
 # %%
 rng = np.random.default_rng(lesson.seed)
 started = time.perf_counter()
-pixels = train.images.transpose(0, 2, 3, 1).reshape(-1, 3)                     # (n*H*W, 3) uint8, of all pictures
+pixels = train.images[:1000].transpose(0, 2, 3, 1).reshape(-1, 3)              # (n*H*W, 3) uint8
 some = pixels[rng.choice(len(pixels), min(50_000, len(pixels)), replace=False)].astype(np.float32) / 255
 palette = cluster(some, 64, iterations=50, tolerance=1e-4).centers             # (64, 3)
 
@@ -274,8 +275,10 @@ counts = np.zeros((len(palette), len(CLASSES)), np.int64)                      #
 for image, truth in zip(train.images, train.trimaps):
     counts += count(nearest_color(image), truth.ravel(), len(palette))
 classes = counts.argmax(axis=1).astype(np.uint8)                               # (64,)
-nearest = np.stack([nearest_color(image) for image in test.images]).reshape(test.trimaps.shape)
+nearest = np.stack([nearest_color(image) for image in held.images]).reshape(held.trimaps.shape)
 guesses["K-means"] = classes[nearest]
+matrix = sum(confusion_matrix(truth, classes[nearest_color(image)].reshape(truth.shape), len(CLASSES))
+             for image, truth in zip(test.images, test.trimaps))               # of all held-out pictures
 seconds = time.perf_counter() - started
 
 # %% [markdown]
@@ -285,10 +288,10 @@ seconds = time.perf_counter() - started
 
 # %%
 guesses["K-means, equal say"] = (counts / np.maximum(counts.sum(axis=0), 1)).argmax(axis=1).astype(np.uint8)[nearest]
-guesses["all background"] = np.full_like(test.trimaps, CLASSES.index("background"))
+guesses["all background"] = np.full_like(held.trimaps, CLASSES.index("background"))
 
 # %%
-results = {name: scores(confusion_matrix(test.trimaps, guess, len(CLASSES)), CLASSES)
+results = {name: scores(confusion_matrix(held.trimaps, guess, len(CLASSES)), CLASSES)
            for name, guess in guesses.items()}
 print(f"{'':20}  right  mean IoU  " + "  ".join(f"{name:>10}" for name in CLASSES))
 for name, row in results.items():
@@ -296,9 +299,9 @@ for name, row in results.items():
           + "  ".join(f"{row.get(f'iou_{key}', np.nan):10.3f}" for key in CLASSES))
 print(f"of {len(palette)} colors: " + ", ".join(f"{np.sum(classes == k)} {key}" for k, key in enumerate(CLASSES)))
 drawn = {name: guesses[name][:SHOWN] for name in ("oracle, k = 8", "K-means", "K-means, equal say")}
-notes = {name: [f"{np.mean(truth == guess):.0%} right" for truth, guess in zip(test.trimaps, maps)]
+notes = {name: [f"{np.mean(truth == guess):.0%} right" for truth, guess in zip(held.trimaps, maps)]
          for name, maps in drawn.items()}
-lesson.figure(plotting.prediction_grid(test.images[:SHOWN], test.trimaps[:SHOWN], drawn, notes=notes, columns=2,
+lesson.figure(plotting.prediction_grid(held.images[:SHOWN], held.trimaps[:SHOWN], drawn, notes=notes, columns=2,
                                        title="Named by the truth, clusters follow the pet; named beforehand, they do "
                                        "not"), "predictions")
 bars = {name: results[name] for name in ("K-means", "oracle, k = 3", "oracle, k = 16")}
@@ -311,7 +314,7 @@ lesson.figure(plotting.class_bars(bars, title="Even an oracle finds no border in
 # oracle hardly finds the border: it is a place *between* two things, and one pixel's color does not tell.
 
 # %%
-rung = task.save("K-means", results["K-means"], guesses["K-means"][:SHOWN],
+rung = task.save("K-means", scores(matrix, CLASSES), guesses["K-means"][:SHOWN],
                  parameters=palette.size + classes.size, sees=1, seconds=seconds)
 lesson.finish(test=rung.scores, oracle_mean_iou={name: results[name]["mean_iou"] for name in ways},
               pixel_accuracy_all_background=results["all background"]["pixel_accuracy"],

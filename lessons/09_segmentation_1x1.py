@@ -13,11 +13,12 @@ import numpy as np
 from minidl import Adam, CosineSchedule, CrossEntropyLoss, Softmax, drawing, pixelwise, plotting
 from minidl.datasets.batches import Augment, Batches, as_input
 from minidl.datasets.pets import CLASSES, load_pets
+from minidl.ladder import rungs_figure, rungs_text
 from minidl.metrics import confusion_matrix, pixel_accuracy
 from minidl.receptive import receptive_field
 from minidl.report import Lesson
-from minidl.segmentation import SHOWN, Segmentation, side_by_side
-from minidl.training import predict
+from minidl.segmentation import Segmentation
+from minidl.training import predict, predict_classes
 
 lesson = Lesson("09_segmentation_1x1")
 
@@ -197,19 +198,15 @@ lesson.figure(plotting.learning_curves(history, scores={"pixel_accuracy": "pixel
 
 # %%
 rung = task.rung("1 × 1", model, history)
-predicted = predict(model, test.images).argmax(axis=1)                 # (n, H, W)
+predicted = predict_classes(model, test.images)                        # (n, H, W)
 called = [float((predicted == k).mean()) for k in range(3)]
 all_background = float((test.trimaps == 1).mean())
 print("called " + ", ".join(f"{share:.1%} {name}" for share, name in zip(called, CLASSES)))
 print(f"{rung.scores['pixel_accuracy']:.1%} of the pixels right, all background: {all_background:.1%}")
-rungs = [*task.rungs_before(), rung]
-if len(rungs) == 1:
-    print("Nothing to compare with yet: run lesson 07 first, with the same options.")
-notes = {r.name: [f"{np.mean(truth == guess):.0%} right" for truth, guess in zip(test.trimaps, r.predictions)]
-         for r in rungs}
-lesson.figure(plotting.prediction_grid(test.images[:SHOWN], test.trimaps[:SHOWN], side_by_side(rungs), notes=notes,
-                                       columns=2, title="The result is poor: where colors leave a doubt, background "
-                                       "is the best guess"), "predictions")
+rungs = task.rungs_up_to(rung)
+print(rungs_text(rungs))
+lesson.figure(rungs_figure(rungs, test.images, test.trimaps, "The result is poor: where colors leave a doubt, "
+                           "background is the best guess", rows=8), "predictions")
 
 # %% [markdown]
 # ## 8. All that it knows: a table of colors
@@ -240,7 +237,7 @@ axis = ((np.arange(STEPS) + 0.5) / STEPS).astype(np.float32)           # the mid
 blue, green, red = np.meshgrid(axis, axis, axis, indexing="ij")        # (blue, green, red): (16, 16, 16) each
 palette = np.stack([red, green, blue])                                 # (3, 16, 16, 16)
 learnt = Softmax().forward(predict(model, palette.reshape(1, 3, STEPS, STEPS**2)))[0].reshape(palette.shape)
-counts = count(train)
+counts = count(train[:1000])
 pixels = counts.sum(axis=1)
 counted = np.where(pixels >= 100, counts[:, 0] / np.maximum(pixels, 1), np.nan).reshape(palette.shape[1:])
 common = np.isfinite(counted)
@@ -283,8 +280,9 @@ lesson.figure(figure, "color_table")
 
 # %%
 best = counts.argmax(axis=1)                                           # (4096,) classes
-by_table = pixel_accuracy(confusion_matrix(test.trimaps, best[color_index(test.images)], 3))
-of_test = count(test)
+held = task.held                                                       # 200 of them, if there are more
+by_table = pixel_accuracy(confusion_matrix(held.trimaps, best[color_index(held.images)], 3))
+of_test = count(held)
 bound = float(of_test.max(axis=1).sum() / of_test.sum())
 print(f"right: all background {all_background:.1%}, the model {rung.scores['pixel_accuracy']:.1%}, the training "
       f"pictures' table {by_table:.1%}; no table more than {bound:.1%}")
@@ -301,8 +299,8 @@ drawing.write(figure, 12, 20, "Background is the best guess, however bright red,
               drawing.TITLE, 760, weight="bold")
 drawing.draw_legend(figure, drawing.legend_lines(CLASSES, 700), 40, 36, plotting.CLASS_COLORS)
 for channel, name in enumerate(("red", "green", "blue")):
-    values = train.images[:, channel] // 8
-    found = np.stack([np.bincount(values[train.trimaps == k], minlength=32) for k in range(3)])    # (3, 32)
+    values, classes = train.images[:1000, channel] // 8, train.trimaps[:1000]
+    found = np.stack([np.bincount(values[classes == k], minlength=32) for k in range(3)])              # (3, 32)
     found = found / np.maximum(1, found.sum(axis=0))
     axes = drawing.place(figure, 40 + channel * 250, 66, 230, 180)
     drawing.quiet(axes)

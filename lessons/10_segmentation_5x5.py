@@ -14,15 +14,16 @@ from matplotlib.patches import Rectangle
 from minidl import drawing, pixelwise, plotting
 from minidl.datasets.batches import as_input
 from minidl.datasets.pets import CLASSES
+from minidl.ladder import rungs_figure, rungs_text
 from minidl.metrics import confusion_matrix, mean_iou, pixel_accuracy
 from minidl.receptive import receptive_field, seen_pixels
 from minidl.report import Lesson
-from minidl.segmentation import SHOWN, Segmentation, side_by_side
+from minidl.segmentation import Segmentation
 from minidl.training import predict
 
 lesson = Lesson("10_segmentation_5x5")
 task = Segmentation(lesson)                # data, batches, loss, training: what lesson 9 does step by step
-train, test, size = task.train, task.test, lesson.size
+train, test, size = task.train, task.held, lesson.size
 
 # %% [markdown]
 # ## 1. The model
@@ -239,22 +240,13 @@ lesson.figure(figure, "channels")
 
 # %%
 rung = task.rung("5 × 5", model, history)
-rungs = [*task.rungs_before(), rung]
-if len(rungs) == 1:
-    print("Nothing to compare with yet: run lessons 07 and 09 first, with the same options.")
-print(f"\n{'model':<10} {'parameters':>10} {'sees':>5} {'mean IoU':>9} {'object':>7} {'background':>11} {'border':>7}")
-for r in rungs:
-    print(f"{r.name:<10} {r.parameters:>10,} {r.sees:>5} {r.scores['mean_iou']:>9.3f} "
-          + f"{r.scores.get('iou_object', 0):>7.3f} {r.scores.get('iou_background', 0):>11.3f} "
-          + f"{r.scores.get('iou_border', 0):>7.3f}")
+rungs = task.rungs_up_to(rung)
+print(rungs_text(rungs))
 
 # %%
 drawn = rungs[-2:]                                                     # the last but one, if there is one, and this
-notes = {r.name: [f"{np.mean(truth == guess):.0%} right" for truth, guess in zip(test.trimaps, r.predictions)]
-         for r in drawn}
-grid = plotting.prediction_grid(test.images[:SHOWN], test.trimaps[:SHOWN], side_by_side(drawn), notes=notes, columns=2,
-                                title="Texture and edges are found, on the pet and off it; nothing is filled")
-lesson.figure(grid, "predictions")
+lesson.figure(rungs_figure(drawn, test.images, test.trimaps, "Texture and edges are found, on the pet and off it; "
+                           "nothing is filled", rows=8), "predictions")
 lesson.figure(plotting.class_bars({r.name: r.scores for r in drawn}, title="All classes gain, the object most"),
               "classes")
 

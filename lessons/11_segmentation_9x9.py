@@ -14,10 +14,11 @@ from matplotlib.patches import Rectangle
 from minidl import drawing, pixelwise, plotting
 from minidl.datasets.batches import as_input
 from minidl.datasets.pets import CLASSES
+from minidl.ladder import rungs_figure, rungs_text
 from minidl.layers import Conv2d
 from minidl.receptive import receptive_field, seen_pixels
 from minidl.report import Lesson
-from minidl.segmentation import Segmentation, side_by_side
+from minidl.segmentation import Segmentation
 
 lesson = Lesson("11_segmentation_9x9")
 task = Segmentation(lesson)
@@ -141,13 +142,8 @@ lesson.figure(plotting.learning_curves(history, scores={"mean_iou": "mean IoU", 
 
 # %%
 rung = task.rung("9 × 9", model, history)
-rungs = [*task.rungs_before(), rung]
-if len(rungs) == 1:
-    print("Nothing to compare with yet: run lessons 09 and 10 first, with the same options.")
-print(f"\n{'model':<10} {'sees':>5} {'mean IoU':>9} {'object':>7} {'background':>11} {'border':>7} {'seconds':>8}")
-for r in rungs:
-    print(f"{r.name:<10} {r.sees:>5} {r.scores['mean_iou']:>9.3f} {r.scores.get('iou_object', 0):>7.3f} "
-          f"{r.scores.get('iou_background', 0):>11.3f} {r.scores.get('iou_border', 0):>7.3f} {r.seconds:>8.1f}")
+rungs = task.rungs_up_to(rung)
+print(rungs_text(rungs))
 gains = {name: rung.scores.get(f"iou_{name}", 0) - rungs[-2].scores.get(f"iou_{name}", 0)
          for name in CLASSES if len(rungs) > 1}
 if gains:
@@ -155,14 +151,8 @@ if gains:
 
 # %%
 drawn = [r for r in rungs if r.name in ladder][-3:]
-notes = {r.name: [f"{np.mean(truth == guess):.0%} right" for truth, guess in zip(test.trimaps, r.predictions)]
-         for r in drawn}
-rows = slice(0, 6)
-grid = plotting.prediction_grid(test.images[rows], test.trimaps[rows],
-                                {name: maps[rows] for name, maps in side_by_side(drawn).items()},
-                                notes={name: lines[rows] for name, lines in notes.items()}, columns=2, cell=100,
-                                title="A wider sight fills what has texture: the pet, but a rough wall as well")
-lesson.figure(grid, "predictions")
+lesson.figure(rungs_figure(drawn, test.images, test.trimaps, "A wider sight fills what has texture: the pet, but a "
+                           "rough wall as well"), "predictions")
 bars = plotting.class_bars({r.name: r.scores for r in drawn}, title="Every step of the ladder gains in each class")
 lesson.figure(bars, "classes")
 

@@ -15,9 +15,10 @@ from minidl import Flatten, Linear, MaxPool2d, PixelShuffle, Reshape, Sequential
 from minidl import reshape_segmenter
 from minidl.datasets.batches import as_input
 from minidl.datasets.pets import CLASSES
+from minidl.ladder import rungs_figure, rungs_text
 from minidl.models import conv_block
 from minidl.report import Lesson
-from minidl.segmentation import Segmentation, side_by_side
+from minidl.segmentation import Segmentation
 from minidl.training import predict, segmentation_scores
 
 lesson = Lesson("12_segmentation_reshape")
@@ -183,24 +184,10 @@ lesson.figure(curves, "training")
 
 # %%
 rung = task.rung("reshape", model, history)
-rungs = [*task.rungs_before(), rung]
-if len(rungs) == 1:
-    print("Nothing to compare with yet: run lessons 07 and 09 to 11 first, with the same options.")
-print(f"\n{'model':<20} {'parameters':>10} {'sees':>5} {'mean IoU':>9} {'object':>7} {'border':>7} {'seconds':>8}")
-for r in rungs:
-    print(f"{r.name:<20} {r.parameters:>10,} {r.sees:>5} {r.scores['mean_iou']:>9.3f} "
-          f"{r.scores.get('iou_object', 0):>7.3f} {r.scores.get('iou_border', 0):>7.3f} {r.seconds:>8.1f}")
-
-# %%
-rows = slice(0, 8 if len(rungs) == 1 else 6)
-names = side_by_side(rungs)
-notes = {r.name: [f"{(labels == guess).mean():.0%} right" for labels, guess in
-                  zip(task.test.trimaps[rows], r.predictions)] for r in rungs}
-grid = plotting.prediction_grid(task.test.images[rows], task.test.trimaps[rows],
-                                {name: classes[rows] for name, classes in names.items()}, notes=notes,
-                                columns=1 if len(rungs) > 1 else 2,
-                                title="Reshape: the right place, a usual shape, a ragged outline")
-lesson.figure(grid, "predictions")
+rungs = task.rungs_up_to(rung)
+print(rungs_text(rungs))
+lesson.figure(rungs_figure(rungs, task.test.images, task.test.trimaps, "Reshape: the right place, a usual shape, a "
+                           "ragged outline"), "predictions")
 train_scores = segmentation_scores(model, task.train.images[:200], task.train.trimaps[:200], CLASSES)
 lesson.figure(plotting.class_bars({"training pictures": train_scores, "held-out pictures": rung.scores},
                                   title="The border is lost, on training pictures too"), "classes")
@@ -280,7 +267,7 @@ def classes(model, images):
 
 convolution = pixelwise((5,), lesson.width, rng=lesson.seed)
 task.fit(convolution, "5x5", epochs=1)
-images, rim = task.test.images, 2                                  # a 5 x 5 kernel reaches 2 pixels far
+images, rim = task.held.images, 2                                  # a 5 x 5 kernel reaches 2 pixels far
 distances = [d for d in (1, 2, 4, 8, 16) if d < lesson.size // 2]
 agreement = {"5 × 5 convolution": [], "reshape": [], "reshape, had it not noticed": []}
 of_x = {"5 × 5 convolution": classes(convolution, images), "reshape": classes(model, images)}
@@ -318,7 +305,7 @@ lesson.figure(figure, "shift")
 # %%
 d = distances[-2:][0]                                              # the last but one
 guess, moved_along = classes(model, shift(images, d)), shift(of_x["reshape"], d)
-understood = (of_x["reshape"] == task.test.trimaps).mean(axis=(1, 2))
+understood = (of_x["reshape"] == task.held.trimaps).mean(axis=(1, 2))
 understood = understood >= np.median(understood)
 differs = (guess != moved_along)[:, rim:-rim, d + rim:-rim].mean(axis=(1, 2))                      # (n,)
 some = np.argsort(-differs * understood)[:5]
@@ -328,7 +315,7 @@ pairs = {"reshape: old, moved": moved_along[some], "reshape: new answer": guess[
 alike = {name: [""] * len(some) for name in pairs}
 alike["reshape: new answer"] = [f"{1 - differs[k]:.0%} equal" for k in some]
 alike["5 × 5: new answer"] = [f"{agreement['5 × 5 convolution'][-2:][0]:.0%} equal"] * len(some)
-grid = plotting.prediction_grid(shift(images[some], d), shift(task.test.trimaps[some], d), pairs, notes=alike,
+grid = plotting.prediction_grid(shift(images[some], d), shift(task.held.trimaps[some], d), pairs, notes=alike,
                                 titles=["moved picture", "moved truth", *pairs],
                                 title=f"Moved by {d} pixels: where the reshaping model's new answer is least like its "
                                       "old one")
@@ -342,7 +329,7 @@ lesson.figure(grid, "moved")
 # **Predict:** what do these pictures show? Are they smooth?
 
 # %%
-row = Sequential(*model.layers[:-2]).eval().forward(as_input(task.test.images))                    # (n, row)
+row = Sequential(*model.layers[:-2]).eval().forward(as_input(task.held.images))                    # (n, row)
 templates = dense.weight.data.T.reshape(-1, 3, lesson.size, lesson.size)                           # (row, 3, H, W)
 mixed = np.tensordot(row[0], templates, 1) + dense.bias.data.reshape(3, lesson.size, lesson.size)
 assert np.allclose(mixed, predict(model, images[:1])[0], atol=1e-3)

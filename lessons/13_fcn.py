@@ -13,10 +13,11 @@ import numpy as np
 from minidl import Conv2d, Linear, Upsample, drawing, fcn, plotting
 from minidl.datasets.batches import as_input
 from minidl.datasets.pets import CLASSES, load_pets
+from minidl.ladder import rungs_figure, rungs_text
 from minidl.models import enlarge
 from minidl.report import Lesson
-from minidl.segmentation import SHOWN, Segmentation, side_by_side
-from minidl.training import predict, segmentation_scores
+from minidl.segmentation import SHOWN, Segmentation
+from minidl.training import predict, predict_classes, segmentation_scores
 
 lesson = Lesson("13_fcn")
 task = Segmentation(lesson)
@@ -139,7 +140,7 @@ def shares(labels, side):
     return squares.mean(axis=(2, 4)).transpose(0, 3, 1, 2)
 
 
-truth_enlarged = {name: segmentation_scores(enlarge(3, stride), shares(task.test.trimaps, stride), task.test.trimaps,
+truth_enlarged = {name: segmentation_scores(enlarge(3, stride), shares(task.held.trimaps, stride), task.held.trimaps,
                                             CLASSES) for name, stride in strides.items()}
 for name, best in truth_enlarged.items():
     print(f"{name}, the truth's shares enlarged: mean IoU {best['mean_iou']:.3f}, border {best['iou_border']:.3f}")
@@ -183,9 +184,9 @@ for name, found in scores.items():
           f"border {found.get('iou_border', 0):.3f} (the truth's shares: {truth_enlarged[name]['mean_iou']:.3f} and "
           f"{truth_enlarged[name]['iou_border']:.3f})")
 rows = slice(0, 6)
-notes = {name: [f"{(labels == guess).mean():.0%} right" for labels, guess in zip(task.test.trimaps[rows], maps)]
+notes = {name: [f"{(labels == guess).mean():.0%} right" for labels, guess in zip(task.held.trimaps[rows], maps)]
          for name, maps in predictions.items()}
-grid = plotting.prediction_grid(task.test.images[rows], task.test.trimaps[rows],
+grid = plotting.prediction_grid(task.held.images[rows], task.held.trimaps[rows],
                                 {name: maps[rows] for name, maps in predictions.items()}, notes=notes,
                                 title=f"{3 * (lesson.size // 32)**2} scores draw a blob, "
                                 f"{3 * (lesson.size // 8)**2} begin to draw a pet")
@@ -225,20 +226,10 @@ lesson.figure(figure, "kernels")
 
 # %%
 rung = task.rung("FCN-8s", models["FCN-8s"], history)
-rungs = [*task.rungs_before(), rung]
-if len(rungs) == 1:
-    print("Nothing to compare with yet: run lessons 07 and 09 to 12 first, with the same options.")
-print(f"\n{'model':<20} {'parameters':>10} {'sees':>5} {'mean IoU':>9} {'object':>7} {'border':>7} {'seconds':>8}")
-for r in rungs:
-    print(f"{r.name:<20} {r.parameters:>10,} {r.sees:>5} {r.scores['mean_iou']:>9.3f} "
-          f"{r.scores.get('iou_object', 0):>7.3f} {r.scores.get('iou_border', 0):>7.3f} {r.seconds:>8.1f}")
-notes = {r.name: [f"{(labels == guess).mean():.0%} right" for labels, guess in
-                  zip(task.test.trimaps[rows], r.predictions)] for r in rungs}
-grid = plotting.prediction_grid(task.test.images[rows], task.test.trimaps[rows],
-                                {name: classes[rows] for name, classes in side_by_side(rungs).items()}, notes=notes,
-                                columns=1 if len(rungs) > 1 else 2,
-                                title="FCN-8s: most of the pet, in a thick outline")
-lesson.figure(grid, "predictions")
+rungs = task.rungs_up_to(rung)
+print(rungs_text(rungs))
+lesson.figure(rungs_figure(rungs, task.held.images, task.held.trimaps, "FCN-8s: most of the pet, in a thick outline"),
+              "predictions")
 
 # %% [markdown]
 # ## 6. Skips that add
@@ -266,7 +257,7 @@ def contributions(model, x):
     return [enlarge_8.forward(scores) for scores in (double_16.forward(at_32), double_16.forward(at_16), at_8)]
 
 
-images = as_input(task.test.images[:SHOWN])
+images = as_input(task.held.images[:SHOWN])
 three = contributions(models["FCN-8s"], images)
 logits = predict(models["FCN-8s"], images)                         # (n, 3, H, W)
 assert np.allclose(sum(three), logits, atol=1e-3)
@@ -314,11 +305,11 @@ def lay_out(pictures):
     return np.concatenate([np.concatenate(list(pictures[k:k + 3]), axis=-1) for k in (0, 3)], axis=-2)
 
 
-large = lay_out(task.test.images[six])                             # (3, 2 H, 3 W)
+large = lay_out(task.held.images[six])                             # (3, 2 H, 3 W)
 at_once = predict(models["FCN-8s"], large[None]).argmax(axis=1)[0]
-one_by_one = lay_out(predict(models["FCN-8s"], task.test.images[six]).argmax(axis=1))
+one_by_one = lay_out(predict(models["FCN-8s"], task.held.images[six]).argmax(axis=1))
 same = at_once == one_by_one                                       # (2 H, 3 W)
-truth = lay_out(task.test.trimaps[six])
+truth = lay_out(task.held.trimaps[six])
 print(f"{large.shape[1]} × {large.shape[2]} pixels at once: {same.mean():.1%} of them as one by one; right are "
       f"{(one_by_one == truth).mean():.1%} one by one, {(at_once == truth).mean():.1%} at once")
 views = [large / 255, *(plotting.colorize(labels).transpose(2, 0, 1) for labels in (one_by_one, at_once)),
@@ -357,9 +348,9 @@ def shift(x, d):
     return np.concatenate([x[..., :d][..., ::-1], x[..., :x.shape[-1] - d]], axis=-1)
 
 
-of_x, agreement = predict(models["FCN-8s"], task.test.images).argmax(axis=1), {}
+of_x, agreement = predict_classes(models["FCN-8s"], task.held.images), {}
 for d in (1, lesson.size // 8, lesson.size // 4):
-    of_moved = predict(models["FCN-8s"], shift(task.test.images, d)).argmax(axis=1)
+    of_moved = predict_classes(models["FCN-8s"], shift(task.held.images, d))
     inside = np.s_[:, 2:-2, d + 2:-2]                              # as in lesson 12
     agreement[str(d)], unnoticed = (float((guess == shift(of_x, d))[inside].mean()) for guess in (of_moved, of_x))
     print(f"moved by {d:>2}: {agreement[str(d)]:.1%} equal; had it not noticed, {unnoticed:.1%}")

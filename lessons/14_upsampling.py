@@ -154,7 +154,7 @@ assert np.allclose(interpolation_matrix(7, 3).sum(axis=1), 1)
 
 # %%
 task = Segmentation(lesson)
-gray = as_input(task.test.images[:1]).mean(axis=1)[0].astype(float)                           # (H, W)
+gray = as_input(task.held.images[:1]).mean(axis=1)[0].astype(float)                           # (H, W)
 middle = lesson.size // 2
 x = gray[middle - 12:middle + 12:3, middle - 12:middle + 12:3]                                # (8, 8)
 low_high = (x.min(), x.max())
@@ -208,7 +208,7 @@ def shrink(x, factor):
     return (A.T @ x @ B).astype(np.float32)                        # (N, C, H / factor, W / factor)
 
 
-photo = as_input(task.test.images[:1])                             # (1, 3, H, W)
+photo = as_input(task.held.images[:1])                             # (1, 3, H, W)
 small = shrink(photo, 4)
 again = {mode: Upsample(4, mode).forward(small) for mode in ("nearest", "bilinear")}
 off = {mode: float(np.abs(picture - photo).mean()) for mode, picture in again.items()}
@@ -287,8 +287,8 @@ pointwise_history = train("1x1", models["+ 1 × 1 conv"])
 history = train("3x3", models["+ 3 × 3 conv"])
 
 # %%
-coarse = np.concatenate([shares(task.test.trimaps[i:i + 256]) for i in range(0, len(task.test), 256)])
-scores = {name: segmentation_scores(model, coarse, task.test.trimaps, CLASSES) for name, model in models.items()}
+coarse = shares(task.held.trimaps)
+scores = {name: segmentation_scores(model, coarse, task.held.trimaps, CLASSES) for name, model in models.items()}
 restored = {name: predict(model, coarse[:SHOWN]).argmax(axis=1) for name, model in models.items()}
 for name, values in scores.items():
     print(f"{name:<14} mean IoU {values['mean_iou']:.3f}, border {values.get('iou_border', 0):.3f}")
@@ -302,9 +302,9 @@ assert (blocks == blocks[:, :, :1, :, :1]).all(), "copies of one pixel, each tre
 
 # %%
 shown = slice(0, 4)
-notes = {name: [f"{(labels == guess).mean():.0%} right" for labels, guess in zip(task.test.trimaps, maps[shown])]
+notes = {name: [f"{(labels == guess).mean():.0%} right" for labels, guess in zip(task.held.trimaps, maps[shown])]
          for name, maps in restored.items()}
-grid = plotting.prediction_grid(task.test.images[shown], task.test.trimaps[shown],
+grid = plotting.prediction_grid(task.held.images[shown], task.held.trimaps[shown],
                                 {name: maps[shown] for name, maps in restored.items()}, notes=notes,
                                 title=f"From {lesson.size // 8} × {lesson.size // 8} shares back to the trimap: "
                                       "only neighbors bring the outline back")
@@ -372,7 +372,7 @@ test = scores["+ 3 × 3 conv"]
 lesson.finish(test=test, nearest=scores["nearest"], bilinear=scores["bilinear"], pointwise=scores["+ 1 × 1 conv"],
               photo_off_nearest=off["nearest"], photo_off_bilinear=off["bilinear"],
               first_loss=first_loss, last_loss=history[-1]["loss"], epochs=len(history),
-              training_pictures=len(task.train), test_pictures=len(task.test),
+              training_pictures=len(task.train), test_pictures=len(task.held),
               parameters=sum(parameter.data.size for parameter in models["+ 3 × 3 conv"].parameters()),
               training_seconds=sum(row["seconds"] for row in history + pointwise_history))
 if lesson.as_intended and not history.stopped:

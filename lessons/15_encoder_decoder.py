@@ -13,10 +13,11 @@ import numpy as np
 from minidl import drawing, encoder_decoder, plotting
 from minidl.datasets.batches import as_input
 from minidl.datasets.pets import CLASSES
+from minidl.ladder import rungs_figure, rungs_text
 from minidl.layers import Softmax
 from minidl.report import Lesson
-from minidl.segmentation import Segmentation, side_by_side
-from minidl.training import predict
+from minidl.segmentation import Segmentation
+from minidl.training import predict_classes
 
 lesson = Lesson("15_encoder_decoder")
 task = Segmentation(lesson)
@@ -107,10 +108,10 @@ def feature_maps(model, x):
     return maps
 
 
-predicted = predict(model, task.test.images).argmax(axis=1).astype(np.uint8)                       # (n, H, W)
-right = (predicted == task.test.trimaps).mean(axis=(1, 2))                                         # (n,)
+predicted = predict_classes(model, task.held.images)                       # (n, H, W)
+right = (predicted == task.held.trimaps).mean(axis=(1, 2))                                         # (n,)
 example = int(np.argsort(right)[-len(right) // 4])                 # better than three quarters of the others
-x = as_input(task.test.images[example:example + 1])
+x = as_input(task.held.images[example:example + 1])
 maps = feature_maps(model, x)
 assert np.array_equal(maps[-1].argmax(axis=1)[0], predicted[example])
 assert [m.shape[1:] for m in maps[1:]] == shapes(model, ours)
@@ -134,7 +135,7 @@ def draw_column(figure, left, width, pictures, head, shape, room):
 
 
 probabilities = Softmax().forward(maps[-1])[0]                                                     # (3, H, W)
-columns = [("input", [x[0].transpose(1, 2, 0), *map(plotting.colorize, (task.test.trimaps[example],
+columns = [("input", [x[0].transpose(1, 2, 0), *map(plotting.colorize, (task.held.trimaps[example],
                                                                         predicted[example]))])]
 columns += [(f"block {k}", list(chosen_channels(m))) for k, m in enumerate(maps[1:-1], 1)]
 columns += [("block 10, softmax", list(probabilities))]
@@ -179,11 +180,11 @@ n = min(4, len(right) // 2)
 one = np.argsort(-on_the_left)[:n]                                 # pets that fill the left half of their picture
 on_the_right[one] = 0
 other = np.argsort(-on_the_right)[:n]                              # and others that fill the right one
-bottleneck = feature_maps(model, as_input(task.test.images[one]))[5]                               # (n, C, h, w)
+bottleneck = feature_maps(model, as_input(task.held.images[one]))[5]                               # (n, C, h, w)
 assert np.array_equal(decode(model, bottleneck), predicted[one])
 half = bottleneck.shape[3] // 2
 forged = bottleneck.copy()
-forged[..., half:] = feature_maps(model, as_input(task.test.images[other]))[5][..., half:]
+forged[..., half:] = feature_maps(model, as_input(task.held.images[other]))[5][..., half:]
 drawn_from_forged = decode(model, forged)                          # (n, H, W)
 
 # %%
@@ -219,7 +220,7 @@ def covered(mask, k):
 
 
 assert covered(np.ones((1, 5, 7), bool), 5).all() and not covered(np.ones((1, 5, 7), bool), 6).any()
-pet, found = task.test.trimaps != 1, predicted != 1                                                # (n, H, W)
+pet, found = task.held.trimaps != 1, predicted != 1                                                # (n, H, W)
 steps = [1, 4, 6, 8, 12, 16, 24]
 thick_from = [covered(pet, k) for k in steps] + [np.zeros_like(pet)]
 bands = {f"{low}–{high - 1}": a & ~b for low, high, a, b in zip(steps, steps[1:], thick_from, thick_from[1:])}
@@ -252,8 +253,8 @@ thin, thick = pet & ~covered(pet, 6), covered(pet, 12)
 thick_found = (thick & found).sum(axis=(1, 2)) / np.maximum(1, thick.sum(axis=(1, 2)))             # (n,)
 thin_lost = (thin & ~found).sum(axis=(1, 2))                                                       # (n,)
 vanished = np.argsort(np.where(thick_found > 0.85, -thin_lost, 1), kind="stable")[:6]
-lost = np.where(pet & ~found, 3, task.test.trimaps)[vanished]
-grid = plotting.prediction_grid(task.test.images[vanished], task.test.trimaps[vanished],
+lost = np.where(pet & ~found, 3, task.held.trimaps)[vanished]
+grid = plotting.prediction_grid(task.held.images[vanished], task.held.trimaps[vanished],
                                 {"encoder–decoder": predicted[vanished], "lost": lost}, columns=2,
                                 class_names=(*CLASSES, "pet, taken for background"),
                                 colors=(*plotting.CLASS_COLORS, "#C8102E"),
@@ -267,24 +268,10 @@ lesson.figure(grid, "lost")
 
 # %%
 rung = task.rung("encoder–decoder", model, history)
-rungs = [*task.rungs_before(), rung]
-if len(rungs) == 1:
-    print("Nothing to compare with yet: run lessons 09 to 13 first, with the same options.")
-print(f"\n{'model':<20} {'parameters':>10} {'sees':>5} {'mean IoU':>9} {'object':>7} {'border':>7} {'seconds':>8}")
-for r in rungs:
-    print(f"{r.name:<20} {r.parameters:>10,} {r.sees:>5} {r.scores['mean_iou']:>9.3f} "
-          f"{r.scores.get('iou_object', 0):>7.3f} {r.scores.get('iou_border', 0):>7.3f} {r.seconds:>8.1f}")
-
-# %%
-rows = slice(0, 8 if len(rungs) == 1 else 6)
-names = side_by_side(rungs)
-notes = {r.name: [f"{(labels == guess).mean():.0%} right" for labels, guess in
-                  zip(task.test.trimaps[rows], r.predictions)] for r in rungs}
-grid = plotting.prediction_grid(task.test.images[rows], task.test.trimaps[rows],
-                                {name: classes[rows] for name, classes in names.items()}, notes=notes,
-                                columns=1 if len(rungs) > 1 else 2,
-                                title="The encoder–decoder draws pets, with round corners")
-lesson.figure(grid, "predictions")
+rungs = task.rungs_up_to(rung)
+print(rungs_text(rungs))
+lesson.figure(rungs_figure(rungs, task.test.images, task.test.trimaps, "The encoder–decoder draws pets, with round "
+                           "corners"), "predictions")
 lesson.figure(plotting.class_bars(rung.scores, title="The border is far below the object"), "classes")
 
 # %%

@@ -119,7 +119,7 @@ lesson.figure(plotting.class_bars({"training pictures": train_scores, "held-out 
 lesson.finish(test=scores, train=train_scores, pixel_accuracy_all_background=all_background,
               first_loss=first_loss, last_loss=history[-1]["loss"], epochs=len(history),
               training_pictures=len(train), test_pictures=len(test),
-              parameters=rung.parameters, training_seconds=rung.seconds)
+              parameters=rung.parameters, training_seconds=rung.seconds, **task.pace(history))
 if lesson.as_intended and not history.stopped:
     assert scores["mean_iou"] > 0.7 and scores["iou_border"] > 0.45
 

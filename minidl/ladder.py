@@ -10,7 +10,7 @@ from minidl.drawing import (
     INK, LINE_COLORS, MARGIN, QUIET, SMALL, TEXT, TITLE, blank, class_score, draw_legend, legend_lines, place, quiet,
     text_width, whole_multiple, write,
 )
-from minidl.plotting import CLASS_COLORS, colorize, shown
+from minidl.plotting import CLASS_COLORS, colorize, prediction_grid, shown
 from minidl.segmentation import Rung
 from minidl.slabs import Array
 
@@ -25,6 +25,46 @@ def missing_rungs(rungs: Sequence[Rung]) -> list[str]:
     """Return what is not on the ladder yet, each with the lesson to run: ["U-Net (lesson 17)"]."""
     there = {rung.lesson[:2] for rung in rungs}
     return [f"{name} (lesson {number})" for number, name in LADDER.items() if number not in there]
+
+
+def rungs_text(rungs: Sequence[Rung]) -> str:
+    """Return the rungs' facts and scores as lines of text, in the order of their lessons.
+
+    Raises
+    ------
+    ValueError
+        If there are no rungs.
+    """
+    lines = [f"{'model':<18} {'parameters':>10} {'sees':>5} {'mean IoU':>9} "
+             + "".join(f"{name:>11}" for name in CLASSES) + f" {'seconds':>8}"]
+    for rung in ordered(rungs, "rungs_text"):
+        values = [class_score(rung.scores, name) for name in ("mean_iou", *CLASSES)]
+        mean, *classes = ("–" if value is None else f"{value:.3f}" for value in values)
+        lines.append(f"{rung.name:<18} {rung.parameters:>10,} {rung.sees:>5} {mean:>9} "
+                     + "".join(f"{value:>11}" for value in classes) + f" {rung.seconds:>8.1f}")
+    return "\n".join(lines)
+
+
+def rungs_figure(rungs: Sequence[Rung], images: Any, labels: Any, title: str, rows: int = 6) -> Figure:
+    """Draw what rungs make of the first held-out pictures, side by side, each with its share of right pixels.
+
+    Parameters
+    ----------
+    rungs : one or more Rung
+    images, labels : (n, 3, H, W), (n, H, W)
+        The held-out pictures that the rungs' predictions belong to, from the first one on.
+    title : str
+        Headline.
+    rows : int
+        How many of the pictures to draw.
+    """
+    rungs = ordered(rungs, "rungs_figure")
+    rows = min(rows, len(images), *(len(rung.predictions) for rung in rungs))
+    predictions = {rung.name: rung.predictions[:rows] for rung in rungs}
+    notes = {name: [f"{np.mean(truth == guess):.0%} right" for truth, guess in zip(labels, maps)]
+             for name, maps in predictions.items()}
+    return prediction_grid(images[:rows], labels[:rows], predictions, notes=notes, title=title,
+                           columns=2 if len(rungs) <= 3 else 1, cell=136 if len(rungs) <= 2 else 100)
 
 
 def ladder_table(rungs: Sequence[Rung]) -> str:

@@ -3,7 +3,6 @@
 Lesson 9 does all of it step by step, in the open; the lessons after it change the model and nothing else.
 """
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,10 @@ from minidl.optim import Adam, CosineSchedule
 from minidl.receptive import receptive_field
 from minidl.report import Lesson
 from minidl.slabs import Array
-from minidl.training import History, fit, predict, segmentation_scores
+from minidl.training import History, fit, predict_classes, segmentation_scores
 
-SHOWN = 8  # held-out pictures that every lesson draws
+SHOWN = 8    # held-out pictures that every lesson draws
+HELD = 200   # that lessons look at more closely
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,9 @@ class Segmentation:
     ----------
     train, test : Pets
         Training and held-out pictures.
+    held : Pets
+        Up to 200 of the held-out ones, for what looks at each more closely than a score does: as whole arrays, all of
+        a large set would not fit into memory.
     epochs : int
     batches : Batches
     loss : CrossEntropyLoss
@@ -78,6 +81,7 @@ class Segmentation:
         self.lesson = lesson
         self.train = load_pets(lesson.data, "train", lesson.size, cache=lesson.cache, broken="skip", limit=lesson.limit)
         self.test = load_pets(lesson.data, "test", lesson.size, cache=lesson.cache, broken="skip", limit=lesson.limit)
+        self.held = self.test[:HELD]
         for problem in self.train.problems + self.test.problems:
             print(f"left out: {problem}")
         self.epochs = lesson.epochs(len(self.train))
@@ -124,18 +128,27 @@ class Segmentation:
 
     def predictions(self, model: Layer) -> Array:
         """Return the classes (n, H, W), uint8, of the held-out pictures that the lessons draw."""
-        return predict(model, self.test.images[:SHOWN]).argmax(axis=1).astype(np.uint8)
+        return predict_classes(model, self.test.images[:SHOWN])
 
     def rung(self, name: str, model: Layer, history: History) -> Rung:
         """Return a trained model's place on the ladder, and save it for the lessons that come after.
 
         A training that was stopped before its end (`history.stopped`) has no place there, and is not saved.
         """
-        size = self.lesson.size
+        size, pace = self.lesson.size, self.pace(history)
+        print(f"{pace['seconds_per_100_pictures']:.1f} s of training for 100 pictures, {pace['waited']:.1%} of it "
+              "waiting for them")
         return self.save(name, self.scores(model), self.predictions(model),
                          parameters=sum(parameter.data.size for parameter in model.parameters()),
                          sees=min(size, max(receptive_field(model, (1, 3, size, size)))),
                          seconds=sum(row["seconds"] for row in history), finished=not history.stopped)
+
+    def pace(self, history: History) -> dict[str, float]:
+        """Return the seconds that the training of 100 pictures took, and which share of them it `waited` for data."""
+        seconds = sum(row["seconds"] for row in history)
+        pictures = max(1, len(history)) * len(self.train)
+        return {"seconds_per_100_pictures": 100 * seconds / pictures,
+                "waited": sum(row["waited"] for row in history) / max(seconds, 1e-9)}
 
     def save(self, name: str, scores: dict[str, float], predictions: Array, parameters: int, sees: int,
              seconds: float, finished: bool = True) -> Rung:
@@ -154,9 +167,12 @@ class Segmentation:
                 "lr": lesson.lr, "quick": lesson.quick, "training_pictures": len(self.train),
                 "test_pictures": len(self.test)}
 
-    def rungs_before(self) -> list[Rung]:
-        """Return the rungs of earlier lessons that were trained on the same pictures, in the lessons' order."""
-        return [rung for rung in self.rungs() if rung.lesson < self.lesson.name]
+    def rungs_up_to(self, rung: Rung) -> list[Rung]:
+        """Return the rungs of earlier lessons, in the lessons' order, and this one; say so if there are no others."""
+        before = [other for other in self.rungs() if other.lesson < self.lesson.name]
+        if not before:
+            print("nothing to compare with yet: run the lessons from 07 on first, with the same options")
+        return [*before, rung]
 
     def rungs(self) -> list[Rung]:
         """Return all rungs in the lesson's output folder that can be compared with this one; say what is left out."""
@@ -179,8 +195,3 @@ def load_rung(path: Path) -> Rung:
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: expected the record of a lesson's result, got {error!r}; run the lesson again"
                          ) from error
-
-
-def side_by_side(rungs: Sequence[Rung]) -> dict[str, Array]:
-    """Return {name: predictions} for `plotting.prediction_grid`."""
-    return {rung.name: rung.predictions for rung in rungs}

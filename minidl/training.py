@@ -14,7 +14,7 @@ import numpy as np
 
 from minidl import metrics
 from minidl.checkpoint import load_arrays, save_arrays
-from minidl.datasets.batches import as_input
+from minidl.datasets.batches import ahead, as_input
 from minidl.layers.base import Layer
 from minidl.layers.containers import generators
 from minidl.loss import Loss
@@ -32,7 +32,10 @@ class BatchSource(Sized, Protocol):
 
 
 class History(list[Row]):
-    """One dict an epoch: epoch, loss, lr, seconds, and what `evaluate` returned. `stopped`: ended by Ctrl-C."""
+    """One dict an epoch: epoch, loss, lr, seconds (of them `waited` for batches), and what `evaluate` returned.
+
+    `stopped`: ended by Ctrl-C.
+    """
 
     stopped = False
 
@@ -47,7 +50,8 @@ def fit(model: Layer, batches: BatchSource, loss: Loss, optimizer: Optimizer, ep
     ----------
     model : Layer
     batches : re-iterable with a length
-        Yields (x, target); one pass is an epoch. An `rng` attribute, if any, is part of the checkpoint.
+        Yields (x, target); one pass is an epoch. An `rng` attribute, if any, is part of the checkpoint. The next batch
+        is made in a thread of its own while the model is trained on this one.
     loss : Loss
     optimizer : Optimizer
         Over ``model.parameters()``.
@@ -146,7 +150,7 @@ def train_step(model: Layer, loss: Loss, optimizer: Optimizer, x: Array, target:
 
 def describe(row: Row, epochs: int) -> str:
     """Return one line about an epoch."""
-    hidden = ("epoch", "loss", "lr", "seconds")
+    hidden = ("epoch", "loss", "lr", "seconds", "waited")
     scores = [f"{name.replace('_', ' ')} {value:.3f}" for name, value in row.items() if name not in hidden]
     return ", ".join([f"epoch {int(row['epoch'])}/{epochs}", f"loss {row['loss']:.4f}", *scores[:4]])
 
@@ -160,7 +164,7 @@ class _Run:
         self.epochs = epochs
         self.history = History()
         self.epoch = self.step = 0        # finished epochs; finished steps of the epoch under way
-        self.loss_sum = self.seconds = 0.0
+        self.loss_sum = self.seconds = self.waited = 0.0
         self.epoch_dice: Any = None       # the batches' generator as it was when the epoch under way began
 
     @property
@@ -178,16 +182,21 @@ class _Run:
             self.epoch_dice = self.dice.bit_generator.state
 
     def remaining_batches(self) -> Iterator[tuple[Array, Array]]:
-        for i, batch in enumerate(self.batches):
+        """Yield the batches of the epoch that are not done yet, and count the seconds in which they are waited for."""
+        asked = time.perf_counter()
+        for i, batch in enumerate(ahead(self.batches)):
             if i >= self.step:
+                self.waited += time.perf_counter() - asked
                 yield batch
+                asked = time.perf_counter()
 
     def end_epoch(self) -> Row:
         """Close the epoch and return its row in the history."""
         row: Row = {"epoch": self.epoch + 1, "loss": self.loss_sum / self.step, "lr": self.optimizer.lr,
-                    "seconds": self.seconds}
+                    "seconds": self.seconds, "waited": self.waited}
         self.history.append(row)
-        self.epoch, self.step, self.loss_sum, self.seconds = self.epoch + 1, 0, 0.0, 0.0
+        self.epoch, self.step = self.epoch + 1, 0
+        self.loss_sum = self.seconds = self.waited = 0.0
         return row
 
     def settings(self) -> dict[str, Any]:
@@ -197,7 +206,8 @@ class _Run:
 
     def save(self, path: Path) -> None:
         progress = {"epoch": self.epoch, "step": self.step, "loss_sum": self.loss_sum, "seconds": self.seconds,
-                    "history": self.history, "settings": self.settings(), "epoch_dice": self.epoch_dice,
+                    "waited": self.waited, "history": self.history, "settings": self.settings(),
+                    "epoch_dice": self.epoch_dice,
                     "dice": None if self.dice is None else self.dice.bit_generator.state,
                     "layer_dice": {name: g.bit_generator.state for name, g in generators(self.model).items()}}
         arrays = {f"model/{name}": array for name, array in self.model.state_dict().items()}
@@ -227,6 +237,7 @@ class _Run:
                 self.dice.bit_generator.state = _as_state(progress["dice"])
             self.epoch, self.step = int(progress["epoch"]), int(progress["step"])
             self.loss_sum, self.seconds = float(progress["loss_sum"]), float(progress["seconds"])
+            self.waited = float(progress.get("waited", 0))    # older checkpoints do not know
             self.epoch_dice = _as_state(progress["epoch_dice"])
             self.history[:] = progress["history"]
         except (ValueError, KeyError, TypeError) as error:
@@ -333,12 +344,18 @@ def predict(model: Layer, images: Array, batch_size: int = 32) -> Array:
     return np.concatenate(outputs)
 
 
+def predict_classes(model: Layer, images: Array, batch_size: int = 32) -> Array:
+    """Return the class of the largest output at each pixel (or of each picture), uint8 (N, H, W) (or (N,))."""
+    return np.concatenate([predict(model, images[i:i + batch_size], batch_size).argmax(axis=1).astype(np.uint8)
+                           for i in range(0, len(images), batch_size)])
+
+
 def segmentation_scores(model: Layer, images: Array, labels: Array, names: tuple[str, ...],
                         batch_size: int = 32) -> Row:
     """Return pixel accuracy, mean IoU and the IoU of each class of a model's predictions on pictures (N, C, H, W)."""
     K = len(names)
     matrix = np.zeros((K, K), np.int64)
     for i in range(0, len(images), batch_size):
-        predictions = predict(model, images[i:i + batch_size], batch_size).argmax(axis=1)      # (n, H, W)
+        predictions = predict_classes(model, images[i:i + batch_size], batch_size)             # (n, H, W)
         matrix += metrics.confusion_matrix(labels[i:i + batch_size], predictions, K)
     return metrics.scores(matrix, names)

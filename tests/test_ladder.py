@@ -4,7 +4,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
-from minidl.ladder import LADDER, ladder_figure, ladder_table, missing_rungs
+from minidl.ladder import LADDER, ladder_figure, ladder_table, missing_rungs, rungs_figure, rungs_text
 from minidl.plotting import colorize
 from minidl.segmentation import Rung
 
@@ -128,3 +128,26 @@ def test_no_rungs_are_refused():
 def test_wrong_input_is_refused(images, labels, changes, options, message):
     with pytest.raises(ValueError, match=message):
         ladder_figure([rung("17", **changes)], images, labels, **options)
+
+
+# Beside the rungs before
+
+def test_text_has_a_line_for_each_rung_in_the_lessons_order_and_a_dash_for_what_is_missing():
+    heads, *lines = rungs_text([*rungs(2), rung("09", scores={"mean_iou": 0.2})]).splitlines()
+    assert [line.split()[0] for line in lines] == ["1", "encoder–decoder", "U-Net"]
+    assert "–" in lines[0] and "0.767" in lines[2] and len({len(line) for line in (heads, *lines)}) == 1
+    with pytest.raises(ValueError, match="expected at least one rung"):
+        rungs_text([])
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_figure_beside_the_rungs_before_shows_each_with_its_share_of_right_pixels(count):
+    these = rungs(count)
+    figure = rungs_figure(these, IMAGES, LABELS, "Headline", rows=3)
+    texts = words(figure)
+    render(figure)
+    assert "Headline" in texts
+    for one in these:
+        assert one.name in texts
+        for truth, guess in zip(LABELS[:3], one.predictions):
+            assert f"{np.mean(truth == guess):.0%} right" in texts

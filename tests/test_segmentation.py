@@ -8,7 +8,7 @@ from minidl import pixelwise
 from minidl.checkpoint import save_arrays
 from minidl.datasets import synthetic_pets
 from minidl.report import Lesson
-from minidl.segmentation import Segmentation, load_rung, side_by_side
+from minidl.segmentation import Segmentation, load_rung
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +36,8 @@ def test_training_and_its_record(pets, tmp_path):
     assert all(getattr(again, field.name) == getattr(rung, field.name)
                for field in dataclasses.fields(rung) if field.name != "predictions")
     assert (tmp_path / "10_b" / "checkpoints" / "model" / "last.npz").exists()
+    pace = run.pace(history)
+    assert np.isclose(pace["seconds_per_100_pictures"], history[0]["seconds"] / 12 * 100) and 0 <= pace["waited"] < 1
 
 
 def test_the_same_seed_shows_the_same_pictures_in_the_same_order(pets, tmp_path):
@@ -51,8 +53,10 @@ def test_only_rungs_of_the_same_training_are_compared_and_the_others_named(pets,
     run = task(pets, tmp_path, "10_b")
     assert [rung.name for rung in run.rungs()] == ["a", "b"]
     assert "11_c is not shown: it was run with another batch_size" in capsys.readouterr().out
-    assert [rung.name for rung in run.rungs_before()] == ["a"]
-    assert list(side_by_side(run.rungs())) == ["a", "b"]
+    a, b = run.rungs()
+    assert [rung.name for rung in run.rungs_up_to(b)] == ["a", "b"] and capsys.readouterr().out.count("to compare") == 0
+    assert [rung.name for rung in task(pets, tmp_path, "09_a").rungs_up_to(a)] == ["a"]
+    assert "nothing to compare with yet" in capsys.readouterr().out
 
 
 def test_a_training_that_was_stopped_has_no_place_on_the_ladder(pets, tmp_path):

@@ -1,6 +1,12 @@
 """fit(): what it learns, saves, resumes, and says when something goes wrong."""
+import itertools
 import os
 import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,16 +19,16 @@ from minidl.training import first_non_finite, fit, predict, segmentation_scores
 
 CLASSES = ("dark", "bright")
 EPOCHS = 6
+ROOT = Path(__file__).resolve().parents[1]
 
 
 class Squares:
     """32 pictures of noise; a pixel's class is whether its first channel is bright."""
 
-    def __init__(self, interrupt_at=None):
+    def __init__(self):
         self.rng = np.random.default_rng(5)
         self.x = np.random.default_rng(1).random((32, 3, 8, 8), dtype=np.float32)
         self.labels = (self.x[:, 0] > 0.5).astype(int)
-        self.interrupt_at, self.drawn = interrupt_at, 0
 
     def __len__(self):
         return 8
@@ -30,10 +36,21 @@ class Squares:
     def __iter__(self):
         order = self.rng.permutation(32)
         for i in range(0, 32, 4):
-            self.drawn += 1
-            if self.drawn == self.interrupt_at:
-                signal.raise_signal(signal.SIGINT)   # Ctrl-C
             yield self.x[order[i:i + 4]], self.labels[order[i:i + 4]]
+
+
+class Interrupted(CrossEntropyLoss):
+    """A loss in whose n-th computation somebody presses Ctrl-C, once or twice."""
+
+    def __init__(self, at=None, presses=1):
+        super().__init__()
+        self.at, self.presses, self.computed = at, presses, 0
+
+    def forward(self, prediction, target):
+        self.computed += 1
+        for _ in range(self.presses if self.computed == self.at else 0):
+            signal.raise_signal(signal.SIGINT)
+        return super().forward(prediction, target)
 
 
 def new_training(batches=None, width=8):
@@ -44,10 +61,10 @@ def new_training(batches=None, width=8):
     return model, batches, CrossEntropyLoss(), Adam(model.parameters(), 5e-2)
 
 
-def run(batches=None, epochs=EPOCHS, width=8, **options):
-    model, batches, loss, optimizer = new_training(batches, width)
+def run(batches=None, epochs=EPOCHS, width=8, loss=None, **options):
+    model, batches, usual, optimizer = new_training(batches, width)
     schedule = CosineSchedule(optimizer, epochs * len(batches))
-    history = fit(model, batches, loss, optimizer, epochs, schedule=schedule, progress=False, **options)
+    history = fit(model, batches, loss or usual, optimizer, epochs, schedule=schedule, progress=False, **options)
     return model, history
 
 
@@ -81,7 +98,7 @@ def test_same_seed_same_bits():
 @pytest.mark.parametrize("interrupt_at", [1, 8, 9, 21, 8 * EPOCHS - 1])
 def test_resumed_training_ends_with_the_same_bits(tmp_path, interrupt_at):
     whole, whole_history = run()
-    _, history = run(Squares(interrupt_at), checkpoint=tmp_path)
+    _, history = run(loss=Interrupted(interrupt_at), checkpoint=tmp_path)
     assert history.stopped and len(history) == interrupt_at // 8
     resumed, resumed_history = run(checkpoint=tmp_path, resume=True)
     assert equal_states(whole, resumed)
@@ -92,13 +109,13 @@ def test_resumed_training_ends_with_the_same_bits(tmp_path, interrupt_at):
 @pytest.mark.parametrize("kind", [np.random.MT19937, np.random.Philox, np.random.SFC64])
 def test_any_kind_of_generator_is_restored(tmp_path, kind):
     """The states of some of them hold arrays, which JSON does not know."""
-    def batches(interrupt_at=None):
-        squares = Squares(interrupt_at)
+    def batches():
+        squares = Squares()
         squares.rng = np.random.Generator(kind(5))
         return squares
 
     whole, _ = run(batches())
-    run(batches(interrupt_at=21), checkpoint=tmp_path)
+    run(batches(), loss=Interrupted(21), checkpoint=tmp_path)
     assert equal_states(whole, run(batches(), checkpoint=tmp_path, resume=True)[0])
 
 
@@ -126,19 +143,62 @@ def test_resuming_a_finished_training_changes_nothing(tmp_path):
 
 def test_ctrl_c_leaves_the_signal_handler_as_it_was():
     before = signal.getsignal(signal.SIGINT)
-    _, history = run(Squares(interrupt_at=3))
+    _, history = run(loss=Interrupted(3))
     assert history.stopped and signal.getsignal(signal.SIGINT) is before
 
 
 def test_second_ctrl_c_interrupts_at_once():
-    class Impatient(Squares):
-        def __iter__(self):
-            signal.raise_signal(signal.SIGINT)
-            signal.raise_signal(signal.SIGINT)
-            yield from super().__iter__()
-
     with pytest.raises(KeyboardInterrupt):
-        run(Impatient())
+        run(loss=Interrupted(1, presses=2))
+
+
+class Slow(Squares):
+    """A quarter of a second an epoch, so that a process can be killed in the middle of one."""
+
+    def __iter__(self):
+        for batch in super().__iter__():
+            time.sleep(0.03)
+            yield batch
+
+
+@pytest.mark.parametrize("after", [0.0, 0.1])
+def test_a_killed_training_loses_at_most_an_epoch_and_ends_with_the_same_bits(tmp_path, after):
+    code = f"from tests.test_training import Slow, run; run(Slow(), checkpoint={str(tmp_path)!r})"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    training = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=environment)
+    while not (tmp_path / "last.npz").exists():
+        assert training.poll() is None, "the training should still be running"
+        time.sleep(0.005)
+    time.sleep(after)
+    training.kill()                              # no handler, no goodbye
+    training.wait()
+    done = load_arrays(tmp_path / "last.npz")["optimizer/steps"]
+    assert done % 8 == 0 and 8 <= done < 8 * EPOCHS, "whole epochs, and not all of them"
+    resumed, history = run(checkpoint=tmp_path, resume=True)
+    assert equal_states(run()[0], resumed) and len(history) == EPOCHS
+
+
+def test_the_next_batch_is_made_while_the_model_is_trained():
+    class Watched(Squares):
+        def __iter__(self):
+            for batch in super().__iter__():
+                makers.add(threading.get_ident())
+                yield batch
+
+    makers = set()
+    _, history = run(Watched(), epochs=1)
+    assert threading.get_ident() not in makers
+    assert 0 <= history[0]["waited"] < history[0]["seconds"]
+
+
+def test_an_error_in_a_batch_reaches_the_caller():
+    class Broken(Squares):
+        def __iter__(self):
+            yield from itertools.islice(super().__iter__(), 3)
+            raise OSError("the disk is gone")
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        run(Broken())
 
 
 def test_best_checkpoint_is_that_of_the_highest_score(tmp_path):

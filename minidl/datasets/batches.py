@@ -4,7 +4,8 @@ A network that sees every picture once per *epoch* in the same order and form so
 :class:`Batches` shuffles them anew for each epoch; :class:`Augment` flips, crops, shifts and recolours them, and
 moves the trimap along with its picture.
 """
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ import numpy as np
 from minidl import slabs
 from minidl.slabs import Array
 
+Batch = tuple[Array, Array]
 Augmentation = Callable[[Array, Any, np.random.Generator], tuple[Array, Any]]
 Labels = TypeVar("Labels", Array, None)  # what comes in as None goes out as None
 
@@ -91,13 +93,13 @@ class Batches:
         full, rest = divmod(len(self.images), self.batch_size)
         return full if self.drop_last or not rest else full + 1
 
-    def __iter__(self) -> Iterator[tuple[Array, Array]]:
+    def __iter__(self) -> Iterator[Batch]:
         N = len(self.images)
         order = self.rng.permutation(N) if self.shuffle else np.arange(N)
         for i in range(len(self)):
             yield self._batch(order[i * self.batch_size:(i + 1) * self.batch_size])
 
-    def _batch(self, chosen: Array) -> tuple[Array, Array]:
+    def _batch(self, chosen: Array) -> Batch:
         images = np.asarray(self.images[chosen])              # (n, C, H, W), a copy
         labels = np.asarray(self.labels[chosen])              # (n, H, W) or (n,), a copy
         if self.augment is None:
@@ -109,6 +111,20 @@ class Batches:
             else:
                 x[i], labels[i] = self.augment(image, labels[i], self.rng)
         return x, labels.astype(np.int64)
+
+
+def ahead(batches: Iterable[Batch]) -> Iterator[Batch]:
+    """Yield the batches of an epoch, the next one being prepared in a thread while the caller works on this one.
+
+    Reading from a file and NumPy's larger operations let other threads run meanwhile, so a training hardly waits for
+    its pictures. The order, and so every random number, is that of a plain loop.
+    """
+    source = iter(batches)
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, source, None)
+        while (batch := coming.result()) is not None:
+            coming = thread.submit(next, source, None)
+            yield batch
 
 
 def as_input(images: Array) -> Array:
