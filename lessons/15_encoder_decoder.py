@@ -270,8 +270,8 @@ lesson.figure(grid, "lost")
 rung = task.rung("encoder–decoder", model, history)
 rungs = task.rungs_up_to(rung)
 print(rungs_text(rungs))
-lesson.figure(rungs_figure(rungs, task.test.images, task.test.trimaps, "The encoder–decoder draws pets, with round "
-                           "corners"), "predictions")
+lesson.figure(rungs_figure(rungs[-4:], task.test.images, task.test.trimaps, "The encoder–decoder draws pets, "
+                           "with round corners"), "predictions")
 lesson.figure(plotting.class_bars(rung.scores, title="The border is far below the object"), "classes")
 
 # %%

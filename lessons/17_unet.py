@@ -97,7 +97,8 @@ schedule = CosineSchedule(optimizer, task.epochs * len(batches))
 history = fit(model, batches, loss, optimizer, task.epochs, schedule=schedule,
               evaluate=task.scores, evaluate_every=max(1, task.epochs // 3),
               checkpoint=lesson.out / "checkpoints", resume=lesson.resume)
-curves = plotting.learning_curves(history, scores={"mean_iou": "mean IoU", "iou_border": "border IoU"})
+curves = plotting.learning_curves(history, scores={"mean_iou": "mean IoU", "iou_border": "border IoU"},
+                                  title="Even the border, which the models before hardly found, is learnt")
 lesson.figure(curves, "training")
 
 # %% [markdown]
@@ -111,9 +112,10 @@ scores, predicted = rung.scores, rung.predictions                               
 train_scores = segmentation_scores(model, train.images[:200], train.trimaps[:200], CLASSES)
 all_background = float((test.trimaps == 1).mean())
 notes = [f"{(labels == guess).mean():.0%} right" for labels, guess in zip(test.trimaps, predicted)]
-lesson.figure(plotting.prediction_grid(test.images[:8], test.trimaps[:8], {"U-Net": predicted}, notes=notes, columns=2),
-              "predictions")
-lesson.figure(plotting.class_bars({"training pictures": train_scores, "held-out pictures": scores}), "classes")
+lesson.figure(plotting.prediction_grid(test.images[:8], test.trimaps[:8], {"U-Net": predicted}, notes=notes, columns=2,
+                                       title="U-Net: most pets have their ears, legs and tails back"), "predictions")
+lesson.figure(plotting.class_bars({"training pictures": train_scores, "held-out pictures": scores},
+                                  title="Held-out pictures are nearly as good as those learnt from"), "classes")
 
 # %%
 lesson.finish(test=scores, train=train_scores, pixel_accuracy_all_background=all_background,

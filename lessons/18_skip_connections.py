@@ -280,6 +280,16 @@ if rungs:
 else:
     print("no ladder yet: run lessons 07, 09, 10, 11, 12, 13, 15 and 17 first, with the same options")
 
+# %% [markdown]
+# The largest steps: from one pixel to 5 × 5 in mean IoU, and the last one, the skips, in border IoU. More context, then
+# the whole picture, then place.
+#
+# Two steps go down, and both for a reason. K-means and 1 × 1 know the same, a pixel's color. The network answers
+# "background" nearly always, and rightly so: that makes the fewest mistakes. K-means ventures to call some colors
+# "object"; hardly more pixels are right, but an object IoU of a few percent lifts a *mean* over classes. And FCN-8s is
+# better than the encoder–decoder, which has twice its parameters: its scores are taken from three resolutions and added.
+# It has skips, if small ones; all that the encoder–decoder draws has passed through its coarsest maps.
+
 # %%
 lesson.finish(test=task.scores(models["with skips"][0]), gain=list(gain), between_seeds=spread, taken_for_pet=found,
               border={name: list(values) for name, values in border.items()}, silenced=silenced, lost=lost,
