@@ -287,7 +287,7 @@ else:
 # Two steps go down, and both for a reason. K-means and 1 × 1 know the same, a pixel's color. The network answers
 # "background" nearly always, and rightly so: that makes the fewest mistakes. K-means ventures to call some colors
 # "object"; hardly more pixels are right, but an object IoU of a few percent lifts a *mean* over classes. And FCN-8s is
-# better than the encoder–decoder, which has twice its parameters: its scores are taken from three resolutions and added.
+# better than the encoder–decoder, which has twice its parameters: its scores come from three resolutions and are added.
 # It has skips, if small ones; all that the encoder–decoder draws has passed through its coarsest maps.
 
 # %%
