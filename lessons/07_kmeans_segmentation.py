@@ -302,10 +302,12 @@ drawn = {name: guesses[name][:SHOWN] for name in ("oracle, k = 8", "K-means", "K
 notes = {name: [f"{np.mean(truth == guess):.0%} right" for truth, guess in zip(held.trimaps, maps)]
          for name, maps in drawn.items()}
 lesson.figure(plotting.prediction_grid(held.images[:SHOWN], held.trimaps[:SHOWN], drawn, notes=notes, columns=2,
-                                       title="Named by the truth, clusters follow the pet; named beforehand, they do "
-                                       "not"), "predictions")
+                                       title=lesson.headline("Named by the truth, clusters follow the pet; named "
+                                                             "beforehand, they do not", "Clusters, named by the truth "
+                                                             "and named beforehand")), "predictions")
 bars = {name: results[name] for name in ("K-means", "oracle, k = 3", "oracle, k = 16")}
-lesson.figure(plotting.class_bars(bars, title="Even an oracle finds no border in colors"), "classes")
+lesson.figure(plotting.class_bars(bars, title=lesson.headline(
+    "Even an oracle finds no border in colors", "K-means, and what an oracle makes of clusters")), "classes")
 
 # %% [markdown]
 # The rule does hardly better than calling everything background, and with an equal say it finds pets and borders

@@ -185,8 +185,9 @@ if not task.fit(twin, "twin", epochs=1).stopped:
 model = pixelwise((1,), lesson.width, rng=lesson.seed)
 history = task.fit(model)
 lesson.figure(plotting.learning_curves(history, scores={"pixel_accuracy": "pixels right", "mean_iou": "mean IoU"},
-                                       title=f"Little is learnt beyond how frequent each class is "
-                                       f"(loss {entropy(shares):.3f})"), "training")
+                                       title=lesson.headline(
+                                           f"Little is learnt beyond how frequent each class is "
+                                           f"(loss {entropy(shares):.3f})", "Training the 1 × 1 network")), "training")
 
 # %% [markdown]
 # ## 7. The result
@@ -205,8 +206,9 @@ print("called " + ", ".join(f"{share:.1%} {name}" for share, name in zip(called,
 print(f"{rung.scores['pixel_accuracy']:.1%} of the pixels right, all background: {all_background:.1%}")
 rungs = task.rungs_up_to(rung)
 print(rungs_text(rungs))
-lesson.figure(rungs_figure(rungs, test.images, test.trimaps, "The result is poor: where colors leave a doubt, "
-                           "background is the best guess", rows=8), "predictions")
+lesson.figure(rungs_figure(rungs, test.images, test.trimaps, lesson.headline(
+    "The result is poor: where colors leave a doubt, background is the best guess", "Colors alone"), rows=8),
+    "predictions")
 
 # %% [markdown]
 # ## 8. All that it knows: a table of colors
@@ -250,7 +252,8 @@ slices = [1, 4, 7, 10, 13]                                             # of blue
 rows = {"the colors": palette, "object, learnt": learnt[0], "object, counted": counted}
 side, room = 144, 112
 figure = drawing.blank(room + len(slices) * (side + 6) + 76, 62 + 3 * (side + 6) + 30)
-drawing.write(figure, 12, 20, "Learnt or counted: hardly a color is more often pet than not", drawing.TITLE,
+drawing.write(figure, 12, 20, lesson.headline("Learnt or counted: hardly a color is more often pet than not",
+                                              "How often each color is object: learnt, and counted"), drawing.TITLE,
               room + 5 * side, weight="bold")
 for r, (name, table) in enumerate(rows.items()):
     top = 62 + r * (side + 6)

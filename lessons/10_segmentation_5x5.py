@@ -168,7 +168,8 @@ born = model.layers[0].weight.data.copy()                              # (w, 3, 
 history = task.fit(model)
 lesson.figure(plotting.learning_curves(history, scores={"mean_iou": "mean IoU", "iou_object": "object IoU",
                                                         "iou_border": "border IoU"},
-                                       title="Now the loss falls, and even some of the border is found"), "training")
+                                       title=lesson.headline("Now the loss falls, and even some of the border is "
+                                                             "found", "Training the 5 × 5 network")), "training")
 
 # %% [markdown]
 # ## 5. The filters of the first layer
@@ -245,10 +246,10 @@ print(rungs_text(rungs))
 
 # %%
 drawn = rungs[-2:]                                                     # the last but one, if there is one, and this
-lesson.figure(rungs_figure(drawn, test.images, test.trimaps, "Texture and edges are found, on the pet and off it; "
-                           "nothing is filled", rows=8), "predictions")
-lesson.figure(plotting.class_bars({r.name: r.scores for r in drawn}, title="All classes gain, the object most"),
-              "classes")
+lesson.figure(rungs_figure(drawn, test.images, test.trimaps, lesson.headline(
+    "Texture and edges are found, on the pet and off it; nothing is filled", "5 × 5 pixels"), rows=8), "predictions")
+lesson.figure(plotting.class_bars({r.name: r.scores for r in drawn}, title=lesson.headline(
+    "All classes gain, the object most", "IoU of each class")), "classes")
 
 # %% [markdown]
 # A rough carpet is taken for a pet, the smooth part of a coat for background, any contour for a border. The model does

@@ -134,7 +134,8 @@ model = pixelwise((9, 5), lesson.width, rng=lesson.seed)
 history = task.fit(model)
 lesson.figure(plotting.learning_curves(history, scores={"mean_iou": "mean IoU", "iou_object": "object IoU",
                                                         "iou_border": "border IoU"},
-                                       title="The loss falls further than with 5 × 5"), "training")
+                                       title=lesson.headline("The loss falls further than with 5 × 5",
+                                                             "Training the 9 × 9 network")), "training")
 
 # %% [markdown]
 # ## 5. The result, beside the rungs before
@@ -151,9 +152,10 @@ if gains:
 
 # %%
 drawn = [r for r in rungs if r.name in ladder][-3:]
-lesson.figure(rungs_figure(drawn, test.images, test.trimaps, "A wider sight fills what has texture: the pet, but a "
-                           "rough wall as well"), "predictions")
-bars = plotting.class_bars({r.name: r.scores for r in drawn}, title="Every step of the ladder gains in each class")
+lesson.figure(rungs_figure(drawn, test.images, test.trimaps, lesson.headline(
+    "A wider sight fills what has texture: the pet, but a rough wall as well", "13 × 13 pixels")), "predictions")
+bars = plotting.class_bars({r.name: r.scores for r in drawn}, title=lesson.headline(
+    "Every step of the ladder gains in each class", "IoU of each class"))
 lesson.figure(bars, "classes")
 
 # %% [markdown]
@@ -203,7 +205,8 @@ for two_blocks, kernels in ((False, (13,)), (True, (3, 3))):
     stopped |= task.fit(control, "control_" + "_".join(map(str, kernels))).stopped
     mean_ious[two_blocks, reach(kernels)] = task.scores(control)["mean_iou"]
 figure = drawing.blank(490, 320)
-drawing.write(figure, 12, 20, "The second block did more than the wider sight", drawing.TITLE, 466, weight="bold")
+drawing.write(figure, 12, 20, lesson.headline("The second block did more than the wider sight",
+                                              "One block or two, 5 × 5 or 13 × 13"), drawing.TITLE, 466, weight="bold")
 drawing.write(figure, 12, 44, "mean IoU, held-out pictures", drawing.TEXT, 400, weight="bold")
 axes = drawing.place(figure, 44, 60, 340, 220)
 drawing.quiet(axes)

@@ -174,7 +174,8 @@ dense = model.layers[-2]
 history = task.fit(model)
 curves = plotting.learning_curves(history, scores={"mean_iou": "mean IoU", "iou_object": "object IoU",
                                                    "iou_border": "border IoU"},
-                                  title="It learns where pets are, but hardly any border")
+                                  title=lesson.headline("It learns where pets are, but hardly any border",
+                                                        "Training the reshaping network"))
 lesson.figure(curves, "training")
 
 # %% [markdown]
@@ -186,11 +187,12 @@ lesson.figure(curves, "training")
 rung = task.rung("reshape", model, history)
 rungs = task.rungs_up_to(rung)
 print(rungs_text(rungs))
-lesson.figure(rungs_figure(rungs[-4:], task.test.images, task.test.trimaps, "Reshape: the right place, a usual shape, "
-                           "a ragged outline"), "predictions")
+lesson.figure(rungs_figure(rungs[-4:], task.test.images, task.test.trimaps, lesson.headline(
+    "Reshape: the right place, a usual shape, a ragged outline", "Reshape, and the rungs before it")), "predictions")
 train_scores = segmentation_scores(model, task.train.images[:200], task.train.trimaps[:200], CLASSES)
 lesson.figure(plotting.class_bars({"training pictures": train_scores, "held-out pictures": rung.scores},
-                                  title="The border is lost, on training pictures too"), "classes")
+                                  title=lesson.headline("The border is lost, on training pictures too",
+                                                        "IoU of each class")), "classes")
 
 # %% [markdown]
 # ## 6. "Problem?" (slide 23)

@@ -169,7 +169,8 @@ together = [{"epoch": rows[0]["epoch"], **{name: row["loss"] for name, row in zi
             for rows in zip(*histories.values())]
 curves = plotting.learning_curves([{**row, "loss": row["FCN-8s"]} for row in together],
                                   scores={f"{name} IoU": f"{name}, mean IoU" for name in strides},
-                                  title="Finer scores are better from the start (left: the loss of FCN-8s)")
+                                  title=lesson.headline("Finer scores are better from the start (left: the loss of "
+                                                        "FCN-8s)", "Training (left: the loss of FCN-8s)"))
 lesson.figure(curves, "training")
 
 # %% [markdown]
@@ -188,10 +189,12 @@ notes = {name: [f"{(labels == guess).mean():.0%} right" for labels, guess in zip
          for name, maps in predictions.items()}
 grid = plotting.prediction_grid(task.held.images[rows], task.held.trimaps[rows],
                                 {name: maps[rows] for name, maps in predictions.items()}, notes=notes,
-                                title=f"{3 * (lesson.size // 32)**2} scores draw a blob, "
-                                f"{3 * (lesson.size // 8)**2} begin to draw a pet")
+                                title=lesson.headline(
+                                    f"{3 * (lesson.size // 32)**2} scores draw a blob, "
+                                    f"{3 * (lesson.size // 8)**2} begin to draw a pet", "Coarse and fine scores"))
 lesson.figure(grid, "strides")
-lesson.figure(plotting.class_bars(scores, title="Finer scores help every class, the border most"), "classes")
+lesson.figure(plotting.class_bars(scores, title=lesson.headline(
+    "Finer scores help every class, the border most", "IoU of each class")), "classes")
 
 # %% [markdown]
 # How can FCN-32s do better than the truth's shares? Its scores need not say what is in a square, only what is to be
@@ -202,7 +205,8 @@ lesson.figure(plotting.class_bars(scores, title="Finer scores help every class, 
 
 # %%
 figure = drawing.blank(790, 404)
-drawing.write(figure, 12, 20, "FCN-8s keeps its tents, FCN-32s tears them to pieces (red: above 0, blue: below)",
+drawing.write(figure, 12, 20, lesson.headline("FCN-8s keeps its tents, FCN-32s tears them to pieces",
+                                              "The learnt kernels") + " (red: above 0, blue: below)",
               drawing.TITLE, 730, weight="bold")
 for left, name in ((90, "FCN-32s"), (450, "FCN-8s")):
     kernels = models[name].layers[-1].weight.data                  # (score, painted class, 2 stride, 2 stride)
@@ -228,8 +232,8 @@ lesson.figure(figure, "kernels")
 rung = task.rung("FCN-8s", models["FCN-8s"], history)
 rungs = task.rungs_up_to(rung)
 print(rungs_text(rungs))
-lesson.figure(rungs_figure(rungs[-4:], task.held.images, task.held.trimaps, "FCN-8s: most of the pet, in a "
-                           "thick outline"), "predictions")
+lesson.figure(rungs_figure(rungs[-4:], task.held.images, task.held.trimaps, lesson.headline(
+    "FCN-8s: most of the pet, in a thick outline", "FCN-8s, and the rungs before it")), "predictions")
 
 # %% [markdown]
 # ## 6. Skips that add

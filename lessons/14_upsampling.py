@@ -306,10 +306,11 @@ notes = {name: [f"{(labels == guess).mean():.0%} right" for labels, guess in zip
          for name, maps in restored.items()}
 grid = plotting.prediction_grid(task.held.images[shown], task.held.trimaps[shown],
                                 {name: maps[shown] for name, maps in restored.items()}, notes=notes,
-                                title=f"From {lesson.size // 8} × {lesson.size // 8} shares back to the trimap: "
-                                      "only neighbors bring the outline back")
+                                title=f"From {lesson.size // 8} × {lesson.size // 8} shares back to the trimap"
+                                + lesson.headline(": only neighbors bring the outline back", ""))
 lesson.figure(grid, "restored")
-lesson.figure(plotting.class_bars(scores, title="Upsampling + 3 × 3 conv restores the border"), "classes")
+lesson.figure(plotting.class_bars(scores, title=lesson.headline(
+    "Upsampling + 3 × 3 conv restores the border", "IoU of each class")), "classes")
 
 # %% [markdown]
 # ## 6. Why not a transposed convolution?

@@ -84,7 +84,8 @@ model = encoder_decoder(lesson.width, rng=lesson.seed)
 history = task.fit(model)
 curves = plotting.learning_curves(history, scores={"mean_iou": "mean IoU", "iou_object": "object IoU",
                                                    "iou_border": "border IoU"},
-                                  title="The object is learnt early, the border hardly")
+                                  title=lesson.headline("The object is learnt early, the border hardly",
+                                                        "Training the encoder–decoder"))
 lesson.figure(curves, "training")
 
 # %% [markdown]
@@ -231,8 +232,8 @@ for name, share in recall.items():
 
 # %%
 figure = drawing.blank(560, 320)
-drawing.write(figure, 12, 20, "The thinner a part of the pet, the less of it is found", drawing.TITLE, 530,
-              weight="bold")
+drawing.write(figure, 12, 20, lesson.headline("The thinner a part of the pet, the less of it is found",
+                                              "How much of the pet is found"), drawing.TITLE, 530, weight="bold")
 drawing.write(figure, 12, 44, "share of the pet's pixels that are found", drawing.TEXT, 500)
 axes = drawing.place(figure, 46, 60, 496, 200)
 drawing.quiet(axes)
@@ -258,7 +259,8 @@ grid = plotting.prediction_grid(task.held.images[vanished], task.held.trimaps[va
                                 {"encoder–decoder": predicted[vanished], "lost": lost}, columns=2,
                                 class_names=(*CLASSES, "pet, taken for background"),
                                 colors=(*plotting.CLASS_COLORS, "#C8102E"),
-                                title="Trunks pass the bottleneck; ears, legs and tails do not")
+                                title=lesson.headline("Trunks pass the bottleneck; ears, legs and tails do not",
+                                                      "What is lost"))
 lesson.figure(grid, "lost")
 
 # %% [markdown]
@@ -270,9 +272,11 @@ lesson.figure(grid, "lost")
 rung = task.rung("encoder–decoder", model, history)
 rungs = task.rungs_up_to(rung)
 print(rungs_text(rungs))
-lesson.figure(rungs_figure(rungs[-4:], task.test.images, task.test.trimaps, "The encoder–decoder draws pets, "
-                           "with round corners"), "predictions")
-lesson.figure(plotting.class_bars(rung.scores, title="The border is far below the object"), "classes")
+lesson.figure(rungs_figure(rungs[-4:], task.test.images, task.test.trimaps, lesson.headline(
+    "The encoder–decoder draws pets, with round corners", "The encoder–decoder, and the rungs before it")),
+    "predictions")
+lesson.figure(plotting.class_bars(rung.scores, title=lesson.headline(
+    "The border is far below the object", "IoU of each class")), "classes")
 
 # %%
 lesson.finish(test=rung.scores, found_by_thickness=recall, bottleneck_numbers=remain, picture_numbers=enter,

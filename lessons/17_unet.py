@@ -98,7 +98,8 @@ history = fit(model, batches, loss, optimizer, task.epochs, schedule=schedule,
               evaluate=task.scores, evaluate_every=max(1, task.epochs // 3),
               checkpoint=lesson.out / "checkpoints", resume=lesson.resume)
 curves = plotting.learning_curves(history, scores={"mean_iou": "mean IoU", "iou_border": "border IoU"},
-                                  title="Even the border, which the models before hardly found, is learnt")
+                                  title=lesson.headline("Even the border, which the models before hardly found, is "
+                                                        "learnt", "Training the U-Net"))
 lesson.figure(curves, "training")
 
 # %% [markdown]
@@ -113,9 +114,11 @@ train_scores = segmentation_scores(model, train.images[:200], train.trimaps[:200
 all_background = float((test.trimaps == 1).mean())
 notes = [f"{(labels == guess).mean():.0%} right" for labels, guess in zip(test.trimaps, predicted)]
 lesson.figure(plotting.prediction_grid(test.images[:8], test.trimaps[:8], {"U-Net": predicted}, notes=notes, columns=2,
-                                       title="U-Net: most pets have their ears, legs and tails back"), "predictions")
+                                       title=lesson.headline("U-Net: most pets have their ears, legs and tails back",
+                                                             "The U-Net on held-out pictures")), "predictions")
 lesson.figure(plotting.class_bars({"training pictures": train_scores, "held-out pictures": scores},
-                                  title="Held-out pictures are nearly as good as those learnt from"), "classes")
+                                  title=lesson.headline("Held-out pictures are nearly as good as those learnt "
+                                                        "from", "IoU of each class")), "classes")
 
 # %%
 lesson.finish(test=scores, train=train_scores, pixel_accuracy_all_background=all_background,

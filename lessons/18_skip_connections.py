@@ -131,7 +131,8 @@ pair = {name: guesses[name][0, :SHOWN] for name in guesses}                     
 notes = {name: [f"{(truth == guess).mean():.0%} right" for truth, guess in zip(held.trimaps, pair[name])]
          for name in pair}
 grid = plotting.prediction_grid(held.images[:SHOWN], held.trimaps[:SHOWN], pair, notes=notes, columns=2,
-                                title="Without skips the pet is in its place, but smooth; with them it has its outline")
+                                title=lesson.headline("Without skips the pet is in its place, but smooth; with "
+                                                      "them it has its outline", "Without and with skips"))
 lesson.figure(grid, "side-by-side")
 
 # %% [markdown]
@@ -238,8 +239,8 @@ for name, row in lost.items():
 
 # %%
 figure = drawing.blank(760, 330)
-drawing.write(figure, 12, 20, "Fine skips carry the outline, a coarse one tells what is pet", drawing.TITLE, 730,
-              weight="bold")
+drawing.write(figure, 12, 20, lesson.headline("Fine skips carry the outline, a coarse one tells what is pet",
+                                              "What each skip brings"), drawing.TITLE, 730, weight="bold")
 drawing.draw_legend(figure, drawing.legend_lines(list(keys), 700), 12, 36, drawing.LINE_COLORS)
 drawing.write(figure, 12, 74, "lost when the skip is silenced (mean of three U-Nets)", drawing.TEXT, 730)
 axes = drawing.place(figure, 46, 92, 700, 180)

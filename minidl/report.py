@@ -140,6 +140,13 @@ class Lesson:
             return int(self.options.epochs)
         return max(1, round(self.budget * min(1.0, 64 / self.size) / pictures))
 
+    def headline(self, finding: str, otherwise: str) -> str:
+        """Return what this lesson finds, or for other data or another training, which may find something else, a title.
+
+        The finding is worded by hand, after the lesson's own run; the numbers in the figure are always the run's.
+        """
+        return finding if self.as_intended else otherwise
+
     def figure(self, figure: Figure, name: str, alt: str | None = None) -> Figure:
         """Save a figure as NAME.png in the lesson's folder, say so, and return it (a notebook then draws it).
 

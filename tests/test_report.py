@@ -88,3 +88,21 @@ def test_progress_on_a_log_prints_now_and_then(capsys):
         progress.update(done, "busy")
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(",")[0] for line in lines] == ["work 1/3", "work 2/3"]
+
+
+def test_a_headline_that_was_worded_for_the_lessons_own_run_is_not_claimed_of_another(tmp_path):
+    assert Lesson("97_made_up", argv=["--out", str(tmp_path)]).headline("It works", "A test") == "It works"
+    assert Lesson("97_made_up", argv=["--out", str(tmp_path), "--lr", "9"]).headline("It works", "A test") == "A test"
+
+
+def test_figures_are_listed_with_their_texts(tmp_path):
+    run = lesson(tmp_path)
+    picture = np.zeros((1, 3, 8, 8), np.uint8)
+    run.figure(plotting.image_strip(picture, ["left"], title="A picture"), "one")
+    run.figure(plotting.image_strip(picture), "two", alt="black, 8 by 8")
+    run.finish()
+    results = json.loads((run.out / "metrics.json").read_text(encoding="utf-8"))
+    assert [figure["file"] for figure in results["figures"]] == ["one.png", "two.png"]
+    assert "A picture" in results["figures"][0]["alt"] and results["figures"][1]["alt"] == "black, 8 by 8"
+    with pytest.raises(FileNotFoundError, match="the project's folder data/ has it"):
+        run.table("nothing.csv")
