@@ -80,9 +80,9 @@ class Lesson:
     """
 
     def __init__(self, name: str, budget: int = 6_000, argv: list[str] | None = None, **defaults: Any) -> None:
-        in_notebook = "ipykernel" in sys.modules
+        self.in_notebook = "ipykernel" in sys.modules
         parser = options_parser(name, **defaults)
-        options = parser.parse_args([] if argv is None and in_notebook else argv)
+        options = parser.parse_args([] if argv is None and self.in_notebook else argv)
         if options.threads is not None:
             set_num_threads(options.threads)
         if options.quick:
@@ -147,8 +147,8 @@ class Lesson:
         """
         return finding if self.as_intended else otherwise
 
-    def figure(self, figure: Figure, name: str, alt: str | None = None) -> Figure:
-        """Save a figure as NAME.png in the lesson's folder, say so, and return it (a notebook then draws it).
+    def figure(self, figure: Figure, name: str, alt: str | None = None) -> None:
+        """Save a figure as NAME.png in the lesson's folder and say so; in a notebook, show it below the cell.
 
         `alt` says in words and numbers what it shows, for those who cannot see it (default: the texts in it).
         """
@@ -158,7 +158,10 @@ class Lesson:
         print(f"figure: {shorten(path)}", flush=True)
         if self.options.show:
             show(path)
-        return figure
+        if self.in_notebook:
+            from importlib import import_module
+            display = import_module("IPython.display")
+            display.display(display.Image(filename=str(path)))
 
     def finish(self, **numbers: Any) -> None:
         """Write the lesson's numbers, options and time to metrics.json, and print the numbers."""
