@@ -87,7 +87,8 @@ class Lesson:
             set_num_threads(options.threads)
         if options.quick:
             options.size, options.width = min(options.size, 32), min(options.width, 4)
-            options.epochs = options.epochs or 2
+            if options.epochs == parser.get_default("epochs"):           # not asked for
+                options.epochs = 2
         self.name, self.budget, self.options = name, budget, options
         self.size: int = options.size
         self.width: int = options.width

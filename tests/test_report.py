@@ -35,6 +35,14 @@ def test_epochs_follow_the_budget_unless_given(tmp_path, options, pictures, epoc
     assert lesson(tmp_path, *options).epochs(pictures) == epochs
 
 
+@pytest.mark.parametrize("options, defaults, epochs", [
+    ([], {}, 2), ([], {"epochs": 300}, 2), (["--epochs", "5"], {"epochs": 300}, 5), (["--epochs", "5"], {}, 5),
+])
+def test_a_quick_run_has_two_epochs_unless_others_are_asked_for(tmp_path, options, defaults, epochs):
+    assert lesson(tmp_path, "--quick", *options, **defaults).epochs(10) == epochs
+    assert lesson(tmp_path, **defaults).epochs(10) == defaults.get("epochs", 600)
+
+
 def test_as_intended_only_with_default_options(tmp_path):
     assert lesson(tmp_path).as_intended and lesson(tmp_path, "--seed", "3").as_intended
     assert not lesson(tmp_path, "--width", "3").as_intended and not lesson(tmp_path, "--quick").as_intended
