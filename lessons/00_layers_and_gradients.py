@@ -112,7 +112,8 @@ def quotients(model, up, down):
     weight, slopes = model[0].weight.data, np.empty((4, 3))
     for index in np.ndindex(4, 3):
         old, losses = weight[index], []
-        for weight[index] in (old + up, old - down):
+        for moved in (old + up, old - down):
+            weight[index] = moved
             losses.append(np.sum(dy.astype(weight.dtype) * model.forward(x.astype(weight.dtype))))
         weight[index] = old
         slopes[index] = (losses[0] - losses[1]) / (up + down)
@@ -223,10 +224,9 @@ drawing.write(figure, 12, 20, "im2col: what each window sees becomes a column, a
 picture = drawing.draw_grid(figure, 16, 70, small, 42, "picture and its four windows", limits=(-9, 14), numbers=".0f")
 stack = drawing.draw_grid(figure, 526, 86, columns, 30, "columns (9 × 4)", limits=(-9, 14), numbers=".0f")
 for k, color in enumerate(drawing.LINE_COLORS[:4]):
-    style = {"fill": False, "edgecolor": color, "linewidth": 2.5}
     corner = (k % 2 - 0.44 + 0.05 * (k // 2), k // 2 - 0.44 + 0.05 * (k % 2))
-    picture.add_patch(Rectangle(corner, 2.84, 2.84, **style))
-    stack.add_patch(Rectangle((k - 0.45, -0.45), 0.9, 8.9, **style))
+    for axes, place, width, height in ((picture, corner, 2.84, 2.84), (stack, (k - 0.45, -0.45), 0.9, 8.9)):
+        axes.add_patch(Rectangle(place, width, height, fill=False, edgecolor=color, linewidth=2.5))
 for left, top, cell, values, title, limit in ((16, 280, 24, edge, "weight (3 × 3)", 3), (818, 191, 30, result.reshape(
         2, 2), "y (2 × 2)", 40), (220, 206, 30, edge.reshape(1, 9), "weight as a row (1 × 9)", 3),
         (672, 206, 30, result, "y as a row", 40)):
