@@ -278,7 +278,8 @@ assert scores["training"] <= of_best["training"]                   # the model i
 
 # %%
 lesson.finish(test={"accuracy": scores["held out"]}, train={"accuracy": scores["training"]},
-              test_accuracy_of_best_thresholds=of_best["held out"], boundaries_cm=boundaries, gradient_error=error,
+              test_accuracy_of_best_thresholds=of_best["held out"], gradient_error=error,
+              boundaries_cm=dict(zip(("setosa_versicolor", "versicolor_virginica"), boundaries)),
               first_loss=losses[0], last_loss=losses[-1], epochs=epochs, training_flowers=len(x),
               test_flowers=len(x_test), parameters=6, training_seconds=round(seconds, 2))
 if lesson.as_intended:

@@ -326,7 +326,7 @@ lesson.figure(figure, "by_days_ahead")
 
 # %%
 lesson.finish(test={name.replace(" ", "_"): float(error.mean()) for name, error in errors.items()},
-              by_days_ahead={name.replace(" ", "_"): [round(float(value), 3) for value in error]
+              by_days_ahead={name.replace(" ", "_"): {f"day_{k + 1}": float(value) for k, value in enumerate(error)}
                              for name, error in errors.items()},
               validation_mse=float(history[-1, 1]), validation_persistence=to_beat, weight_decay=chosen,
               slide_mse=slide, first_loss=first_loss, last_loss=last_loss, epochs=len(history),

@@ -192,7 +192,7 @@ def ticks_of(lines: list[tuple[str, Array, Array]], log: bool, unit: bool) -> li
     low, high = float(values.min()), float(values.max())
     if log:
         factors = (1, 2, 5) if high < 1000 * low else (1,)
-        decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 2)
+        decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)      # log10 may round up
         marks = [factor * 10.0**decade for decade in decades for factor in factors]
         first = max(mark for mark in marks if mark <= low)
         last = min(mark for mark in marks if mark > high)

@@ -172,7 +172,9 @@ def _lines(numbers: dict[str, Any], indent: str = "") -> list[str]:
         if isinstance(value, dict):
             lines += [f"{indent}{name.replace('_', ' ')}:", *_lines(value, indent + "  ")]
         elif not isinstance(value, list):
-            text = f"{value:.3f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else value
+            text = f"{value:,}" if isinstance(value, int) else value
+            if isinstance(value, float):
+                text = f"{value:.3f}" if value == 0 or abs(value) >= 1e-3 else f"{value:.1e}"
             lines.append(f"{indent}{name.replace('_', ' '):<28} {text}")
     return lines
 

@@ -51,12 +51,12 @@ def test_as_intended_only_with_default_options(tmp_path):
 def test_figures_and_numbers_are_written(tmp_path, capsys):
     run = lesson(tmp_path)
     run.figure(plotting.image_strip(np.zeros((2, 3, 8, 8), np.uint8)), "strip")
-    run.finish(score=0.25, count=12345, test={"iou_border": 0.5}, curve=[1, 2])
+    run.finish(score=0.25, error=2e-9, count=12345, test={"iou_border": 0.5}, curve=[1, 2])
     assert (tmp_path / "99_test" / "strip.png").read_bytes()[:4] == b"\x89PNG"
     written = json.loads((tmp_path / "99_test" / "metrics.json").read_text(encoding="utf-8"))
     assert written["score"] == 0.25 and written["curve"] == [1, 2] and written["options"]["size"] == 64
     printed = capsys.readouterr().out
-    assert "0.250" in printed and "12,345" in printed and "iou border" in printed
+    assert "0.250" in printed and "2.0e-09" in printed and "12,345" in printed and "iou border" in printed
 
 
 def test_threads_option_sets_the_number_of_threads(tmp_path):
