@@ -1,7 +1,6 @@
 # %% [markdown]
 # # 03 · Forecasting: 64 days in, three numbers out
-# Slides 7, 11. *If the answer is no class but a number, or three, what are output and loss? And how do we know that the
-# model has learnt anything?*
+# Slides 7, 11. *If the answer is no class but a number, what are output and loss, and what must a model beat?*
 #
 # **New here:** regression and its loss, the mean squared error; data in time, and how not to cheat with them; batches;
 # overfitting, and weight decay against it; yardsticks that a model has to beat.
