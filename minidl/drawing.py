@@ -114,6 +114,31 @@ def draw_legend(figure: Figure, lines: list[list[tuple[int, float, str]]], left:
             write(figure, left + x + 17, y - 0.5, name, TEXT, whole_width - MARGIN - left - x - 17)
 
 
+def draw_grid(figure: Figure, left: float, top: float, values: Array, cell: float, title: str = "",
+              colormap: str = "gray", limits: tuple[float, float] | None = None, numbers: str | None = None) -> Axes:
+    """Draw an array (H, W) as colored squares of `cell` figure pixels, its title above; return the axes.
+
+    Parameters
+    ----------
+    limits : pair of floats, optional
+        Values shown as the first and the last color; smallest and largest of all if left out.
+    numbers : str, optional
+        How to write each value into its square, such as ".2f"; none are written if left out.
+    """
+    H, W = values.shape
+    low, high = limits or (float(values.min()), float(values.max()))
+    axes = place(figure, left, top, W * cell, H * cell)
+    shown = axes.imshow(values, colormap, vmin=low, vmax=high, interpolation="nearest", aspect="auto")
+    axes.set_axis_off()
+    if numbers is not None:
+        for (i, j), value in np.ndenumerate(values):
+            dark = np.dot(shown.to_rgba(value)[:3], (0.299, 0.587, 0.114)) < 0.55       # how bright a color looks
+            axes.text(j, i, f"{value:{numbers}}", ha="center", va="center", fontsize=min(TITLE, cell / 4.5 + 1.5),
+                      color="white" if dark else INK)
+    write(figure, left, top - 12, title, TEXT, max(W * cell, 120))
+    return axes
+
+
 def quiet(axes: Axes) -> None:
     """Leave of the frame only the base line, with pale horizontal grid lines and small ticks."""
     for side in ("top", "right", "left"):
@@ -167,7 +192,7 @@ def ticks_of(lines: list[tuple[str, Array, Array]], log: bool, unit: bool) -> li
     low, high = float(values.min()), float(values.max())
     if log:
         factors = (1, 2, 5) if high < 1000 * low else (1,)
-        decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 2)
+        decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)      # log10 may round up
         marks = [factor * 10.0**decade for decade in decades for factor in factors]
         first = max(mark for mark in marks if mark <= low)
         last = min(mark for mark in marks if mark > high)

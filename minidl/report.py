@@ -87,7 +87,8 @@ class Lesson:
             set_num_threads(options.threads)
         if options.quick:
             options.size, options.width = min(options.size, 32), min(options.width, 4)
-            options.epochs = options.epochs or 2
+            if options.epochs == parser.get_default("epochs"):           # not asked for
+                options.epochs = 2
         self.name, self.budget, self.options = name, budget, options
         self.size: int = options.size
         self.width: int = options.width
@@ -181,7 +182,9 @@ def _lines(numbers: dict[str, Any], indent: str = "") -> list[str]:
         if isinstance(value, dict):
             lines += [f"{indent}{name.replace('_', ' ')}:", *_lines(value, indent + "  ")]
         elif not isinstance(value, list):
-            text = f"{value:.3f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else value
+            text = f"{value:,}" if isinstance(value, int) else value
+            if isinstance(value, float):
+                text = f"{value:.3f}" if value == 0 or abs(value) >= 1e-3 else f"{value:.1e}"
             lines.append(f"{indent}{name.replace('_', ' '):<28} {text}")
     return lines
 

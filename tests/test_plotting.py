@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import example, given, strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
@@ -312,6 +312,7 @@ def test_curves_on_a_logarithmic_axis():
 
 
 @given(st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=5), st.booleans())
+@example([999999.9999999999], True)                      # whose log10 is rounded to 6
 def test_marks_enclose_the_values(values, log):
     y = np.array(values)
     ticks = drawing.ticks_of([("", y, y)], log, unit=False)

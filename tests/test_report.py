@@ -35,6 +35,14 @@ def test_epochs_follow_the_budget_unless_given(tmp_path, options, pictures, epoc
     assert lesson(tmp_path, *options).epochs(pictures) == epochs
 
 
+@pytest.mark.parametrize("options, defaults, epochs", [
+    ([], {}, 2), ([], {"epochs": 300}, 2), (["--epochs", "5"], {"epochs": 300}, 5), (["--epochs", "5"], {}, 5),
+])
+def test_a_quick_run_has_two_epochs_unless_others_are_asked_for(tmp_path, options, defaults, epochs):
+    assert lesson(tmp_path, "--quick", *options, **defaults).epochs(10) == epochs
+    assert lesson(tmp_path, **defaults).epochs(10) == defaults.get("epochs", 600)
+
+
 def test_as_intended_only_with_default_options(tmp_path):
     assert lesson(tmp_path).as_intended and lesson(tmp_path, "--seed", "3").as_intended
     assert not lesson(tmp_path, "--width", "3").as_intended and not lesson(tmp_path, "--quick").as_intended
@@ -43,12 +51,12 @@ def test_as_intended_only_with_default_options(tmp_path):
 def test_figures_and_numbers_are_written(tmp_path, capsys):
     run = lesson(tmp_path)
     run.figure(plotting.image_strip(np.zeros((2, 3, 8, 8), np.uint8)), "strip")
-    run.finish(score=0.25, count=12345, test={"iou_border": 0.5}, curve=[1, 2])
+    run.finish(score=0.25, error=2e-9, count=12345, test={"iou_border": 0.5}, curve=[1, 2])
     assert (tmp_path / "99_test" / "strip.png").read_bytes()[:4] == b"\x89PNG"
     written = json.loads((tmp_path / "99_test" / "metrics.json").read_text(encoding="utf-8"))
     assert written["score"] == 0.25 and written["curve"] == [1, 2] and written["options"]["size"] == 64
     printed = capsys.readouterr().out
-    assert "0.250" in printed and "12,345" in printed and "iou border" in printed
+    assert "0.250" in printed and "2.0e-09" in printed and "12,345" in printed and "iou border" in printed
 
 
 def test_threads_option_sets_the_number_of_threads(tmp_path):

@@ -249,3 +249,19 @@ def test_numbers_of_parameters():
     assert (expected, expected + extra) == (7_825_923, 11_735_235)
     for build, count in ((encoder_decoder, expected), (unet, expected + extra)):
         assert sum(p.data.size for p in build(width=64).parameters()) == count
+
+
+# Slides 7 to 11: outputs that are no images
+
+def test_slide_9_one_hot_vectors_are_probabilities():
+    y = one_hot(np.array([2, 0, 1, 1]), 3)
+    assert set(y.ravel().tolist()) == {0, 1} and (y.sum(axis=1) == 1).all()
+    assert y.argmax(axis=1).tolist() == [2, 0, 1, 1]
+
+
+def test_slides_7_and_9_to_11_shapes_from_input_to_output():
+    classifier = Linear(1, 3, rng=0)                     # slide 9: one feature, three classes
+    assert Softmax().output_shape(classifier.output_shape((5, 1))) == (5, 3)
+    forecaster = Sequential(Linear(64, 64, rng=0), ReLU(), Linear(64, 3, rng=0))     # slide 11
+    assert shapes_after(forecaster, (5, 64), Linear) == [(64,), (3,)]
+    assert sum(p.data.size for p in forecaster.parameters()) == 64 * 64 + 64 + 64 * 3 + 3

@@ -2,5 +2,6 @@
 
 * `pets`: the reader of the Oxford-IIIT Pet layout (with `lists`, `decode` and `cache` behind it)
 * `batches`: shuffled minibatches, and their augmentation
+* `iris`, `temperatures`: two small tables for the first lessons (`tables` reads them)
 * `synthetic_pets`: cats and dogs rendered in that layout, for those who do not have the real ones
 """
