@@ -114,7 +114,9 @@ class DetectionLoss(Loss):
 
     Backward: each part's derivative, known from its own loss, in its own channels, all divided by P:
 
-        dL/dz = (sigmoid(z) - o) / P,   dL/dt = box_weight * clip(t - t*, -1, 1) / P,   dL/ds = (softmax(s) - onehot) / P
+        dL/dz = (sigmoid(z) - o) / P
+        dL/dt = box_weight * clip(t - t*, -1, 1) / P
+        dL/ds = (softmax(s) - onehot(k)) / P
 
     and 0 in the box and species channels of cells without a pet: what they say there does not matter.
 

@@ -28,7 +28,7 @@ def curve(found, scores, truths, **options):
     ([A, B], [0.9, 0.8], [A, B], 1),
     ([A], [0.9], [A, B], 1 / 2),                                           # one is missed
     ([A, NOWHERE], [0.9, 0.8], [A], 1),                                    # a false alarm after all is found: no harm
-    ([NOWHERE, A], [0.9, 0.8], [A], 1 / 2),                                # before it: half of what is believed is right
+    ([NOWHERE, A], [0.9, 0.8], [A], 1 / 2),                                # before it: half of what is said is right
     ([A, NEAR_A], [0.9, 0.8], [A], 1),                                     # found twice, the second a false alarm
     ([A, NEAR_A, B], [0.9, 0.8, 0.7], [A, B], 1 / 2 + 1 / 2 * 2 / 3),
     ([NEAR_A, A, B], [0.9, 0.8, 0.7], [A, B], 1 / 2 + 1 / 2 * 2 / 3),      # even though the second fits better

@@ -110,7 +110,7 @@ def test_nms_against_a_plain_loop(n, seed, threshold):
 
 def test_nms_by_hand():
     a, b, c = [0, 0, 10, 10], [0, 0, 10, 5], [0, 0, 10, 4.9]                         # IoU with a: 1, 0.5, 0.49
-    assert bx.nms([a, b, c], [0.9, 0.8, 0.7], 0.5).tolist() == [0, 1]                # 0.5 is not more than 0.5; c is on b
+    assert bx.nms([a, b, c], [0.9, 0.8, 0.7], 0.5).tolist() == [0, 1]                # 0.5 is not more; c is on b
     assert bx.nms([a, a, a], [0.5, 0.5, 0.5]).tolist() == [0]                        # of equal ones the first
     assert bx.nms([a, a], [0.1, 0.2], 1.0).tolist() == [1, 0]                        # nothing is more than 1
     point = [1, 1, 1, 1]

@@ -168,7 +168,7 @@ class MosaicBatches:
     def __init__(self, mosaics: Mosaics, targets: Callable[[Mosaic], Array], batch_size: int, steps: int,
                  rng: np.random.Generator, color: float = 0.2) -> None:
         if batch_size < 1 or steps < 1:
-            raise ValueError(f"MosaicBatches: expected batch_size and steps of at least 1, got {batch_size} and {steps}")
+            raise ValueError(f"MosaicBatches: expected batch_size and steps >= 1, got {batch_size} and {steps}")
         self.mosaics, self.targets, self.batch_size, self.steps, self.rng = mosaics, targets, batch_size, steps, rng
         self.recolor = Augment(flip=0, crop=(1, 1), shift=0, color=color)  # nothing moves, so no box has to
 
@@ -219,5 +219,6 @@ def without_pet(image: Array, known: Array) -> Array:
 
 def _resized(maps: Array, shape: tuple[int, ...], box: tuple[float, float, float, float] | None = None) -> Array:
     """Return (C, H, W) maps, or the part of them in a box, resized to (C, h, w), float32; smaller ones are averages."""
-    return np.stack([np.asarray(Image.fromarray(m.astype(np.float32)).resize(shape[::-1], Image.Resampling.BILINEAR,
-                                                                            box=box)) for m in maps])
+    h, w = shape
+    return np.stack([np.asarray(Image.fromarray(channel.astype(np.float32)).resize(
+        (w, h), Image.Resampling.BILINEAR, box=box)) for channel in maps])

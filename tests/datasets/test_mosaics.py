@@ -1,4 +1,4 @@
-"""Mosaics: boxes around what is seen, free places and sizes, nothing of a held-out pet in training, the same from a seed."""
+"""Mosaics: boxes around what is seen, free places and sizes, only the pets given, the same from the same seed."""
 import numpy as np
 import pytest
 from hypothesis import given
