@@ -34,11 +34,10 @@ S = lesson.size
 def load(split):
     """Read a split's pictures; those without a pet in the trimap have no box, and are left out and named."""
     pets = load_pets(lesson.data, split, S, cache=lesson.cache, limit=lesson.limit, broken="skip")
-    has_box = np.isfinite(pets.boxes).all(axis=1)
-    if not has_box.all():
-        print(f"{split}: left out, because the trimap has no pet: "
-              + ", ".join(name for name, good in zip(pets.names, has_box) if not good))
-    return pets.subset(has_box)
+    without = np.isnan(pets.boxes[:, 0])
+    if without.any():
+        print(f"{split}: left out, because there is no pet in the trimap: {', '.join(pets[without].names)}")
+    return pets[~without]
 
 
 train, test = load("train"), load("test")
@@ -86,8 +85,8 @@ print("mean IoU on the held-out pictures: "
 
 # %% [markdown]
 # It is not hard at all. Whoever takes a picture of a pet puts it in the middle and fills the frame with it, and a box
-# in the middle overlaps with any other. On the rendered pets the mean box reaches 0.69. So a score means nothing without
-# such a *baseline* beside it, and 0.6 would prove nothing: a network that looks must beat 0.69 clearly.
+# in the middle overlaps with any other. On the rendered pets the mean box reaches 0.69. So a score means nothing
+# without such a *baseline* beside it, and 0.6 would prove nothing: a network that looks must beat 0.69 clearly.
 #
 # ## 4. Which four numbers?
 # The four edges, or rather: by how much the box differs from a guess made beforehand, the *anchor*. Ours is the mean

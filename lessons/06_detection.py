@@ -21,7 +21,7 @@ from minidl.models import detector
 from minidl.report import Lesson
 from minidl.training import fit, predict, train_step
 
-lesson = Lesson("06_detection", budget=14_400, size=96, width=12, lr=2e-3)
+lesson = Lesson("06_detection", budget=12_000, size=96, width=12, lr=2e-3)
 SPECIES = ("cat", "dog")
 EPOCH = 96 if lesson.quick else 960                      # mosaics that we call an epoch: there is no end to them
 

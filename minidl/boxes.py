@@ -8,7 +8,6 @@ A box without area (x0 = x1 or y0 = y1) is allowed: it overlaps with nothing, no
 out (x0 > x1 or y0 > y1), NaN and infinity are refused.
 """
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -126,7 +125,7 @@ def nms(boxes: Any, scores: Any, threshold: float = 0.5) -> Array:
     return np.array(kept, np.int64)
 
 
-def encode(boxes: Any, anchors: Any, scale: Sequence[float] = (1, 1, 1, 1)) -> Array:
+def encode(boxes: Any, anchors: Any, scale: Any = (1, 1, 1, 1)) -> Array:
     """Say by how much boxes differ from anchors: the four numbers that a network is taught to predict.
 
     With the box's center (x, y), width w and height h, and the anchor's (xa, ya), wa, ha:
@@ -169,7 +168,7 @@ def encode(boxes: Any, anchors: Any, scale: Sequence[float] = (1, 1, 1, 1)) -> A
     return offsets / _scale(scale, offsets.dtype)
 
 
-def decode(offsets: Any, anchors: Any, scale: Sequence[float] = (1, 1, 1, 1)) -> Array:
+def decode(offsets: Any, anchors: Any, scale: Any = (1, 1, 1, 1)) -> Array:
     """Return the boxes (n, 4) that `encode` has turned into the offsets (n, 4).
 
     Sizes are limited to 1000 times the anchor's and to a thousandth of it, whatever the network says.
@@ -187,7 +186,7 @@ def decode(offsets: Any, anchors: Any, scale: Sequence[float] = (1, 1, 1, 1)) ->
     return np.concatenate([middles - half, middles + half], axis=1)
 
 
-def _scale(scale: Sequence[float], dtype: Any) -> Array:
+def _scale(scale: Any, dtype: Any) -> Array:
     array = np.asarray(scale, dtype)
     if array.shape != (4,) or not (np.isfinite(array).all() and (array > 0).all()):
         raise ValueError(f"expected a scale of four numbers above 0, got {scale!r}")

@@ -275,5 +275,6 @@ def detector(width: int = 64, classes: int = 2, *, in_channels: int = 3, rng: Rn
         channels = out_channels
     last = Conv2d(channels, 5 + classes, 1, rng=rng)
     last.weight.data *= 0.1
+    assert last.bias is not None
     last.bias.data[0] = np.log(0.02 / 0.98)
     return Pyramid(*layers, last, multiple=8)

@@ -1,4 +1,6 @@
 """Boxes: IoU against counted pixels, non-maximum suppression against a plain loop, encode and decode as inverses."""
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -68,7 +70,8 @@ def test_boxes_without_area_overlap_with_nothing():
 
 
 def test_no_boxes():
-    for none in (NONE, [], np.zeros((0, 4), np.float32)):
+    empty: list[Any] = [NONE, [], np.zeros((0, 4), np.float32)]
+    for none in empty:
         assert bx.area(none).shape == (0,) and bx.clip(none, 5, 5).shape == (0, 4)
         assert bx.iou_pairs(none, none).shape == (0,) and bx.iou_matrix(none, [[0, 0, 1, 1]]).shape == (0, 1)
         assert bx.nms(none, []).tolist() == [] and bx.nms(none, []).dtype == np.int64
@@ -91,7 +94,7 @@ def test_float32_stays_float32():
 
 def slow_nms(boxes, scores, threshold):
     """Go through the boxes from the best to the worst; keep one if no kept one overlaps too much with it."""
-    kept = []
+    kept: list[int] = []
     for i in sorted(range(len(boxes)), key=lambda i: (-scores[i], i)):
         if all(bx.iou_pairs(boxes[i:i + 1], boxes[j:j + 1])[0] <= threshold for j in kept):
             kept.append(i)

@@ -91,7 +91,8 @@ class Mosaics:
             place = self._free_place(owner, opacity > 0, pixels, rng)
             if place is None:
                 continue
-            image[:, *place] += opacity * (picture - image[:, *place])
+            under = image[:, place[0], place[1]]                           # (3, h, w), a view
+            under += opacity * (picture - under)
             owner[place][opacity > 0] = len(pixels)
             pixels.append(int((opacity > 0).sum()))
             species.append(int(self.pets.species[i]))
