@@ -20,17 +20,18 @@ KIND_COLORS = ("#FFA62B", "#5CE1FF", "#C6F068")  # bright: pictures are mostly d
 HALO = [withStroke(linewidth=3, foreground=INK)]  # so that a line is seen on anything
 
 
-def boxes_on_pictures(images: Any, truths: Sequence[Any], found: Sequence[Any] | None = None,
+def boxes_on_pictures(images: Any, truths: Sequence[Any] | None, found: Sequence[Any] | None = None,
                       kinds: Sequence[Any] | None = None, labels: Sequence[Sequence[str]] | None = None,
-                      kind_names: Sequence[str] = ("prediction",), notes: Sequence[str] | None = None,
-                      columns: int = 4, title: str | None = None, cell: int = 192) -> Figure:
-    """Show pictures with their true boxes, and the boxes found in them.
+                      kind_names: Sequence[str] = ("prediction",), true_name: str = "truth",
+                      notes: Sequence[str] | None = None, columns: int = 4, title: str | None = None,
+                      cell: int = 192) -> Figure:
+    """Show pictures with their true boxes, and the boxes found in them (or either of the two).
 
     Parameters
     ----------
     images : (N, 3, H, W)
         uint8, or floats in [0, 1].
-    truths : for each picture, (n, 4)
+    truths : for each picture, (n, 4), or None
         x0, y0, x1, y1 in pixels.
     found : for each picture, (m, 4), optional
     kinds : for each picture, m integers, optional
@@ -39,6 +40,8 @@ def boxes_on_pictures(images: Any, truths: Sequence[Any], found: Sequence[Any] |
         Written at each found box.
     kind_names : up to three strings
         For the legend.
+    true_name : str
+        What the legend calls the dashed boxes.
     notes : N strings, optional
         Written above each picture.
     columns : int
@@ -60,8 +63,9 @@ def boxes_on_pictures(images: Any, truths: Sequence[Any], found: Sequence[Any] |
     height = max(1, round(H * width / W))
     columns, gap, caption = min(columns, N), 6, 0 if notes is None else 16
     inner = columns * (width + gap) - gap
-    names = ["truth", *kind_names] if found is not None else ["truth"]
-    legend = legend_lines(names, inner)
+    names = {true_name: TRUE_COLOR} if truths is not None else {}
+    names |= dict(zip(kind_names, KIND_COLORS)) if found is not None else {}
+    legend = legend_lines(list(names), inner)
     top = MARGIN + (28 if title else 0)
     row = caption + height + gap
     below = top + math.ceil(N / columns) * row + 2
@@ -76,7 +80,7 @@ def boxes_on_pictures(images: Any, truths: Sequence[Any], found: Sequence[Any] |
         axes.imshow(shown(images[n], "boxes_on_pictures"), extent=(0, W, H, 0), aspect="auto",
                     interpolation="nearest" if width >= W else "antialiased")
         axes.set_axis_off()
-        for box in as_boxes(truths[n], "boxes_on_pictures"):
+        for box in as_boxes(truths[n], "boxes_on_pictures") if truths is not None else ():
             _outline(axes, box, TRUE_COLOR, "--")
         for k, box in enumerate(as_boxes(found[n], "boxes_on_pictures") if found is not None else ()):
             color = KIND_COLORS[int(kinds[n][k]) if kinds is not None else 0]
@@ -89,7 +93,7 @@ def boxes_on_pictures(images: Any, truths: Sequence[Any], found: Sequence[Any] |
                               bbox={"boxstyle": "square,pad=0.15", "facecolor": color, "edgecolor": "none",
                                     "alpha": 0.85})
         axes.set(xlim=(0, W), ylim=(H, 0))
-    draw_legend(figure, legend, MARGIN, below, [TRUE_COLOR, *KIND_COLORS])
+    draw_legend(figure, legend, MARGIN, below, list(names.values()))
     return figure
 
 
