@@ -187,9 +187,12 @@ history = fit(model, batches, loss, optimizer, epochs, schedule=CosineSchedule(o
               resume=lesson.resume)
 lesson.figure(plotting.learning_curves(
     history, scores={"ap_pet": "any pet", "ap_cat": "cats", "ap_dog": "dogs"},
-    title="Where the pets are is learnt soon, which they are takes longer (score: average precision)"), "training")
+    title="Training loss, and average precision on the test mosaics"), "training")
 
 # %% [markdown]
+# On the rendered pets, *where* a pet is is learnt soon: one shape in front of a background is much like another.
+# *Which* it is takes longer: a few pixels of ears and muzzle decide.
+#
 # ## 6. Found twice: non-maximum suppression
 # Neighbors see nearly the same, and the center of a box is close to more than one of them: several cells say "yes" to
 # one pet. *Non-maximum suppression*: keep the box with the highest score, drop all that overlap with it by more than
@@ -315,6 +318,8 @@ for d, boxes, species in zip(found, test_boxes, test_species):
         right += int((species[overlaps.argmax(axis=1)] == believed.species)[hit].sum())
         total += int(hit.sum())
 species_right = right / total if total else 0.0
+loss(prediction, np.stack([targets(mosaic) for mosaic in test]))
+test_loss = loss.parts
 print(f"AP of any pet {results['ap_pet']:.3f}, mAP {results['map']:.3f}; of {total} boxes that are on a pet (score "
       f"{threshold:.2f} or more), {species_right:.1%} have the right species")
 
@@ -330,8 +335,8 @@ lesson.figure(boxes_on_pictures(
         f"{sum(len(test_boxes[n]) for n in shown)} pets")
 
 # %%
-lesson.finish(test=results, species_right_of_those_found=species_right, threshold=threshold, first_loss=first_loss,
-              last_loss=history[-1]["loss"], loss_parts=loss.parts, epochs=len(history), mosaics_an_epoch=EPOCH,
+lesson.finish(test=results, test_loss=test_loss, species_right_of_those_found=species_right, threshold=threshold,
+              first_loss=first_loss, last_loss=history[-1]["loss"], epochs=len(history), mosaics_an_epoch=EPOCH,
               training_pictures=len(train.pets), test_pictures=len(sets["test"].pets), test_mosaics=len(test),
               test_pets=number, parameters=sum(p.data.size for p in model.parameters()),
               training_seconds=sum(row["seconds"] for row in history))
