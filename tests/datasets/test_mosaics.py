@@ -113,7 +113,7 @@ def test_pictures_without_a_pet_or_a_species_are_left_out_and_named():
 
 @pytest.mark.parametrize("options, message", [
     ({"count": (0, 2)}, "1 <= least <= most"), ({"count": (3, 2)}, "least <= most"),
-    ({"sides": (0, 0.5)}, "0 < smallest"), ({"sides": (0.5, 1.2)}, "largest <= 1"),
+    ({"size": 0}, "size of at least 1"), ({"sides": (0, 0.5)}, "0 < smallest"), ({"sides": (0.5, 1.2)}, "largest <= 1"),
 ])
 def test_settings_that_make_no_sense_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
