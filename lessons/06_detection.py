@@ -229,8 +229,8 @@ lesson.figure(boxes_on_pictures(
 
 # %% [markdown]
 # ## 7. How good is it? Precision, recall, average precision
-# A box found is *right* if it overlaps with a true one by IoU 0.5 or more, and no box with a higher score has found that
-# one before. Which boxes to believe? Those whose score reaches a threshold. Then
+# A box found is *right* if it overlaps with a true one by IoU 0.5 or more, and no box with a higher score has found
+# that one before. Which boxes to believe? Those whose score reaches a threshold. Then
 #
 # * *precision* is the share of the believed boxes that are right,
 # * *recall* the share of the true boxes that are found.
