@@ -10,13 +10,12 @@
 # %%
 import numpy as np
 
-from minidl import Adam, CosineSchedule, L1Loss, MSELoss, SmoothL1Loss, drawing, plotting
+from minidl import Adam, CosineSchedule, L1Loss, MSELoss, SmoothL1Loss, drawing, localizer, plotting
 from minidl.boxes import clip, decode, encode, iou_pairs
 from minidl.datasets.batches import Augment
 from minidl.datasets.box_batches import BoxBatches
 from minidl.datasets.pets import load_pets
 from minidl.drawing_boxes import boxes_on_pictures
-from minidl.models import localizer
 from minidl.report import Lesson
 from minidl.training import fit, predict
 

@@ -10,14 +10,13 @@
 # %%
 import numpy as np
 
-from minidl import Adam, CosineSchedule, drawing, plotting
+from minidl import Adam, CosineSchedule, detector, drawing, plotting
 from minidl.average_precision import precision_recall
 from minidl.boxes import decode, iou_matrix, nms
 from minidl.datasets.mosaics import MosaicBatches, Mosaics
 from minidl.datasets.pets import load_pets
 from minidl.detection import SCALE, DetectionLoss, Grid, detection_scores, detections
 from minidl.drawing_boxes import boxes_on_pictures
-from minidl.models import detector
 from minidl.report import Lesson
 from minidl.training import fit, predict, train_step
 
