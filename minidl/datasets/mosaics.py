@@ -46,7 +46,7 @@ class Mosaics:
     pets : Pets
         Use a training split for training and a held-out one for testing: a pet should not be in both.
     count : (int, int)
-        The least and the most pets in a picture, each number equally often.
+        The least and the most pets in a picture, each number equally likely (but fewer where no place is free).
     sides : (float, float)
         The smallest and largest side (the longer of height and width) of a pet, as a share of the picture's. Every
         value between them is equally likely.
