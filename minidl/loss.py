@@ -207,6 +207,52 @@ class L1Loss(_ElementwiseLoss):
         return np.sign(prediction - target)
 
 
+class SmoothL1Loss(_ElementwiseLoss):
+    """Squared error for small errors, absolute error for large ones, joined smoothly.
+
+    Parameters
+    ----------
+    reduction : {"mean", "sum"}
+    beta : float
+        The error, above 0, at which one becomes the other.
+
+    Notes
+    -----
+    With e = prediction - target:
+
+        L = e^2 / (2 beta)     if |e| < beta        derivative: e / beta
+        L = |e| - beta/2       otherwise            derivative: the sign of e
+
+    At |e| = beta both have the value beta/2 and the slope 1. No target, however far off, pulls harder than with slope 1
+    (unlike in MSELoss), and the pull fades out as the prediction gets there (unlike in L1Loss).
+
+    References
+    ----------
+    Girshick, "Fast R-CNN", ICCV 2015, equation 3 (with beta = 1, where this is Huber's loss).
+
+    Examples
+    --------
+    >>> loss = SmoothL1Loss("sum")
+    >>> loss(np.array([0.5, 3.0]), np.array([0.0, 0.0]))     # 0.125 + 2.5
+    2.625
+    >>> loss.backward()
+    array([0.5, 1. ])
+    """
+
+    def __init__(self, reduction: str = "mean", beta: float = 1.0) -> None:
+        super().__init__(reduction)
+        if not 0 < beta < np.inf:
+            raise ValueError(f"SmoothL1Loss: expected a finite beta above 0, got {beta!r}")
+        self.beta = float(beta)
+
+    def values(self, prediction: Array, target: Array) -> Array:
+        error = np.abs(prediction - target)
+        return np.where(error < self.beta, error ** 2 / (2 * self.beta), error - self.beta / 2)
+
+    def derivatives(self, prediction: Array, target: Array) -> Array:
+        return ((prediction - target) / self.beta).clip(-1, 1)
+
+
 class BCEWithLogitsLoss(_ElementwiseLoss):
     """Binary cross entropy between sigmoid(prediction) and targets in [0, 1].
 

@@ -211,3 +211,70 @@ def encoder_decoder(width: int = 64, classes: int = 3, skip: bool = False, *, in
 def unet(width: int = 64, classes: int = 3, *, in_channels: int = 3, rng: Rng = None) -> Pyramid:
     """Build the U-Net of slides 34-36: `encoder_decoder` with skip connections."""
     return encoder_decoder(width, classes, skip=True, in_channels=in_channels, rng=rng)
+
+
+def localizer(width: int = 64, size: int = 128, *, in_channels: int = 3, rng: Rng = None) -> Sequential:
+    """Build the network of slide 2 that says where the object is: four numbers for a picture.
+
+    Four times conv block and 2x2 max pooling, then a dense layer that sees all places of the maps (an average over them
+    would know that there is a pet, not where), and one that makes four numbers of it. Its weights begin as 0, so an
+    untrained network answers (0, 0, 0, 0): if the numbers are relative to a good guess, that is where it begins.
+
+    Parameters
+    ----------
+    width : int
+    size : int
+        Height and width of the pictures, a multiple of 16; the model takes no other.
+    in_channels, rng
+        As for `encoder_decoder`.
+
+    Returns
+    -------
+    Sequential
+        Takes (N, in_channels, size, size), returns (N, 4).
+    """
+    positive("localizer: width", width)
+    if positive("localizer: size", size) % 16:
+        raise ValueError(f"localizer: expected a size that divides by 16, got {size}")
+    rng = np.random.default_rng(rng)
+    layers: list[Layer] = []
+    channels = in_channels
+    for level in range(4):
+        layers += [*conv_block(channels, width * 2**level, rng=rng), MaxPool2d(2)]
+        channels = width * 2**level
+    last = Linear(8 * width, 4, rng=rng)
+    last.weight.data[...] = 0
+    return Sequential(*layers, Flatten(), Linear(channels * (size // 16)**2, 8 * width, rng=rng), ReLU(), last)
+
+
+def detector(width: int = 64, classes: int = 2, *, in_channels: int = 3, rng: Rng = None) -> Pyramid:
+    """Build the network of slide 2 that finds several objects: 5 + classes numbers for each cell of 8 x 8 pixels.
+
+    Three times conv block and 2x2 max pooling, three more conv blocks, so that a cell sees as much as a pet is large,
+    and a 1x1 convolution that makes objectness, box and classes of a cell's features (see `minidl.detection`). Its
+    biases begin so that each cell holds an object with probability 0.02: most do not, and that need not be learnt.
+
+    Returns
+    -------
+    Pyramid
+        Takes (N, in_channels, H, W) with H and W that divide by 8, returns (N, 5 + classes, H / 8, W / 8).
+
+    References
+    ----------
+    Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017, section 4.1: the first bias.
+    """
+    positive("detector: width", width)
+    rng = np.random.default_rng(rng)
+    layers: list[Layer] = []
+    channels = in_channels
+    for level in range(3):
+        layers += [*conv_block(channels, width * 2**level, rng=rng), MaxPool2d(2)]
+        channels = width * 2**level
+    for out_channels in (8 * width, 8 * width, 8 * width):
+        layers += conv_block(channels, out_channels, rng=rng)
+        channels = out_channels
+    last = Conv2d(channels, 5 + classes, 1, rng=rng)
+    last.weight.data *= 0.1
+    assert last.bias is not None
+    last.bias.data[0] = np.log(0.02 / 0.98)
+    return Pyramid(*layers, last, multiple=8)

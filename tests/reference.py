@@ -314,6 +314,14 @@ def l1(prediction: Array, target: Array) -> float:
     return math.fsum(each(lambda p, t: abs(p - t), prediction, target).flat) / prediction.size
 
 
+def smooth_l1(prediction: Array, target: Array, beta: float = 1.0) -> float:
+    """Mean over all elements of e^2 / (2 beta) where e = |prediction - target| is less than beta, else e - beta / 2."""
+    def one(p: float, t: float) -> float:
+        e = abs(p - t)
+        return e * e / (2 * beta) if e < beta else e - beta / 2
+    return math.fsum(each(one, prediction, target).flat) / prediction.size
+
+
 def softplus(z: float) -> float:
     """log(1 + exp(z)), written so that exp cannot overflow; equals -log(sigmoid(-z))."""
     return max(z, 0.0) + math.log1p(math.exp(-abs(z)))

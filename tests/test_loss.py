@@ -7,11 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minidl import BCEWithLogitsLoss, CrossEntropyLoss, Flatten, L1Loss, Linear, MSELoss, Sequential, check_loss
+from minidl import (
+    BCEWithLogitsLoss, CrossEntropyLoss, Flatten, L1Loss, Linear, MSELoss, Sequential, SmoothL1Loss, check_loss,
+)
 from tests import reference as ref
 from tests.strategies import FEW, MEMORY_ORDERS, seeds, shapes, spaced
 
-ELEMENTWISE = {"mse": (MSELoss, ref.mse), "l1": (L1Loss, ref.l1), "bce": (BCEWithLogitsLoss, ref.bce_with_logits)}
+BETA = 0.7123                                            # no error of the tests is just as large: there is a joint
+ELEMENTWISE = {"mse": (MSELoss, ref.mse), "l1": (L1Loss, ref.l1), "bce": (BCEWithLogitsLoss, ref.bce_with_logits),
+               "smooth l1": (lambda reduction="mean": SmoothL1Loss(reduction, BETA),
+                             lambda prediction, target: ref.smooth_l1(prediction, target, BETA))}
 each_elementwise = pytest.mark.parametrize("name", ELEMENTWISE)
 each_reduction = pytest.mark.parametrize("reduction", ["mean", "sum"])
 
@@ -188,6 +193,27 @@ def test_l1_has_no_slope_where_prediction_and_target_are_equal():
     assert loss.backward().tolist() == [0, -1, 1]
 
 
+# Smooth L1
+
+@each_reduction
+@FEW
+@given(predictions(), st.sampled_from([0.25, 1.0, 2.5]))
+def test_smooth_l1_gradients_on_both_sides_of_beta(reduction, case, beta):
+    prediction, target = case
+    error = np.abs(prediction - target)
+    prediction = np.where(np.abs(error - beta) < 1e-3, target + 2 * beta, prediction)    # off the joint
+    check_loss(SmoothL1Loss(reduction, beta), prediction, target)
+    assert SmoothL1Loss("sum", beta)(prediction, target) == pytest.approx(
+        ref.smooth_l1(prediction, target, beta) * prediction.size)
+
+
+def test_smooth_l1_by_hand():
+    loss = SmoothL1Loss("sum", beta=2)
+    assert loss(np.array([0.0, 1, 2, 3, -5]), np.zeros(5)) == 0 + 1 / 4 + 1 + 2 + 4
+    assert loss.backward().tolist() == [0, 0.5, 1, 1, -1]
+    assert SmoothL1Loss()(np.array([1.0]), np.array([0.0])) == 0.5                       # where both pieces meet
+
+
 # What is refused
 
 @pytest.mark.parametrize("labels, settings, message", [
@@ -236,7 +262,8 @@ def test_binary_cross_entropy_refuses_targets_that_are_no_probabilities(target):
 @pytest.mark.parametrize("make, message", [
     (lambda: MSELoss("median"), 'expected reduction "mean" or "sum"'), (lambda: L1Loss(None), "reduction"),
     (lambda: CrossEntropyLoss(weight=[1, -1]), "weight"), (lambda: CrossEntropyLoss(weight=[[1, 1]]), "weight"),
-    (lambda: CrossEntropyLoss(weight=[1, np.nan]), "weight"),
+    (lambda: CrossEntropyLoss(weight=[1, np.nan]), "weight"), (lambda: SmoothL1Loss(beta=0), "beta above 0"),
+    (lambda: SmoothL1Loss(beta=math.nan), "beta"), (lambda: SmoothL1Loss(beta=math.inf), "beta"),
 ])
 def test_settings_that_make_no_sense_are_refused(make, message):
     with pytest.raises(ValueError, match=message):

@@ -274,6 +274,7 @@ def test_mse_and_l1():
     prediction, target = np.array([[1.0, 2], [3, 4]]), np.array([[1.0, 4], [0, 5]])
     assert ref.mse(prediction, target) == (0 + 4 + 9 + 1) / 4
     assert ref.l1(prediction, target) == (0 + 2 + 3 + 1) / 4
+    assert ref.smooth_l1(prediction, target, beta=2) == (0 + 1 + 2 + 1 / 4) / 4
 
 
 def test_bce_with_logits():

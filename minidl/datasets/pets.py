@@ -216,7 +216,7 @@ def _read(sources: list[Source], size: int, progress: bool) -> Pets:
                 problems.append(result)
             else:
                 images[i], trimaps[i], head_boxes[i] = result
-                boxes[i] = _pet_box(trimaps[i])
+                boxes[i] = pet_box(trimaps[i])
                 kept.append(i)
             line.update(i + 1)
     line.line(N, "")
@@ -244,8 +244,8 @@ def _reopen(place: Path, sources: list[Source], size: int, progress: bool) -> Pe
     return None if len(doubtful) else Pets(names, problems=doubtful.problems, **arrays)
 
 
-def _pet_box(trimap: Array) -> Array:
-    """Return the half-open box of all object and border pixels of a trimap (S, S), or NaNs."""
+def pet_box(trimap: Array) -> Array:
+    """Return the half-open box x0, y0, x1, y1 of all object and border pixels of a trimap (H, W), or NaNs."""
     pet = trimap != CLASSES.index("background")
     rows, columns = np.flatnonzero(pet.any(axis=1)), np.flatnonzero(pet.any(axis=0))
     if not rows.size:

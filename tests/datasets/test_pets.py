@@ -621,7 +621,7 @@ def test_an_interruption_ends_the_reading(folder, monkeypatch, reads):
         return open_picture(path)
 
     monkeypatch.setattr(decode, "open_picture", open_slowly)
-    monkeypatch.setattr(module, "_pet_box", interrupt)
+    monkeypatch.setattr(module, "pet_box", interrupt)
     monkeypatch.setattr(module.os, "cpu_count", lambda: 1)
     filters = list(warnings.filters)
     with pytest.raises(KeyboardInterrupt):

@@ -3,8 +3,10 @@
 import numpy as np
 
 from minidl import (
-    BatchNorm2d, Conv2d, CrossEntropyLoss, Dropout, Linear, MaxPool2d, ReLU, Sigmoid, Softmax, Tanh, Upsample,
+    BatchNorm2d, Conv2d, CrossEntropyLoss, Dropout, Linear, MaxPool2d, ReLU, Sigmoid, SmoothL1Loss, Softmax, Tanh,
+    Upsample,
 )
+from minidl.detection import DetectionLoss
 
 
 class SoftmaxOfZeros(Softmax):
@@ -218,3 +220,38 @@ class CrossEntropyWithoutOneHot(CrossEntropyLoss):
     def backward(self):
         exp, exp_sum, _, share = self.recall()
         return exp / exp_sum * share
+
+
+class SmoothL1ForgetsBeta(SmoothL1Loss):
+    def derivatives(self, prediction, target):
+        return (prediction - target).clip(-1, 1)
+
+
+class SmoothL1NeverClips(SmoothL1Loss):
+    def derivatives(self, prediction, target):
+        return (prediction - target) / self.beta
+
+
+class DetectionForgetsTheBoxWeight(DetectionLoss):
+    def backward(self):
+        d = super().backward()
+        d[:, 1:5] /= self.box_weight
+        return d
+
+
+class DetectionAveragesOverAllCells(DetectionLoss):
+    """forward divides by the cells with a pet, backward by all of them."""
+
+    def backward(self):
+        d = super().backward()
+        return d * (max(1, len(self.recall()[2][0])) / d[:, 0].size)
+
+
+class DetectionTeachesBoxesEverywhere(DetectionLoss):
+    """The gradient of the first pet's box goes to all cells."""
+
+    def backward(self):
+        d = super().backward()
+        n, rows, columns = self.recall()[2]
+        d[:, 1:5] = d[n[0], 1:5, rows[0], columns[0]][:, None, None]
+        return d
