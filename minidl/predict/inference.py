@@ -71,7 +71,7 @@ def segment_all(model: Layer, pictures: Sequence[Image.Image], size: int = SIZE)
         with np.errstate(over="ignore", invalid="ignore"):       # is looked for below
             logits = predict(model, np.stack([inputs[i] for i in members]))              # (n, classes, h, w)
         if logits.ndim != 4 or logits.shape[2:] != shape[1:]:
-            raise ValueError(f"segment: expected a model that returns (N, classes, {shape[1]}, {shape[2]}) for an input "
+            raise ValueError(f"segment: expected a model that returns (N, classes, {shape[1]}, {shape[2]}) for x "
                              f"of (N, {', '.join(map(str, shape))}), got {logits.shape}")
         if not np.isfinite(logits).all():
             raise ValueError("segment: the model's output has NaN or infinity in it; its weights are not usable")
