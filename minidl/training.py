@@ -92,7 +92,8 @@ def fit(model: Layer, batches: BatchSource, loss: Loss, optimizer: Optimizer, ep
     run = _Run(model, batches, optimizer, schedule, epochs)
     folder = None if checkpoint is None else Path(checkpoint)
     if folder is not None and resume and (folder / "last.npz").exists():
-        run.load(folder / "last.npz")
+        with np.errstate(over="ignore", invalid="ignore"):      # what float32 cannot hold becomes infinite
+            run.load(folder / "last.npz")
     line = Progress(epochs * len(batches), enabled=progress)
     line.first = run.epoch * len(batches) + run.step
     model.train()
