@@ -280,6 +280,24 @@ def test_checkpoints_to_resume_from(tmp_path, training, data):
         assert len(history) == 2
 
 
+@pytest.mark.parametrize("name, value, message", [
+    ("epoch", 3, "epoch 3, step 0, which this training does not have"),
+    ("epoch", -10**9, "which this training does not have"), ("step", 2, "epoch 2, step 2"), ("step", -1, "step -1"),
+    ("history", [], "a history of 2 rows"), ("history", [{"loss": "low"}] * 2, "a history of 2 rows of numbers"),
+    ("optimizer/steps", -1, "expected steps >= 0"), ("optimizer/lr", np.nan, "a finite lr"),
+    ("optimizer/m", "text", "m: expected numbers"),
+    ("schedule/t", -1, "expected t >= 0"), ("schedule/steps", 0, "steps > 0"),
+    ("schedule/first_lr", np.inf, "first_lr=inf"), ("schedule/t", [1], "expected the numbers t")])
+def test_impossible_states_are_refused_by_name(name, value, message, training, tmp_path):
+    arrays, bits = training
+    progress = json.loads(str(arrays["training"]))
+    changed = ({"training": np.array(json.dumps(progress | {name: value}))} if name in progress
+               else {name: np.array(value)})
+    save_arrays(tmp_path / "last.npz", arrays | changed)
+    with pytest.raises(ValueError, match=rf"last\.npz: this checkpoint cannot be resumed: .*({message})"):
+        train(tmp_path, True, bits)
+
+
 # Pictures
 
 def pictures():
