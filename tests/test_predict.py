@@ -354,6 +354,7 @@ def test_usage_errors_have_status_2_and_do_nothing(weights, tmp_path, capsys):
         assert stop.value.code == 2
     for arguments, said in ((["--weights", str(tmp_path / "none.npz")], "none.npz"),
                             (["--weights", str(tmp_path / "bad.npz")], "bad.npz: expected an .npz file"),
+                            (["--weights", str(weights), "--size", "9999"], "got a size of 9999"),
                             (["--weights", str(weights), "--out", str(tmp_path / "file")], "file")):
         assert main(["--out", str(out), *arguments, picture]) == 2
         assert said in capsys.readouterr().err

@@ -12,6 +12,8 @@ from minidl.predict.run import segment_jobs
 from minidl.report import shorten, whole
 from minidl.threads import set_num_threads
 
+SIZE_MOST = 2048         # larger ones would need more memory than most machines have
+
 DESCRIPTION = """\
 Say of every pixel of a picture which class it belongs to: with the weights that come with minidl, object (a cat or a
 dog), background or the border between them. Writes for each cat.jpg
@@ -40,12 +42,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         set_num_threads(options.threads)
     try:
         model, size = open_model(options.weights)
+        size = options.size or size
+        if size > SIZE_MOST:
+            raise ValueError(f"expected a size in the network of at most {SIZE_MOST} pixels, got a size of {size}")
         jobs = find_jobs(options.pictures, options.out)
         options.out.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    size = options.size or size
     about = " (they have seen rendered pets only, see --help)" if options.weights == PETS else ""
     print(f"weights {options.weights.name}{about}: {sum(p.data.size for p in model.parameters()):,} parameters; "
           f"pictures as large as {size} x {size} pixels in the network", flush=True)

@@ -31,6 +31,7 @@ from minidl.slabs import Array
 from minidl.training import predict
 
 LONGEST = 8              # a picture's side in the network, in trained sizes; panoramas longer than that are stretched
+TOGETHER = 2**19         # pixels that go through the network at a time: 32 pictures of 128 x 128
 STRIP_VALUES = 2**24     # scores that are enlarged at a time
 
 
@@ -69,7 +70,8 @@ def segment_all(model: Layer, pictures: Sequence[Image.Image], size: int = SIZE)
     results: list[Array] = [np.empty(0)] * len(pictures)
     for shape, members in groups.items():
         with np.errstate(over="ignore", invalid="ignore"):       # is looked for below
-            logits = predict(model, np.stack([inputs[i] for i in members]))              # (n, classes, h, w)
+            x = np.stack([inputs[i] for i in members])                                   # (n, 3, h, w)
+            logits = predict(model, x, max(1, TOGETHER // (shape[1] * shape[2])))        # (n, classes, h, w)
         if logits.ndim != 4 or logits.shape[2:] != shape[1:]:
             raise ValueError(f"segment: expected a model that returns (N, classes, {shape[1]}, {shape[2]}) for x "
                              f"of (N, {', '.join(map(str, shape))}), got {logits.shape}")

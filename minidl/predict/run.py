@@ -65,7 +65,7 @@ def segment_batch(batch: list[tuple[Job, Opened]], model: Layer, size: int) -> I
     try:
         results = segment_all(model, [picture for _, picture in good], size)
         found = {job: (picture, classes) for (job, picture), classes in zip(good, results)}
-    except ValueError as error:
+    except (ValueError, MemoryError) as error:
         bad |= {job: error for job, _ in good}
     K = model.output_shape((1, 3, 32, 32))[1]
     for job, _ in batch:
@@ -79,6 +79,6 @@ def segment_batch(batch: list[tuple[Job, Opened]], model: Layer, size: int) -> I
             write_image(job.overlay, overlay_image(picture, mask))
             row |= {"width": picture.width, "height": picture.height, **dict(zip(class_names(K), shares(classes, K))),
                     "mask": str(job.mask), "overlay": str(job.overlay), "problem": ""}
-        except (OSError, ValueError) as error:
-            row["problem"] = str(error)
+        except (OSError, ValueError, MemoryError) as error:
+            row["problem"] = str(error) if job.picture.name in str(error) else f"{job.picture}: {error}"
         yield row
