@@ -183,7 +183,7 @@ def peak_of_refusal(path, message):
 json_values = st.recursive(st.none() | st.booleans() | st.integers(-2**70, 2**70) | st.floats() | st.text(max_size=5),
                            lambda values: st.lists(values, max_size=3)
                            | st.dictionaries(st.text(max_size=5), values, max_size=3), max_leaves=6)
-kinds: Any = st.sampled_from([np.dtype(kind) for kind in ("f2", "f4", "f8", "i1", "u8", "c8", "?", "U3", "S2", "M8[s]")])
+kinds: Any = st.sampled_from([np.dtype(k) for k in ("f2", "f4", "f8", "i1", "u8", "c8", "?", "U3", "S2", "M8[s]")])
 strange_arrays: st.SearchStrategy[Any] = hnp.arrays(kinds, hnp.array_shapes(min_dims=0, max_side=3))
 
 
