@@ -9,6 +9,7 @@ from minidl.layers.base import Parameter
 from minidl.slabs import Array
 
 BLOCK_BYTES = 2**17  # a block of each array that an update reads stays in the cache between its operations
+STEPS_MOST = 2**62   # more are no number of steps, and fit into no file
 
 
 class Optimizer:
@@ -89,14 +90,18 @@ class Optimizer:
         return state | {"steps": np.array(self.steps), "lr": np.array(self.lr)}
 
     def load_state_dict(self, state: dict[str, Array]) -> None:
-        """Restore what `state_dict` returned; ValueError if names or sizes differ."""
+        """Restore what `state_dict` returned; ValueError if names or sizes differ, or steps or lr are impossible."""
         expected = {name: getattr(self, name).shape for name in self.state_names} | {"steps": (), "lr": ()}
         got = {name: np.shape(value) for name, value in state.items()}
         if got != expected:
             raise ValueError(f"{type(self).__name__}.load_state_dict: expected the arrays {expected}, got {got}")
+        steps, lr = int(state["steps"]), float(state["lr"])
+        if not (0 <= steps < STEPS_MOST and 0 <= lr < math.inf):
+            raise ValueError(f"{type(self).__name__}.load_state_dict: expected steps >= 0 and a finite lr >= 0, got "
+                             f"steps={steps}, lr={lr}")
         for name in self.state_names:
             getattr(self, name)[...] = state[name]
-        self.steps, self.lr = int(state["steps"]), float(state["lr"])
+        self.steps, self.lr = steps, lr
 
 
 class SGD(Optimizer):
@@ -209,7 +214,12 @@ class CosineSchedule:
         return {"t": np.array(self.t), "first_lr": np.array(self.first_lr), "steps": np.array(self.steps)}
 
     def load_state_dict(self, state: dict[str, Array]) -> None:
-        if set(state) != {"t", "first_lr", "steps"}:
-            raise ValueError(f"CosineSchedule.load_state_dict: expected t, first_lr and steps, got {sorted(state)}")
-        self.t, self.first_lr, self.steps = int(state["t"]), float(state["first_lr"]), int(state["steps"])
+        got = {name: np.shape(value) for name, value in state.items()}
+        if got != {"t": (), "first_lr": (), "steps": ()}:
+            raise ValueError(f"CosineSchedule.load_state_dict: expected the numbers t, first_lr and steps, got {got}")
+        t, first_lr, steps = int(state["t"]), float(state["first_lr"]), int(state["steps"])
+        if not (0 <= t < STEPS_MOST and self.warmup < steps < STEPS_MOST and 0 <= first_lr < math.inf):
+            raise ValueError(f"CosineSchedule.load_state_dict: expected t >= 0, steps > {self.warmup} and a finite "
+                             f"first_lr >= 0, got t={t}, steps={steps}, first_lr={first_lr}")
+        self.t, self.first_lr, self.steps = t, first_lr, steps
         self.optimizer.lr = self.lr(self.t)

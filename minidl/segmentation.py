@@ -191,7 +191,13 @@ def load_rung(path: Path) -> Rung:
     """Read what `Segmentation.save` has written; ValueError if it is damaged."""
     arrays = load_arrays(path)
     try:
-        return Rung(**json.loads(str(arrays["facts"])), predictions=arrays["predictions"])
-    except (KeyError, TypeError, ValueError) as error:
+        rung = Rung(**json.loads(str(arrays["facts"])), predictions=arrays["predictions"])
+        texts = [rung.name, rung.lesson, *rung.trained.keys()]
+        numbers = [rung.parameters, rung.sees, rung.seconds, *rung.scores.values()]
+        if not (all(isinstance(text, str) for text in texts) and all(isinstance(n, (int, float)) for n in numbers)
+                and rung.predictions.ndim == 3 and rung.predictions.dtype.kind in "iu"):
+            raise ValueError("something in it is of another kind")
+        return rung
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: expected the record of a lesson's result, got {error!r}; run the lesson again"
                          ) from error

@@ -96,7 +96,8 @@ def fit(model: Layer, batches: BatchSource, loss: Loss, optimizer: Optimizer, ep
     run = _Run(model, batches, optimizer, schedule, epochs)
     folder = None if checkpoint is None else Path(checkpoint)
     if folder is not None and resume and (folder / "last.npz").exists():
-        run.load(folder / "last.npz")
+        with np.errstate(over="ignore", invalid="ignore"):      # what float32 cannot hold becomes infinite
+            run.load(folder / "last.npz")
     line = Progress(epochs * len(batches), enabled=progress)
     line.first = run.epoch * len(batches) + run.step
     model.train()
@@ -166,6 +167,7 @@ class _Run:
         self.epoch = self.step = 0        # finished epochs; finished steps of the epoch under way
         self.loss_sum = self.seconds = self.waited = 0.0
         self.epoch_dice: Any = None       # the batches' generator as it was when the epoch under way began
+        self.size: tuple[int, int] | None = None        # of the pictures, if the model is trained on pictures
 
     @property
     def steps_done(self) -> int:
@@ -185,6 +187,7 @@ class _Run:
         """Yield the batches of the epoch that are not done yet, and count the seconds in which they are waited for."""
         asked = time.perf_counter()
         for i, batch in enumerate(ahead(self.batches)):
+            self.size = batch[0].shape[2:] if batch[0].ndim == 4 else None
             if i >= self.step:
                 self.waited += time.perf_counter() - asked
                 yield batch
@@ -214,7 +217,7 @@ class _Run:
         arrays |= {f"optimizer/{name}": array for name, array in self.optimizer.state_dict().items()}
         if self.schedule is not None:
             arrays |= {f"schedule/{name}": array for name, array in self.schedule.state_dict().items()}
-        save_arrays(path, arrays | {"training": np.array(json.dumps(progress, default=_plain))})
+        save_arrays(path, arrays | {"training": np.array(json.dumps(progress, default=_plain))}, self.size)
 
     def load(self, path: Path) -> None:
         arrays = load_arrays(path)
@@ -227,6 +230,16 @@ class _Run:
             progress = json.loads(str(arrays["training"]))
             if progress["settings"] != self.settings():
                 raise ValueError(f"it is of a training with {progress['settings']}, this one has {self.settings()}")
+            self.epoch, self.step = int(progress["epoch"]), int(progress["step"])
+            if not (0 <= self.epoch <= self.epochs and 0 <= self.step < len(self.batches)):
+                raise ValueError(f"it is at epoch {self.epoch}, step {self.step}, which this training does not have")
+            self.history[:] = progress["history"]
+            values = [value for row in self.history for value in row.values()]
+            if len(self.history) != self.epoch or not all(isinstance(value, (int, float)) for value in values):
+                raise ValueError(f"expected a history of {self.epoch} rows of numbers")
+            self.loss_sum, self.seconds = float(progress["loss_sum"]), float(progress["seconds"])
+            self.waited = float(progress.get("waited", 0))    # older checkpoints do not know
+            _refuse_others_than_numbers(parts["optimizer"] | parts["schedule"])
             self.model.load_state_dict(parts["model"])
             self.optimizer.load_state_dict(parts["optimizer"])
             if self.schedule is not None:
@@ -234,13 +247,11 @@ class _Run:
             for name, g in generators(self.model).items():
                 g.bit_generator.state = _as_state(progress["layer_dice"][name])
             if self.dice is not None:
+                self.epoch_dice = _as_state(progress["epoch_dice"])
+                if self.step:
+                    self.dice.bit_generator.state = self.epoch_dice         # it must be one: the epoch begins with it
                 self.dice.bit_generator.state = _as_state(progress["dice"])
-            self.epoch, self.step = int(progress["epoch"]), int(progress["step"])
-            self.loss_sum, self.seconds = float(progress["loss_sum"]), float(progress["seconds"])
-            self.waited = float(progress.get("waited", 0))    # older checkpoints do not know
-            self.epoch_dice = _as_state(progress["epoch_dice"])
-            self.history[:] = progress["history"]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
             raise ValueError(f"{path}: this checkpoint cannot be resumed: {error}") from error
 
 
@@ -257,9 +268,18 @@ def _as_state(state: Any) -> Any:
     """Undo `_plain` in the state of a generator."""
     if isinstance(state, dict):
         if set(state) == {"array", "dtype"}:
+            if state["dtype"] not in ("uint32", "uint64"):
+                raise ValueError(f"expected a generator's state of uint32 or uint64, got {state['dtype']!r}")
             return np.array(state["array"], dtype=state["dtype"])
         return {key: _as_state(value) for key, value in state.items()}
     return state
+
+
+def _refuse_others_than_numbers(arrays: dict[str, Array]) -> None:
+    """Raise a ValueError if an array is not of real numbers."""
+    for name, array in arrays.items():
+        if array.dtype.kind not in "fiu":
+            raise ValueError(f"{name}: expected numbers, got dtype {array.dtype}")
 
 
 def _is_best(history: History, monitor: str) -> bool:

@@ -21,6 +21,11 @@ FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP")
 
 XML_BYTES = 2**20        # a real annotation has less than 1 kB
 
+ORIENTATION = 0x0112     # the EXIF tag that says how the camera was held, 1 (upright) to 8
+UPRIGHT = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+           5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+           8: Image.Transpose.ROTATE_90}
+
 
 class Problem(ValueError):
     """What is wrong with a file, in our own words."""
@@ -55,15 +60,19 @@ def read_one(source: Source, size: int) -> tuple[Array, Array, Array]:
     return image.transpose(2, 0, 1), labels, head
 
 
-def open_picture(path: Path) -> Image.Image:
-    """Open a picture as RGB.
+def open_picture(path: Path, upright: bool = False) -> Image.Image:
+    """Open a picture as RGB; of an animation or of several pages the first.
 
-    A camera's note on how it was held (EXIF orientation) is not applied: the trimaps were drawn on the
-    pixels as they are stored.
+    A camera's note on how it was held (EXIF orientation) is not applied by default: the trimaps were drawn on the
+    pixels as they are stored. With `upright` it is, so that the picture is as a viewer shows it.
     """
     with path.open("rb") as file, Image.open(file, formats=FORMATS) as picture:
         picture.load()
-        return _to_rgb(picture)
+        rgb = _to_rgb(picture)
+        turn = None
+        if upright and picture.format != "TIFF":      # a TIFF is turned by Pillow, whether one wants it or not
+            turn = UPRIGHT.get(picture.getexif().get(ORIENTATION, 1))
+        return rgb if turn is None else rgb.transpose(turn)
 
 
 def _to_rgb(picture: Image.Image) -> Image.Image:
