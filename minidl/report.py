@@ -81,6 +81,8 @@ class Lesson:
 
     def __init__(self, name: str, budget: int = 6_000, argv: list[str] | None = None, **defaults: Any) -> None:
         in_notebook = "ipykernel" in sys.modules
+        if hasattr(sys.stdout, "reconfigure"):
+            sys.stdout.reconfigure(errors="replace")             # a code page without "→" must not end a lesson
         parser = options_parser(name, **defaults)
         options = parser.parse_args([] if argv is None and in_notebook else argv)
         if options.threads is not None:

@@ -22,15 +22,17 @@ def comparison(path: Path) -> str:
     items = []
     for k, (image, truth) in enumerate(zip(arrays["images"], arrays["truth"]), start=1):
         shares = {name: f"{(arrays[name][k - 1] == truth).mean():.0%}" for name in (left, right)}
-        below, above, true = (_picture(image, classes) for classes in (arrays[left][k - 1], arrays[right][k - 1], truth))
+        below, above = (_picture(image, arrays[name][k - 1]) for name in (left, right))
         said = f"{shares[left]} of the pixels right {left}, {shares[right]} {right}"
+        first, second = html.escape(f"Picture {k}, predicted classes {left}"), html.escape(f"and {right}: {said}")
         items.append(
-            f'<li><div class="swipe"><img src="{below}" alt="{html.escape(f"Picture {k}, predicted classes {left}")}">'
-            f'<img class="above" src="{above}" alt="{html.escape(f"and {right}: {said}")}"></div>'
-            f'<p>{html.escape(shares[left])} → {html.escape(shares[right])} right</p>'
-            f'<div class="truth"><img src="{true}" alt="Picture {k}, true classes"></div><p>truth</p></li>')
+            f'<li><div class="swipe"><img src="{below}" alt="{first}"><img class="above" src="{above}" alt="{second}">'
+            f"</div><p>{shares[left]} → {shares[right]} right</p>"
+            f'<div class="truth"><img src="{_picture(image, truth)}" alt="Picture {k}, true classes"></div>'
+            "<p>truth</p></li>")
     return (f'<div class="compare" data-left="{html.escape(left)}" data-right="{html.escape(right)}">'
-            f'<div class="ends" aria-hidden="true"><span>{html.escape(left)}</span><span>{html.escape(right)}</span></div>'
+            f'<div class="ends" aria-hidden="true"><span>{html.escape(left)}</span>'
+            f'<span>{html.escape(right)}</span></div>'
             f'<label for="compare-at">Share of each picture that is shown {html.escape(left)}; the rest is '
             f'{html.escape(right)}</label>'
             '<input type="range" id="compare-at" min="0" max="100" value="50" step="1" aria-valuemin="0" '

@@ -165,7 +165,7 @@ class Markdown:
                                     for cell, style in zip(cells, styles)) + "</tr>"
 
         body = "\n".join(row(_table_row(line), "td") for line in lines[k + 2:end])
-        return (f'<div class="scroll" tabindex="0" role="region" aria-label="Table"><table>\n<thead>{row(head, "th")}'
+        return (f'<div class="scroll"><table>\n<thead>{row(head, "th")}'
                 f"</thead>\n<tbody>\n{body}\n</tbody></table></div>"), end
 
 

@@ -29,5 +29,13 @@ button.addEventListener("click", () => {
   for (const code of document.querySelectorAll("details.code")) code.open = open;
   button.setAttribute("aria-pressed", String(open));
 });
+// What is wider than its box can be reached, and then scrolled, by keys.
+const reach = () => {
+  for (const box of document.querySelectorAll(".scroll, pre"))
+    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0; else box.removeAttribute("tabindex");
+};
+document.addEventListener("toggle", reach, true);
+window.addEventListener("resize", reach);
+window.addEventListener("load", reach);
 // On a narrow screen the contents are folded until they are asked for.
 if (window.matchMedia("(max-width: 1099px)").matches) document.querySelector("#contents details").open = false;

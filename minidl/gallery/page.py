@@ -4,6 +4,7 @@ import hashlib
 import html
 import re
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from string import Template
 
@@ -15,6 +16,7 @@ from minidl.gallery.markdown import Markdown, web_address
 from minidl.gallery.results import Results, flat, read_results, words, written
 from minidl.gallery.scripts import Script, figures_made
 from minidl.progress import duration
+from minidl.threads import available_cores
 
 HERE = Path(__file__).resolve().parent
 SHOWN_FIRST = ("mean_iou", "iou_border", "pixel_accuracy")    # of the scores on held-out data; then what else there is
@@ -31,6 +33,7 @@ def write_page(scripts: Sequence[Script], out: Path) -> Path:
 def page(scripts: Sequence[Script], out: Path) -> str:
     """Return the page as HTML."""
     results = {script.number: read_results(out / script.name) for script in scripts}
+    _embed_all([out / script.name / file for script in scripts for file in results[script.number].figures])
     style, code = ((HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     digest = base64.b64encode(hashlib.sha256(code.encode("utf-8")).digest()).decode("ascii")
     contents = "\n".join(f'<li><a href="#{anchor(script)}">{_numbered(script)}</a></li>' for script in scripts)
@@ -64,7 +67,7 @@ def _facts(scripts: Sequence[Script], results: dict[int, Results]) -> str:
     if len(ran) < len(scripts):
         facts += " <code>python -m lessons --resume</code> runs the others."
     if any(result.options.get("quick") for result in ran):
-        facts += (' <strong>Some were run with <code>--quick</code></strong>, which proves that everything works: their '
+        facts += (" <strong>Some were run with <code>--quick</code></strong>, which proves that all of it works: their "
                   "numbers and pictures are those of networks that have hardly been trained.")
     return facts + "</p>"
 
@@ -76,7 +79,7 @@ def _ladder(scripts: Sequence[Script], results: dict[int, Results], out: Path) -
         if table.is_file() and "ladder.png" in results[script.number].figures:
             alt = results[script.number].figures["ladder.png"]
             return (_figure(out / script.name / "ladder.png", alt or "The ladder: what each model makes of the same "
-                            "held-out pictures; its numbers are in the table below", "wide")
+                            "held-out pictures; its numbers are in the table below")
                     + Markdown().html(table.read_text(encoding="utf-8")))
     return ('<p class="note">The ladder is drawn when its lessons have been run: <code>python -m lessons</code> runs '
             "all of them.</p>")
@@ -87,7 +90,8 @@ def _comparison(scripts: Sequence[Script], out: Path) -> str:
     for script in scripts:
         pictures = comparison(out / script.name / "comparison.npz")
         if pictures:
-            return pictures + f'<p>How they were trained is in <a href="#{anchor(script)}">lesson {script.number}</a>.</p>'
+            link = f'<a href="#{anchor(script)}">lesson {script.number}</a>'
+            return f"{pictures}<p>How they were trained is in {link}.</p>"
     return '<p class="note">The pictures to compare come from the lesson that trains both: run it first.</p>'
 
 
@@ -138,8 +142,8 @@ def _numbers(results: Results) -> str:
                     f"<td>{html.escape(written(value))}</td></tr>" for key, value in results.options.items()
                     if value is not None and value is not False and key not in ("out", "show", "resume"))
     return (f'<dl class="tiles">{shown}</dl>' if tiles else "") + (
-        '<details class="numbers"><summary>All numbers</summary><div class="scroll" tabindex="0" role="region" '
-        f'aria-label="All numbers"><table><tbody>{rows}</tbody></table></div></details>' if rows else "")
+        '<details class="numbers"><summary>All numbers</summary><div class="scroll">'
+        f'<table><tbody>{rows}</tbody></table></div></details>' if rows else "")
 
 
 def _cells(script: Script, results: Results, folder: Path, scripts: Sequence[Script]) -> list[str]:
@@ -156,7 +160,7 @@ def _cells(script: Script, results: Results, folder: Path, scripts: Sequence[Scr
             continue
         count = cell.text.count("\n") + 1
         parts.append(f'<details class="code"><summary>Code, {count} line{"s" if count > 1 else ""}</summary>'
-                     f'<pre tabindex="0"><code>{highlight(cell.text)}</code></pre></details>')
+                     f'<pre><code>{highlight(cell.text)}</code></pre></details>')
         for pattern in figures_made(cell.text):
             parts += [show(file) for file in list(left) if pattern.fullmatch(file.removesuffix(".png"))]
     return parts + [show(file) for file in list(left)]
@@ -168,12 +172,19 @@ def _link(address: str, scripts: Sequence[Script]) -> str | None:
     return next((f"#{anchor(script)}" for script in scripts if script.path.name == name), web_address(address))
 
 
-def _figure(path: Path, alt: str, kind: str = "") -> str:
+def _embed_all(paths: list[Path]) -> None:
+    """Make all figures smaller, on all cores; `embed` remembers them."""
+    with ThreadPoolExecutor(available_cores()) as pool:
+        for done in [pool.submit(embed, path) for path in paths]:
+            done.exception()                             # one that cannot be read is told where it would be shown
+
+
+def _figure(path: Path, alt: str) -> str:
     """Return a figure, or why it cannot be shown."""
     try:
         address, width, height = embed(path)
     except OSError:
         return f'<p class="note">{html.escape(path.name)} cannot be read as a picture.</p>'
-    return (f'<figure class="{kind}"><div class="scroll card" tabindex="0" role="region" '
-            f'aria-label="Figure {html.escape(path.name)}"><img src="{address}" width="{width}" height="{height}" '
-            f'loading="lazy" alt="{html.escape(alt)}"></div><figcaption>{html.escape(path.name)}</figcaption></figure>')
+    wide = ' class="wide"' if width > 640 else ""        # on a phone it keeps readable letters, and scrolls
+    return (f'<figure{wide}><div class="scroll card"><img src="{address}" width="{width}" height="{height}" '
+            f'alt="{html.escape(alt)}"></div><figcaption>{html.escape(path.name)}</figcaption></figure>')

@@ -56,7 +56,7 @@ def run_lessons(scripts: Sequence[Script], options: list[str], out: Path, search
                 continue
             folder.mkdir(parents=True, exist_ok=True)
             with open(folder / "log.txt", "a" if resume else "w", encoding="utf-8") as log:
-                line.begin(script, log)
+                line.begin(log)
                 status = run_python([str(script.path), *options, "--out", str(out)], environment, line.listen)
                 line.end()
             if status and not stop.is_set():
@@ -68,6 +68,8 @@ def run_lessons(scripts: Sequence[Script], options: list[str], out: Path, search
                 return INTERRUPTED
             if status == USAGE:
                 break
+    if not line.run:
+        write_page()
     if len(scripts) > 1:
         print(f"\n{line.run} of {len(scripts)} lessons run in {duration(time.perf_counter() - line.started)}"
               + (f", {line.skipped} were done already" if line.skipped else ""))
@@ -114,8 +116,8 @@ class RunLine:
         self.skipped += 1
         print(f"{script.title}: done already with these options", flush=True)
 
-    def begin(self, script: Script, log: TextIO) -> None:
-        """Print a lesson's heading; what it prints goes to the log, too."""
+    def begin(self, log: TextIO) -> None:
+        """Print the heading of the next lesson; what it prints goes to the log, too."""
         self.log, self.rest, self.latest, self.began = log, "", "", time.perf_counter()
         if self.count > 1:
             print(f"\n=== {self.where()} ===", flush=True)
