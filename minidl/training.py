@@ -259,8 +259,8 @@ def _is_best(history: History, monitor: str) -> bool:
 def unfinished(checkpoint: str | Path) -> bool:
     """Return whether a checkpoint is of a training that was stopped before its last epoch (or is damaged)."""
     try:
-        with np.load(checkpoint, allow_pickle=False) as file:
-            progress = json.loads(str(file["training"]))
+        with open(checkpoint, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+            progress = json.loads(str(arrays["training"]))
         return int(progress["epoch"]) < int(progress["settings"]["epochs"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error):
         return True

@@ -395,8 +395,8 @@ def test_numbers_in_words():
 def test_all_lessons_are_run_in_order_with_headings_logs_and_a_page(folder, capsys):
     assert run(folder, "--quick") == 0
     printed = capsys.readouterr().out
-    headings = re.findall(r"=== lesson (0\d) .*, (\d) of 3, .* so far, about .* left ===", printed)
-    assert headings == [("01", "1"), ("02", "2"), ("03", "3")]
+    headings = re.findall(r"=== 0(\d) · .* === lesson \d, (\d) of 3, .* so far, about .* left ===", printed)
+    assert headings == [("1", "1"), ("2", "2"), ("3", "3")]
     assert "3 of 3 lessons run in" in printed and "index.html" in printed
     for name in ("01_one", "02_two", "03_three"):
         log = (folder.parent / "out" / name / "log.txt").read_text(encoding="utf-8")
@@ -479,7 +479,7 @@ def test_time_left_is_that_of_earlier_runs(folder):
     line = runner.RunLine(scripts, [100.0, None, 30.0], first_guess=7.0)
     assert "about 2 min 17 s left" in line.where()
     line.end()                                           # it took no time, and so will the one that nobody knows
-    assert "02" in line.where() and "about 30 s left" in line.where()
+    assert "lesson 2, 2 of 3" in line.where() and "about 30 s left" in line.where()
 
 
 def test_on_a_terminal_one_line_below_is_rewritten(folder, monkeypatch):

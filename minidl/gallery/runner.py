@@ -72,7 +72,7 @@ def run_lessons(scripts: Sequence[Script], options: list[str], out: Path, search
         write_page()
     if len(scripts) > 1:
         print(f"\n{line.run} of {len(scripts)} lessons run in {duration(time.perf_counter() - line.started)}"
-              + (f", {line.skipped} were done already" if line.skipped else ""))
+              + (f", {line.skipped} done already" if line.skipped else ""))
     if failed:
         names = ", ".join(str(script.number) for script in failed)
         logs = ", ".join(shorten(out / script.name / "log.txt") for script in failed)
@@ -120,7 +120,7 @@ class RunLine:
         """Print the heading of the next lesson; what it prints goes to the log, too."""
         self.log, self.rest, self.latest, self.began = log, "", "", time.perf_counter()
         if self.count > 1:
-            print(f"\n=== {self.where()} ===", flush=True)
+            print(f"\n=== {self.todo[0].title} === {self.where()} ===", flush=True)
 
     def listen(self, text: str) -> None:
         """Take what the lesson has printed."""
@@ -155,8 +155,9 @@ class RunLine:
         now = time.perf_counter()
         here = max(0.0, self.guess(self.todo[0]) - (now - self.began))
         left = here + sum(self.guess(script) for script in self.todo[1:])
-        return (f"lesson {self.todo[0].title}, {self.count - len(self.todo) + 1} of {self.count}, "
-                f"{duration(now - self.started)} so far, about {duration(left)} left")
+        place = f", {self.count - len(self.todo) + 1} of {self.count}" if self.count > 1 else ""
+        return (f"lesson {self.todo[0].number}{place}, {duration(now - self.started)} so far, "
+                f"about {duration(left)} left")
 
     def guess(self, script: Script) -> float:
         """Return how many seconds a lesson will take: as many as last time, or as the others took in this run."""
