@@ -185,7 +185,7 @@ def test_nothing_in_results_can_break_the_page(folder):
     path.write_text(json.dumps({
         "test": {HOSTILE: 0.5, "mean_iou": float("nan")}, HOSTILE: HOSTILE, "failed": HOSTILE, "seconds": "soon",
         "options": {HOSTILE: HOSTILE, "quick": True}, "arguments": 3, "deep": {"a": {"b": [1, [2]]}},
-        "figures": [{"file": "first.png", "alt": HOSTILE}, {"file": "../../secret.png"}, 7, {"alt": 1}]}))
+        "figures": [{"file": "first.png", "alt": HOSTILE}, {"file": "../../secret.png"}, 7, {"alt": 1}]}), encoding="utf-8")
     (folder / "02_two.py").write_text(f"# %% [markdown]\n# # 02 · {HOSTILE}\n# Slide 1. *{HOSTILE}*\n#\n# {HOSTILE}\n"
                                       f"# [{HOSTILE}](javascript:alert(1))\n# %%\nx = '''{HOSTILE}'''\n",
                                       encoding="utf-8")
@@ -200,9 +200,9 @@ def test_nothing_in_results_can_break_the_page(folder):
 def test_figures_of_an_older_version_are_found_in_the_folder(folder):
     run(folder, "1")
     path = folder.parent / "out" / "01_one" / "metrics.json"
-    metrics = json.loads(path.read_text())
+    metrics = json.loads(path.read_text(encoding="utf-8"))
     del metrics["figures"]
-    path.write_text(json.dumps(metrics))
+    path.write_text(json.dumps(metrics), encoding="utf-8")
     run(folder, "--page")
     structure = Structure(written(folder))
     assert structure.wrong == [] and len(structure.images) == 4 and "Figure first.png" in str(structure.images)
@@ -213,9 +213,9 @@ def test_ladder_and_comparison_are_at_the_top(folder, rng=np.random.default_rng(
     out = folder.parent / "out" / "03_three"
     (out / "ladder.md").write_text("| model | mean IoU |\n| --- | ---: |\n| U-Net | 0.758 |\n", encoding="utf-8")
     (out / "ladder.png").write_bytes((folder / "figure.png").read_bytes())
-    metrics = json.loads((out / "metrics.json").read_text())
+    metrics = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
     metrics["figures"].append({"file": "ladder.png", "alt": "from 0.2 to 0.7"})
-    (out / "metrics.json").write_text(json.dumps(metrics))
+    (out / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
     maps = rng.integers(0, 3, (3, 2, 8, 8)).astype(np.uint8)
     save_arrays(out / "comparison.npz", {"images": rng.integers(0, 255, (2, 3, 8, 8)).astype(np.uint8),
                                          "truth": maps[0], "without skips": maps[1], "with <skips>": maps[2]})
