@@ -185,7 +185,8 @@ def test_nothing_in_results_can_break_the_page(folder):
     path.write_text(json.dumps({
         "test": {HOSTILE: 0.5, "mean_iou": float("nan")}, HOSTILE: HOSTILE, "failed": HOSTILE, "seconds": "soon",
         "options": {HOSTILE: HOSTILE, "quick": True}, "arguments": 3, "deep": {"a": {"b": [1, [2]]}},
-        "figures": [{"file": "first.png", "alt": HOSTILE}, {"file": "../../secret.png"}, 7, {"alt": 1}]}), encoding="utf-8")
+        "figures": [{"file": "first.png", "alt": HOSTILE}, {"file": "../../secret.png"}, 7, {"alt": 1}]}),
+        encoding="utf-8")
     (folder / "02_two.py").write_text(f"# %% [markdown]\n# # 02 · {HOSTILE}\n# Slide 1. *{HOSTILE}*\n#\n# {HOSTILE}\n"
                                       f"# [{HOSTILE}](javascript:alert(1))\n# %%\nx = '''{HOSTILE}'''\n",
                                       encoding="utf-8")
@@ -225,7 +226,7 @@ def test_ladder_and_comparison_are_at_the_top(folder, rng=np.random.default_rng(
     assert structure.wrong == [] and structure.images[0] == "from 0.2 to 0.7"
     assert '<td class="right">0.758</td>' in text
     right = [f"{(maps[k][0] == maps[0][0]).mean():.0%}" for k in (1, 2)]
-    assert f"{right[0]} → {right[1]} right" in text
+    assert f"<span>{right[0]} right</span><span>{right[1]} right</span>" in text
     slider = text[text.index('<input type="range"'):].partition(">")[0]
     assert all(part in slider for part in ('aria-valuemin="0"', 'aria-valuemax="100"', "aria-valuetext"))
     assert '<label for="compare-at">' in text
@@ -386,8 +387,9 @@ def test_figures_that_a_cell_makes(code, names):
 
 
 def test_numbers_in_words():
-    assert flat({"a": {"b_iou": {"c": 1}}, "many": list(range(100)), "deep": [[1]], "none": None}) == [
-        ("a: b IoU: c", "1"), ("none", "–")]
+    numbers = {"a": {"mean_iou": {"c": 1}}, "iou_border": 1, "many": list(range(100)), "deep": [[1]], "none": None}
+    assert flat(numbers) == [
+        ("a: mean IoU: c", "1"), ("border IoU", "1"), ("none", "–")]
 
 
 # Running

@@ -27,7 +27,7 @@ def comparison(path: Path) -> str:
         first, second = html.escape(f"Picture {k}, predicted classes {left}"), html.escape(f"and {right}: {said}")
         items.append(
             f'<li><div class="swipe"><img src="{below}" alt="{first}"><img class="above" src="{above}" alt="{second}">'
-            f"</div><p>{shares[left]} → {shares[right]} right</p>"
+            f'</div><p class="ends"><span>{shares[left]} right</span><span>{shares[right]} right</span></p>'
             f'<div class="truth"><img src="{_picture(image, truth)}" alt="Picture {k}, true classes"></div>'
             "<p>truth</p></li>")
     return (f'<div class="compare" data-left="{html.escape(left)}" data-right="{html.escape(right)}">'

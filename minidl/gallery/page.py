@@ -39,7 +39,7 @@ def page(scripts: Sequence[Script], out: Path) -> str:
     contents = "\n".join(f'<li><a href="#{anchor(script)}">{_numbered(script)}</a></li>' for script in scripts)
     return Template((HERE / "page.html").read_text(encoding="utf-8")).substitute(
         style=style, script=code, digest=digest, contents=contents, facts=_facts(scripts, results),
-        ladder=_ladder(scripts, results, out), comparison=_comparison(scripts, out),
+        ladder=_ladder(scripts, results, out), comparison=_comparison(scripts, results, out),
         lessons="\n".join(_lesson(script, results[script.number], out / script.name, scripts) for script in scripts))
 
 
@@ -80,19 +80,25 @@ def _ladder(scripts: Sequence[Script], results: dict[int, Results], out: Path) -
             alt = results[script.number].figures["ladder.png"]
             return (_figure(out / script.name / "ladder.png", alt or "The ladder: what each model makes of the same "
                             "held-out pictures; its numbers are in the table below")
-                    + Markdown().html(table.read_text(encoding="utf-8")))
+                    + Markdown().html(table.read_text(encoding="utf-8")) + _if_quick(results[script.number]))
     return ('<p class="note">The ladder is drawn when its lessons have been run: <code>python -m lessons</code> runs '
             "all of them.</p>")
 
 
-def _comparison(scripts: Sequence[Script], out: Path) -> str:
+def _comparison(scripts: Sequence[Script], results: dict[int, Results], out: Path) -> str:
     """Return the pictures with the slider, of the first lesson that has left some."""
     for script in scripts:
         pictures = comparison(out / script.name / "comparison.npz")
         if pictures:
             link = f'<a href="#{anchor(script)}">lesson {script.number}</a>'
-            return f"{pictures}<p>How they were trained is in {link}.</p>"
+            return f"{pictures}<p>How they were trained is in {link}.</p>{_if_quick(results[script.number])}"
     return '<p class="note">The pictures to compare come from the lesson that trains both: run it first.</p>'
+
+
+def _if_quick(results: Results) -> str:
+    """Return a warning if these are the results of a quick run."""
+    return ('<p class="note">From a run with <code>--quick</code>: hardly trained.</p>' if results.options.get("quick")
+            else "")
 
 
 def _lesson(script: Script, results: Results, folder: Path, scripts: Sequence[Script]) -> str:

@@ -106,8 +106,11 @@ def flat(numbers: dict[str, Any], before: str = "") -> list[tuple[str, str]]:
 
 
 def words(key: str) -> str:
-    """Turn a key into words: "mean_iou" becomes "mean IoU"."""
-    return " ".join("IoU" if word == "iou" else word for word in str(key).split("_"))
+    """Turn a key into words: "mean_iou" becomes "mean IoU", "iou_border" becomes "border IoU"."""
+    parts = str(key).split("_")
+    if parts[0] == "iou" and len(parts) > 1:
+        parts = [*parts[1:], "iou"]
+    return " ".join("IoU" if part == "iou" else part for part in parts)
 
 
 def written(value: Any) -> str:
