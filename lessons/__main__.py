@@ -47,8 +47,7 @@ def main(arguments: list[str], folder: Path = HERE) -> int:
         print(f"page: {shorten(page())}")
         return 0
     # The lessons find minidl beside them even where it is not installed.
-    status = run_lessons([found[number] for number in numbers or found], options + ["--resume"] * known.resume, out,
-                         HERE.parent, page)
+    status = run_lessons([found[number] for number in numbers or found], options, out, HERE.parent, page, known.resume)
     print(f"page: {shorten(out / 'index.html')}")
     return status
 

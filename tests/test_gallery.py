@@ -3,6 +3,7 @@ import base64
 import html
 import io
 import json
+import os
 import re
 import signal
 import sys
@@ -22,7 +23,7 @@ from minidl.gallery.highlight import highlight
 from minidl.gallery.images import embed
 from minidl.gallery.markdown import Markdown
 from minidl.gallery.page import page
-from minidl.gallery.results import done_with, flat, read_comparison, read_results
+from minidl.gallery.results import done_with, flat, latest_options, read_comparison, read_results
 from minidl.gallery.scripts import figures_made, find_scripts, read_script, split_cells
 
 HOSTILE = "<script>alert('x')</script> \"><img src=x onerror=alert(1)> & 'quoted' ${style} </style></title>"
@@ -402,7 +403,7 @@ def test_all_lessons_are_run_in_order_with_headings_logs_and_a_page(folder, caps
     assert "3 of 3 lessons run in" in printed and "index.html" in printed
     for name in ("01_one", "02_two", "03_three"):
         log = (folder.parent / "out" / name / "log.txt").read_text(encoding="utf-8")
-        assert log == f"a line from lesson {int(name[:2])}\n"
+        assert log == f'options: ["--quick"]\na line from lesson {int(name[:2])}\n'
     assert "--quick" in written(folder)
 
 
@@ -458,6 +459,32 @@ def test_resume_does_not_leave_out_a_training_that_was_stopped(folder, capsys):
         run(folder, "1", "--resume")
         assert ("a line from lesson 1" in capsys.readouterr().out) == again
         assert ("stopped before its end" in written(folder)) == again
+
+
+def test_a_lesson_resumes_only_what_was_begun_with_the_same_options(folder, capsys):
+    """The checkpoint of another training would be refused by fit, and end the lesson."""
+    add(folder, 1, "one", end='print("resumes" if "--resume" in sys.argv else "begins"); sys.exit(3)')
+    last = folder.parent / "out" / "01_one" / "checkpoints" / "model" / "last.npz"
+    begun = []
+    for options in (["--resume"], ["--quick"], ["--resume", "--quick", "--threads", "1"], ["--resume"]):
+        save_arrays(last, {"training": np.array(json.dumps({"epoch": 1, "settings": {"epochs": 2}}))})
+        capsys.readouterr()
+        assert run(folder, "1", *options) == 1
+        begun.append(("resumes" if "resumes\n" in capsys.readouterr().out else "begins", last.exists()))
+    assert begun == [("resumes", True), ("begins", False), ("resumes", True), ("begins", False)]
+
+
+def test_a_lesson_that_was_run_by_itself_is_known_by_its_numbers(tmp_path):
+    assert latest_options(tmp_path) is None
+    (tmp_path / "log.txt").write_text('options: ["--quick", "--threads", "1"]\nsome text', encoding="utf-8")
+    assert latest_options(tmp_path) == ["--quick"]
+    (tmp_path / "metrics.json").write_text('{"arguments": ["--seed", "1"]}', encoding="utf-8")
+    os.utime(tmp_path / "log.txt", ns=(1, 1))
+    assert latest_options(tmp_path) == ["--seed", "1"]
+    os.utime(tmp_path / "metrics.json", ns=(0, 0))
+    assert latest_options(tmp_path) == ["--quick"]
+    (tmp_path / "log.txt").write_text("something else", encoding="utf-8")
+    assert latest_options(tmp_path) is None
 
 
 def test_ctrl_c_stops_after_the_lesson_under_way(folder, capsys, monkeypatch):

@@ -117,13 +117,14 @@ def _state(script: Script, results: Results) -> str:
     command = f"<code>python -m lessons {script.number}</code>"
     notes = []
     if results.failed:
-        notes.append(f"The latest run failed: <code>{html.escape(results.failed)}</code>. What is shown is what it, or "
-                     "an earlier run, left.")
-    if not results.ran:
+        notes.append(f"The latest run failed: <code>{html.escape(results.failed)}</code>. "
+                     + ("What is shown is what it, or an earlier run, left." if results.ran
+                        else f"{command} runs it again."))
+    elif not results.ran:
         notes.append(f"Not run yet: {command} runs this lesson, and its figures and numbers appear here.")
-    elif results.stopped:
+    if results.stopped:
         notes.append(f"The training was stopped before its end; {command[:-7]} --resume</code> goes on.")
-    elif results.options.get("quick"):
+    elif results.ran and results.options.get("quick"):
         notes.append(f"Run with <code>--quick</code>: proof that it works, no more. {command} trains for its results.")
     return "".join(f'<p class="note">{note}</p>' for note in notes)
 

@@ -10,6 +10,7 @@ from minidl.checkpoint import load_arrays
 from minidl.files import replacing
 from minidl.training import unfinished
 
+LOG_HEAD = "options: "     # of the first line of log.txt; a list as JSON follows
 ABOUT_THE_RUN = ("lesson", "seconds", "figures", "options", "arguments", "failed")    # not results
 
 
@@ -60,9 +61,9 @@ def read_results(folder: Path) -> Results:
         stopped=any(unfinished(path) for path in sorted(folder.glob("checkpoints/**/last.npz"))))
 
 
-def note_failure(folder: Path, why: str) -> None:
-    """Write into metrics.json that the latest run failed, and why; what an earlier run wrote there stays."""
-    metrics = _read_json(folder / "metrics.json") | {"failed": why}
+def note_failure(folder: Path, arguments: list[str], why: str) -> None:
+    """Write into metrics.json that the latest run failed, and why; the results of an earlier one stay there."""
+    metrics = _read_json(folder / "metrics.json") | {"arguments": arguments, "failed": why}
     with replacing(folder / "metrics.json") as temporary:
         temporary.write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
 
@@ -71,6 +72,23 @@ def done_with(results: Results, arguments: list[str]) -> bool:
     """Return whether a lesson need not be run again: it came to its end, with the same options."""
     return (results.ran and not results.failed and not results.stopped and results.arguments is not None
             and decisive(results.arguments) == decisive(arguments))
+
+
+def latest_options(folder: Path) -> list[str] | None:
+    """Return the decisive options of the run that began last in a lesson's folder, None if nothing is known of it.
+
+    They are on the first line of log.txt, or in metrics.json, if a lesson that was started by itself wrote that later.
+    """
+    log, metrics = folder / "log.txt", folder / "metrics.json"
+    if not log.is_file() or metrics.is_file() and metrics.stat().st_mtime_ns > log.stat().st_mtime_ns:
+        arguments = read_results(folder).arguments
+        return None if arguments is None else decisive(arguments)
+    with open(log, encoding="utf-8", errors="replace") as file:
+        first = file.readline()
+    try:
+        return decisive([str(one) for one in json.loads(first.removeprefix(LOG_HEAD))])
+    except (ValueError, TypeError):
+        return None
 
 
 def decisive(arguments: list[str]) -> list[str]:

@@ -1,4 +1,5 @@
 """Run lessons one after the other: one line on how far all of it is, a log of each, and the page."""
+import json
 import os
 import shutil
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from minidl.files import shorten
-from minidl.gallery.results import decisive, done_with, note_failure, read_results
+from minidl.gallery.results import LOG_HEAD, decisive, done_with, latest_options, note_failure, read_results
 from minidl.gallery.scripts import Script
 from minidl.processes import run_python, stop_on_ctrl_c
 from minidl.progress import LIVE, duration
@@ -19,21 +20,22 @@ INTERRUPTED = 130                    # ours after Ctrl-C, as a shell has it
 
 
 def run_lessons(scripts: Sequence[Script], options: list[str], out: Path, search: Path,
-                write_page: Callable[[], object]) -> int:
+                write_page: Callable[[], object], resume: bool = False) -> int:
     """Run the lessons with these options, and write the page after each.
 
     Parameters
     ----------
     scripts : lessons in the order to run them
     options : list of str
-        For each of them. With "--resume", those that are done with the same options are left out, and the one that was
-        interrupted goes on from its checkpoint.
+        For each of them.
     out : Path
         Folder of the results; what a lesson prints is kept in NN_name/log.txt there.
     search : Path
         The folder that has minidl in it.
     write_page : function without arguments
         Writes the page of all results.
+    resume : bool
+        Leave out those that are done with the same options; one that was interrupted goes on from its checkpoint.
 
     Returns
     -------
@@ -50,18 +52,20 @@ def run_lessons(scripts: Sequence[Script], options: list[str], out: Path, search
     with stop_on_ctrl_c(again=False) as stop:
         for script in scripts:
             folder = out / script.name
-            resume = "--resume" in options
             if resume and done_with(read_results(folder), options):
                 line.skip(script)
                 continue
-            folder.mkdir(parents=True, exist_ok=True)
-            with open(folder / "log.txt", "a" if resume else "w", encoding="utf-8") as log:
+            again = _clear_the_way(folder, options)
+            with open(folder / "log.txt", "a" if resume and again else "w", encoding="utf-8") as log:
+                log.write(f"{LOG_HEAD}{json.dumps(options)}\n")
+                log.flush()
                 line.begin(log)
-                status = run_python([str(script.path), *options, "--out", str(out)], environment, line.listen)
+                command = [str(script.path), *options, *["--resume"] * (resume and again), "--out", str(out)]
+                status = run_python(command, environment, line.listen)
                 line.end()
             if status and not stop.is_set():
                 failed.append(script)
-                note_failure(folder, line.latest or f"exit status {status}")
+                note_failure(folder, options, line.latest or f"exit status {status}")
             write_page()
             if stop.is_set():
                 print(f"stopped at lesson {script.number}; --resume goes on from there", file=sys.stderr)
@@ -78,6 +82,19 @@ def run_lessons(scripts: Sequence[Script], options: list[str], out: Path, search
         logs = ", ".join(shorten(out / script.name / "log.txt") for script in failed)
         print(f"failed: lesson {names}; see {logs}", file=sys.stderr)
     return USAGE if status == USAGE else 1 if failed else 0
+
+
+def _clear_the_way(folder: Path, options: list[str]) -> bool:
+    """Make a lesson's folder ready for a run; return whether one with the same options (or none) has begun there.
+
+    Checkpoints of a training with other options cannot be resumed, and would be overwritten one by one: they go first.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    latest = latest_options(folder)
+    if latest is None or latest == decisive(options):
+        return True
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    return False
 
 
 def _expected(folder: Path, options: list[str]) -> float | None:
