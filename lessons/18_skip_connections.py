@@ -11,6 +11,7 @@
 import numpy as np
 
 from minidl import Skip, drawing, encoder_decoder, metrics, plotting
+from minidl.checkpoint import save_arrays
 from minidl.datasets.batches import as_input
 from minidl.datasets.pets import CLASSES
 from minidl.files import replacing
@@ -134,6 +135,9 @@ grid = plotting.prediction_grid(held.images[:SHOWN], held.trimaps[:SHOWN], pair,
                                 title=lesson.headline("Without skips the pet is in its place, but smooth; with "
                                                       "them it has its outline", "Without and with skips"))
 lesson.figure(grid, "side-by-side")
+few = slice(0, 4)                          # for the slider on the page of all lessons
+save_arrays(lesson.out / "comparison.npz", {"images": held.images[few], "truth": held.trimaps[few],
+                                            **{name: pair[name][few] for name in pair}})
 
 # %% [markdown]
 # ## 4. Thin parts

@@ -1,59 +1,55 @@
 """Run lessons: `python -m lessons 17`, several: `python -m lessons 17 18`, all: `python -m lessons`; see --help."""
 import argparse
-import os
-import re
 import sys
 from pathlib import Path
 
-from minidl.processes import run_python
+from minidl.files import project_root, shorten
+from minidl.gallery.page import write_page
+from minidl.gallery.runner import run_lessons
+from minidl.gallery.scripts import find_scripts
 
 HERE = Path(__file__).resolve().parent
 
 
-def lessons() -> dict[int, Path]:
-    """Return the lesson scripts by their number."""
-    return {int(path.name[:2]): path for path in sorted(HERE.glob("[0-9][0-9]_*.py"))}
-
-
-def heading(path: Path) -> tuple[str, str]:
-    """Return a lesson's title and the line below it (slide and question), from its first cell."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    first = next(i for i, line in enumerate(lines) if line.startswith("# # "))
-    return lines[first][4:], re.sub(r"^#\s*|\*", "", lines[first + 1])
-
-
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str], folder: Path = HERE) -> int:
+    """Run the lessons in a folder as the command line says, and return the exit status."""
+    if hasattr(sys.stdout, "reconfigure"):               # what a Windows code page lacks must not end the run
+        sys.stdout.reconfigure(errors="replace")
     # Numbers stand in front, so that numbers behind an option (--size 32) are the option's.
     count = next((i for i, text in enumerate(arguments) if not text.isdigit()), len(arguments))
     numbers = [int(text) for text in arguments[:count]]
     parser = argparse.ArgumentParser(
-        prog="python -m lessons", usage="python -m lessons [NUMBER ...] [--list] [OPTION ...]", allow_abbrev=False,
-        description="Run the lessons with these numbers, one after the other; without a number, all.",
+        prog="python -m lessons", usage="python -m lessons [NUMBER ...] [--list | --page] [OPTION ...]",
+        allow_abbrev=False, description="Run the lessons with these numbers, one after the other; without a number, "
+        "all. Then all results are on one page, index.html in the folder of results.",
         epilog="All other options go to the lessons: --data --size --width --epochs --batch-size --lr --seed --threads "
-               "--out --show --quick --resume. `python lessons/17_unet.py --help` explains them.")
+               "--show --quick. `python lessons/17_unet.py --help` explains them.")
     parser.add_argument("--list", action="store_true", help="say which lessons there are")
+    parser.add_argument("--page", action="store_true", help="only write the page again, of the results that are there")
+    parser.add_argument("--resume", action="store_true", help="leave out lessons that are done with the same options, "
+                        "and go on with the one that was interrupted")
+    parser.add_argument("--out", type=Path, help="folder of the results (default: out in the project)")
     known, options = parser.parse_known_args(arguments[count:])
-    found = lessons()
+    found = find_scripts(folder)
     if known.list:
-        for path in found.values():
-            print("\n    ".join(heading(path)))
+        for script in found.values():
+            print(f"{script.title}\n    {'. '.join(filter(None, [script.slides, script.question]))}")
         return 0
     missing = [str(number) for number in numbers if number not in found]
     if missing:
         parser.error(f"no lesson {', '.join(missing)}; there are: {', '.join(map(str, found))}")
+    out = (known.out or project_root() / "out").absolute()
+
+    def page() -> Path:
+        return write_page(list(found.values()), out)
+
+    if known.page:
+        print(f"page: {shorten(page())}")
+        return 0
     # The lessons find minidl beside them even where it is not installed.
-    search = os.pathsep.join(filter(None, [str(HERE.parent), os.environ.get("PYTHONPATH")]))
-    failed = []
-    for number in numbers or found:
-        status, interrupted = run_python([str(found[number]), *options], os.environ | {"PYTHONPATH": search})
-        if status:
-            failed.append(str(number))
-        if interrupted:
-            print(f"stopped at lesson {number}", file=sys.stderr)
-            break
-    if failed:
-        print(f"failed: lesson {', '.join(failed)}", file=sys.stderr)
-    return 1 if failed else 0
+    status = run_lessons([found[number] for number in numbers or found], options, out, HERE.parent, page, known.resume)
+    print(f"page: {shorten(out / 'index.html')}")
+    return status
 
 
 if __name__ == "__main__":

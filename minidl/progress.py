@@ -1,6 +1,9 @@
 """One line that says how far a long piece of work is and how long it will still take."""
+import os
 import sys
 import time
+
+LIVE = "MINIDL_LIVE"   # set in the environment of a program whose output another one shows on a terminal
 
 
 def duration(seconds: float) -> str:
@@ -41,7 +44,7 @@ class Progress:
     def __init__(self, total: int, what: str = "", enabled: bool = True, every: float = 10.0,
                  patience: float = 0.0) -> None:
         self.total, self.what, self.enabled = total, what, enabled
-        self.live = enabled and sys.stdout.isatty()
+        self.live = enabled and (sys.stdout.isatty() or LIVE in os.environ)
         self.every = 0.1 if self.live else every
         self.started = self.printed = time.perf_counter()
         self.silent_until = self.started + patience

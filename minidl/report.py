@@ -10,7 +10,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from minidl import plotting
-from minidl.files import replacing
+from minidl.files import project_root, replacing, shorten
 from minidl.progress import duration
 from minidl.threads import set_num_threads
 
@@ -81,6 +81,8 @@ class Lesson:
 
     def __init__(self, name: str, budget: int = 6_000, argv: list[str] | None = None, **defaults: Any) -> None:
         self.in_notebook = "ipykernel" in sys.modules
+        if hasattr(sys.stdout, "reconfigure"):
+            sys.stdout.reconfigure(errors="replace")             # a code page without "→" must not end a lesson
         parser = options_parser(name, **defaults)
         options = parser.parse_args([] if argv is None and self.in_notebook else argv)
         if options.threads is not None:
@@ -90,6 +92,7 @@ class Lesson:
             if options.epochs == parser.get_default("epochs"):           # not asked for
                 options.epochs = 2
         self.name, self.budget, self.options = name, budget, options
+        self.arguments = [] if self.in_notebook else sys.argv[1:]     # as they were given
         self.size: int = options.size
         self.width: int = options.width
         self.batch_size: int = options.batch_size
@@ -169,7 +172,7 @@ class Lesson:
         seconds = time.perf_counter() - self.started
         options = {key: str(value) if isinstance(value, Path) else value for key, value in vars(self.options).items()}
         results = {"lesson": self.name, "seconds": round(seconds, 1), **numbers, "figures": self.figures,
-                   "options": options}
+                   "options": options, "arguments": self.arguments}
         with replacing(self.out / "metrics.json") as temporary:
             temporary.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
         print("\n".join(["", *_lines(numbers), "", f"{self.name}: done in {duration(seconds)}, "
@@ -189,23 +192,6 @@ def _lines(numbers: dict[str, Any], indent: str = "") -> list[str]:
     return lines
 
 
-def project_root() -> Path:
-    """Return the folder of the project that the program was started in (or its current folder, outside of one)."""
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / "lessons").is_dir() and (folder / "minidl").is_dir():
-            return folder
-    return here
-
-
-def shorten(path: Path) -> str:
-    """Return a path relative to the current folder, if it is below it."""
-    try:
-        return str(path.resolve().relative_to(Path.cwd().resolve()))
-    except ValueError:
-        return str(path)
-
-
 def show(path: Path) -> None:
     """Open a saved figure in a window, where there is a display, and wait until it is closed."""
     import matplotlib.pyplot as plt
@@ -213,6 +199,10 @@ def show(path: Path) -> None:
         print(f"no display to open {shorten(path)} on")
         return
     picture = plt.imread(path)
-    window = plt.figure(path.name, figsize=(picture.shape[1] / 100, picture.shape[0] / 100), dpi=100)
+    try:
+        window = plt.figure(path.name, figsize=(picture.shape[1] / 100, picture.shape[0] / 100), dpi=100)
+    except Exception as error:        # each toolkit has its own kinds for "not installed" and "no display"
+        print(f"no window for {shorten(path)}: {error}")
+        return
     window.figimage(picture)
     plt.show()

@@ -1,13 +1,11 @@
 """fit(): the training loop, with everything around it that a long training needs; and prediction in batches."""
 import json
 import math
-import signal
-import threading
 import time
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sized
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,6 +17,7 @@ from minidl.layers.base import Layer
 from minidl.layers.containers import generators
 from minidl.loss import Loss
 from minidl.optim import CosineSchedule, Optimizer
+from minidl.processes import stop_on_ctrl_c
 from minidl.progress import Progress
 from minidl.slabs import Array
 
@@ -101,7 +100,7 @@ def fit(model: Layer, batches: BatchSource, loss: Loss, optimizer: Optimizer, ep
     line = Progress(epochs * len(batches), enabled=progress)
     line.first = run.epoch * len(batches) + run.step
     model.train()
-    with _stop_on_ctrl_c() as stop, np.errstate(over="ignore", invalid="ignore"):
+    with stop_on_ctrl_c() as stop, np.errstate(over="ignore", invalid="ignore"):
         while run.epoch < epochs:
             started = time.perf_counter()
             run.begin_epoch()
@@ -288,24 +287,14 @@ def _is_best(history: History, monitor: str) -> bool:
     return history[-1][monitor] >= max(row[monitor] for row in history if monitor in row)
 
 
-@contextmanager
-def _stop_on_ctrl_c() -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C into an event to look at between steps: an update of the weights is never cut in half."""
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop                              # only the main thread may set signal handlers
-        return
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    before = signal.signal(signal.SIGINT, on_signal)
+def unfinished(checkpoint: str | Path) -> bool:
+    """Return whether a checkpoint is of a training that was stopped before its last epoch (or is damaged)."""
     try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, before)
+        with open(checkpoint, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+            progress = json.loads(str(arrays["training"]))
+        return int(progress["epoch"]) < int(progress["settings"]["epochs"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error):
+        return True
 
 
 def _explain_non_finite(model: Layer, x: Array, value: float, step: int, lr: float) -> None:

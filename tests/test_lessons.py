@@ -1,6 +1,7 @@
 """Every lesson runs with --quick, writes what it promises, and its loss falls."""
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,10 +14,10 @@ WITHOUT_TRAINING = {"07_kmeans_segmentation", "19_speed"}
 REAL = ROOT.parent / "shared" / "oxford-iiit-pet-mini"
 
 
-def run(*arguments, cwd=ROOT):
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", "MPLBACKEND": "agg"}
-    return subprocess.run([sys.executable, *map(str, arguments)], cwd=cwd, env=environment, capture_output=True,
-                          encoding="utf-8", timeout=300)
+def run(*arguments, cwd=ROOT, **variables):
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", "MPLBACKEND": "agg"} | variables
+    return subprocess.run([sys.executable, *map(str, arguments)], cwd=cwd, capture_output=True, encoding="utf-8",
+                          env={name: value for name, value in environment.items() if value is not None}, timeout=300)
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +72,39 @@ def test_unknown_lesson_is_refused():
 def test_failing_lesson_is_named(tmp_path):
     result = run("-m", "lessons", "17", "--quick", "--data", tmp_path / "nowhere", "--out", tmp_path)
     assert result.returncode == 1
-    assert "no such folder" in result.stderr and "failed: lesson 17" in result.stderr
+    assert "no such folder" in result.stdout and "failed: lesson 17" in result.stderr
+    assert "no such folder" in (tmp_path / "17_unet" / "log.txt").read_text(encoding="utf-8")
+    assert "no such folder" in (tmp_path / "index.html").read_text(encoding="utf-8")
+
+
+def test_several_lessons_in_one_command_make_a_page(pets, tmp_path):
+    """Names that are not plain, a code page that lacks most letters, a display that is not there."""
+    out = tmp_path / "out, mit Ümläuten"
+    result = run("-m", "lessons", "8", "17", "--quick", "--show", "--data", pets, "--out", out,
+                 PYTHONIOENCODING="ascii", MPLBACKEND="module://that_is_not_installed")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "no window for" in result.stdout and "2 of 2 lessons run" in result.stdout
+    page = (out / "index.html").read_text(encoding="utf-8")
+    for lesson in ("08_pixelwise_cross_entropy", "17_unet"):
+        results = json.loads((out / lesson / "metrics.json").read_text(encoding="utf-8"))
+        assert results["figures"] and all(f"<figcaption>{one['file']}<" in page for one in results["figures"])
+        assert "figure:" in (out / lesson / "log.txt").read_text(encoding="utf-8")
+    again = run("-m", "lessons", "8", "17", "--quick", "--data", pets, "--out", out, "--resume")
+    assert again.stdout.count("done already") == 3 and "figure:" not in again.stdout
+
+
+def test_the_project_may_lie_in_a_folder_with_any_name(pets, tmp_path):
+    """A copy of the project, as one gets it by unpacking it: its lessons find its library, and write to its folder."""
+    copy = tmp_path / "mini dl é"
+    for name in ("lessons", "minidl", "data"):
+        (copy / name).mkdir(parents=True)
+        for path in (ROOT / name).rglob("*"):
+            if path.suffix in (".py", ".css", ".js", ".html", ".csv") and "synthetic-pets" not in path.parts:
+                (copy / path.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, copy / path.relative_to(ROOT))
+    result = run("-m", "lessons", "8", "--quick", "--data", pets, cwd=copy, PYTHONPATH=None)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert (copy / "out" / "index.html").is_file() and (copy / "out" / "08_pixelwise_cross_entropy").is_dir()
 
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)

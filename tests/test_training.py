@@ -15,7 +15,7 @@ from minidl import (
     Adam, BatchNorm2d, Conv2d, CosineSchedule, CrossEntropyLoss, Dropout, ReLU, Sequential, SGD,
 )
 from minidl.checkpoint import load_arrays, load_weights
-from minidl.training import first_non_finite, fit, predict, segmentation_scores
+from minidl.training import first_non_finite, fit, predict, segmentation_scores, unfinished
 
 CLASSES = ("dark", "bright")
 EPOCHS = 6
@@ -139,6 +139,16 @@ def test_resuming_a_finished_training_changes_nothing(tmp_path):
     model, history = run(checkpoint=tmp_path)
     again, history_again = run(checkpoint=tmp_path, resume=True)
     assert equal_states(model, again) and history_again == history
+
+
+def test_a_stopped_training_is_unfinished_until_it_is_resumed(tmp_path):
+    last = tmp_path / "last.npz"
+    run(Squares(interrupt_at=3), checkpoint=tmp_path)
+    assert unfinished(last)
+    run(checkpoint=tmp_path, resume=True)
+    assert not unfinished(last)
+    last.write_bytes(last.read_bytes()[:100])
+    assert unfinished(last) and unfinished(tmp_path / "missing.npz")
 
 
 def test_ctrl_c_leaves_the_signal_handler_as_it_was():

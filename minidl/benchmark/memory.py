@@ -23,7 +23,8 @@ def peak_bytes() -> int | None:
     status = Path("/proc/self/status")
     if status.exists():
         # Linux. Not getrusage: there, a process begins with the peak of the one that started it.
-        found = [line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM:")]
+        lines = status.read_text(encoding="utf-8").splitlines()
+        found = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
         return int(found[0]) * 1024 if found else None
     windows: Any = getattr(ctypes, "windll", None)
     if windows is not None:

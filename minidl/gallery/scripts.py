@@ -1,0 +1,114 @@
+"""A lesson's file in percent format, as cells."""
+import ast
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell: Markdown without its leading "# ", or code; `line` is the number of its first line in the file."""
+
+    code: bool
+    text: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Script:
+    """A lesson: its file, and what its first cell says.
+
+    Attributes
+    ----------
+    number : int
+    title : str
+        Such as "17 · U-Net: let the details skip the bottleneck".
+    slides : str
+        Such as "Slides 34–36", empty where the first cell does not begin with it.
+    question : str
+    cells : tuple of Cell
+        All of them; title, slides and question are left out of the first.
+    """
+
+    path: Path
+    number: int
+    title: str
+    slides: str
+    question: str
+    cells: tuple[Cell, ...]
+
+    @property
+    def name(self) -> str:
+        """The name of its folder of results, such as "17_unet"."""
+        return self.path.stem
+
+
+def find_scripts(folder: Path) -> dict[int, Script]:
+    """Return the lessons in a folder by their number."""
+    return {int(path.name[:2]): read_script(path) for path in sorted(folder.glob("[0-9][0-9]_*.py"))}
+
+
+def read_script(path: Path) -> Script:
+    """Read one lesson; one without the usual heading gets its file's name as title."""
+    cells = split_cells(path.read_text(encoding="utf-8"))
+    title, slides, question = path.stem, "", ""
+    if cells and not cells[0].code and cells[0].text.startswith("# "):
+        head, _, rest = cells[0].text.partition("\n")
+        title = head[2:].strip()
+        paragraph, _, after = rest.lstrip("\n").partition("\n\n")
+        found = re.fullmatch(r"(Slides?\b[^*]*?)\.?\s*\*(.+)\*", paragraph.strip(), re.S)
+        if found:
+            slides, question = found[1].strip(), " ".join(found[2].split())
+            rest = after
+        cells[0] = Cell(False, rest.strip("\n"), cells[0].line)
+    return Script(path, int(path.name[:2]), title, slides, question, tuple(cell for cell in cells if cell.text))
+
+
+def split_cells(text: str) -> list[Cell]:
+    """Cut a text in percent format into its cells; what stands before the first `# %%` is code.
+
+    >>> split_cells("# %% [markdown]\\n# Some *text*\\n# %%\\nx = 1\\n")
+    [Cell(code=False, text='Some *text*', line=2), Cell(code=True, text='x = 1', line=4)]
+    """
+    cells: list[Cell] = []
+    lines: list[str] = []
+    code, first = True, 1
+    for number, line in enumerate([*text.split("\n"), "# %%"], start=1):
+        if not line.startswith("# %%"):
+            lines.append(line)
+            continue
+        if not code:
+            lines = [re.sub("^# ?", "", one) for one in lines]
+        while lines and not lines[0].strip():
+            lines.pop(0)
+            first += 1
+        body = "\n".join(lines).rstrip()
+        if body:
+            cells.append(Cell(code, body, first))
+        code, lines, first = "[markdown]" not in line, [], number + 1
+    return cells
+
+
+def figures_made(code: str) -> list[re.Pattern[str]]:
+    """Return patterns of the names of the figures that a cell's `lesson.figure(figure, NAME)` saves, in their order.
+
+    A name with values in it, as in f"map-{k}", matches any value. Code that cannot be parsed saves nothing.
+
+    >>> [pattern.pattern for pattern in figures_made('lesson.figure(draw(x), "data"); lesson.figure(f, f"map-{k}")')]
+    ['data', 'map\\\\-.+']
+    """
+    try:
+        tree = ast.parse(code)
+    except (SyntaxError, ValueError):
+        return []
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "figure":
+            named = [keyword.value for keyword in node.keywords if keyword.arg == "name"]
+            for name in [*node.args[1:2], *named]:
+                if isinstance(name, (ast.Constant, ast.JoinedStr)):
+                    parts = name.values if isinstance(name, ast.JoinedStr) else [name]
+                    pattern = "".join(re.escape(str(part.value)) if isinstance(part, ast.Constant) else ".+"
+                                      for part in parts)
+                    found.append((node.lineno, node.col_offset, re.compile(pattern)))
+    return [pattern for _, _, pattern in sorted(found, key=lambda entry: entry[:2])]
