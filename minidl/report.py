@@ -10,7 +10,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from minidl import plotting
-from minidl.files import replacing
+from minidl.files import project_root, replacing, shorten
 from minidl.progress import duration
 from minidl.threads import set_num_threads
 
@@ -174,23 +174,6 @@ def _lines(numbers: dict[str, Any], indent: str = "") -> list[str]:
             text = f"{value:.3f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else value
             lines.append(f"{indent}{name.replace('_', ' '):<28} {text}")
     return lines
-
-
-def project_root() -> Path:
-    """Return the folder of the project that the program was started in (or its current folder, outside of one)."""
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / "lessons").is_dir() and (folder / "minidl").is_dir():
-            return folder
-    return here
-
-
-def shorten(path: Path) -> str:
-    """Return a path relative to the current folder, if it is below it."""
-    try:
-        return str(path.resolve().relative_to(Path.cwd().resolve()))
-    except ValueError:
-        return str(path)
 
 
 def show(path: Path) -> None:

@@ -7,8 +7,9 @@ import hashlib
 import json
 import shutil
 import uuid
-import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,29 +36,43 @@ def digest(sources: list[Source]) -> str:
     return hashlib.sha256(json.dumps([CACHE_VERSION, facts]).encode()).hexdigest()[:16]
 
 
-def write_cache(place: Path, names: list[str], problems: list[str], arrays: dict[str, Array]) -> bool:
-    """Store the arrays and meta.json in the folder `place`, all or nothing; failing only warns and returns False."""
+@contextmanager
+def drafting(place: Path) -> Iterator[Path]:
+    """Make a folder beside `place` to write a cache to, and remove it in the end, unless it was `put` in place."""
     draft = place.with_name(f"{place.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         draft.mkdir()
-        for key in CACHED:
-            np.save(draft / f"{key}.npy", arrays[key], allow_pickle=False)
-        meta = {"names": names, "problems": problems,
-                "crc32": {key: _crc32(draft / f"{key}.npy") for key in CACHED}}
-        (draft / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
-        if place.exists():
-            # Damaged, or it would have been used. On Windows renaming fails while somebody has it open: then
-            # it stays.
-            old = draft.with_suffix(".old")
-            place.rename(old)
-            shutil.rmtree(old, ignore_errors=True)
-        draft.rename(place)
-        return True
-    except OSError as error:
-        warnings.warn(f"{place}: the cache could not be written ({error})", RuntimeWarning, stacklevel=3)
-        return False
+        yield draft
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def complete(draft: Path, names: list[str], problems: list[str], facts: dict[str, Array]) -> None:
+    """Add to a draft, where images.npy and trimaps.npy are already, the other arrays and meta.json."""
+    for key, array in facts.items():
+        np.save(draft / f"{key}.npy", array, allow_pickle=False)
+    meta = {"names": names, "problems": problems, "crc32": {key: _crc32(draft / f"{key}.npy") for key in CACHED}}
+    (draft / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
+
+
+def put(draft: Path, place: Path) -> None:
+    """Give a complete draft its name; nothing in it may be open."""
+    if place.exists():
+        # Damaged, or it would have been used. On Windows renaming fails while somebody has it open: then
+        # it stays.
+        old = draft.with_suffix(".old")
+        place.rename(old)
+        shutil.rmtree(old, ignore_errors=True)
+    draft.rename(place)
+
+
+def load_arrays(place: Path, mapped: tuple[str, ...] = MAPPED) -> dict[str, Array]:
+    """Return a cache's arrays, read-only; those of `mapped` as memory-mapped files."""
+    arrays = {key: np.load(place / f"{key}.npy", mmap_mode="r" if key in mapped else None, allow_pickle=False)
+              for key in CACHED}
+    for array in arrays.values():
+        array.flags.writeable = False
+    return arrays
 
 
 def open_cache(place: Path, names: list[str], size: int) -> tuple[list[str], dict[str, Array]] | None:
@@ -83,16 +98,13 @@ def open_cache(place: Path, names: list[str], size: int) -> tuple[list[str], dic
         known, sums = set(meta["names"]), meta["crc32"]
         if any(_crc32(place / f"{key}.npy") != sums[key] for key in CACHED):
             return None
-        arrays = {key: np.load(place / f"{key}.npy", mmap_mode="r" if key in MAPPED else None,
-                               allow_pickle=False) for key in CACHED}
+        arrays = load_arrays(place)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     there = [name for name in names if name in known]
     shapes = [arrays["images"].shape, *(arrays[key].shape[:1] for key in CACHED[1:])]
     if there != meta["names"] or shapes != [(len(there), 3, size, size)] + [(len(there),)] * 5:
         return None
-    for array in arrays.values():
-        array.flags.writeable = False
     return there, arrays
 
 
