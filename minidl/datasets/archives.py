@@ -11,7 +11,6 @@ import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 from minidl.progress import Progress
 
@@ -81,7 +80,7 @@ class _Stream:
     tarfile takes long names and the like into memory, of whatever length a header announces.
     """
 
-    def __init__(self, plain: IO[bytes], max_bytes: int) -> None:
+    def __init__(self, plain: gzip.GzipFile, max_bytes: int) -> None:
         self.plain, self.max_bytes = plain, max_bytes
         self.position = 0
         self.allowed = HEADER_BYTES
@@ -129,7 +128,6 @@ def _members(stream: _Stream) -> Iterator[tarfile.TarInfo]:
         if member is None:
             return
         yield member
-        tar.members = []     # it would remember them all
         stream.allowed = HEADER_BYTES
 
 

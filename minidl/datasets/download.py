@@ -223,9 +223,9 @@ def _open(url: str, start: int, timeout: float) -> http.client.HTTPResponse:
         wait = error.headers.get("Retry-After", "")
         raise _Broken(reason, float(wait) if re.fullmatch(r"\d{1,9}", wait) else 0.0) from None
     except (OSError, http.client.HTTPException, ValueError) as error:
-        reason = getattr(error, "reason", error)     # urllib hides the true one in an URLError
+        cause = getattr(error, "reason", error)      # urllib wraps it in an URLError
         # A certificate that is not valid is a ValueError, too, and will not be valid in a minute.
-        raise (_Refused if isinstance(reason, ValueError) else _Broken)(_text(reason)) from error
+        raise (_Refused if isinstance(cause, ValueError) else _Broken)(_text(cause)) from error
     if start and response.status == 206 and _range(response)[0] != start:
         response.close()
         return _open(url, 0, timeout)

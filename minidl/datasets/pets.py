@@ -29,7 +29,7 @@ import numpy as np
 
 from minidl.datasets.cache import CACHED, complete, digest, drafting, load_arrays, open_cache, put
 from minidl.datasets.decode import Problem, pillow_warnings, read_one
-from minidl.datasets.lists import LISTS, Source, find_sources, thin_out
+from minidl.datasets.lists import LISTS, Entry, Source, find_sources, thin_out
 from minidl.datasets.rows import FileRows, MemoryRows
 from minidl.progress import Progress
 from minidl.slabs import Array
@@ -39,7 +39,8 @@ CLASSES = ("object", "background", "border")
 PROBLEMS_SHOWN = 10
 PATIENCE = 2.0           # seconds of silence before progress is shown
 AHEAD = 64               # pictures that are being read, or wait to be taken, at a time
-S, T = TypeVar("S"), TypeVar("T")
+S = TypeVar("S")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,7 +240,10 @@ def _read_rows(sources: list[Source], size: int, progress: bool, images: MemoryR
         except Problem as problem:
             return str(problem)
 
-    entries, boxes, head_boxes, problems = [], [], [], []
+    entries: list[Entry] = []
+    boxes: list[Array] = []
+    head_boxes: list[Array] = []
+    problems: list[str] = []
     line = Progress(len(sources), "reading pictures", enabled=progress, patience=PATIENCE)
     with pillow_warnings(), _threads() as pool:
         for i, result in enumerate(_in_order(pool, attempt, sources)):

@@ -8,6 +8,8 @@ WAIT = 20.0   # seconds after which a server that says nothing gives up
 
 
 class Handler(BaseHTTPRequestHandler):
+    server: "FileServer"
+
     def do_GET(self):
         server = self.server
         with server.lock:
@@ -104,14 +106,22 @@ def instead(other, **headers):
     return lambda handler, content: normal(handler, other, **headers)
 
 
+class FileServer(ThreadingHTTPServer):
+    """Serves {name: bytes} from every folder; the first requests are answered by `script`, the others by `usually`."""
+
+    daemon_threads = True
+
+    def __init__(self, files, script, usually):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.files, self.script, self.usually = files, list(script), usually
+        self.log, self.lock, self.closing = [], threading.Lock(), threading.Event()
+        self.url = f"http://127.0.0.1:{self.server_port}"
+
+
 @contextmanager
 def serving(files, *script, usually=normal):
-    """Serve {name: bytes} from every folder; the first requests are answered by `script`, the others by `usually`."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        server.files, server.script, server.usually = files, list(script), usually
-        server.log, server.lock, server.closing = [], threading.Lock(), threading.Event()
-        server.url = f"http://127.0.0.1:{server.server_port}"
+    """Run a FileServer in a thread, until the end of the context."""
+    with FileServer(files, script, usually) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
         try:

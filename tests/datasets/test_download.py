@@ -242,7 +242,7 @@ def test_errors_that_pass(tmp_path, code):
 
 
 def test_pauses_grow_and_are_bounded(monkeypatch, tmp_path):
-    pauses = []
+    pauses: list[float] = []
     monkeypatch.setattr(module.time, "sleep", pauses.append)
     script = [*[status(503)] * 5, status(503, Retry_After="7"), status(429, Retry_After="999999999"),
               status(503, Retry_After="Wed, 21 Oct 2015 07:28:00 GMT")]
@@ -398,10 +398,10 @@ def test_no_sizes_and_another_folder(project, pets, capsys):
     assert list((project / "data" / "cache").iterdir()) == []
 
 
-def test_pictures_that_cannot_be_read_are_named(project, pets, capsys):
+def test_pictures_that_cannot_be_read_are_named(project, capsys, monkeypatch):
     archives, files = pet_archives(broken=True)
+    monkeypatch.setattr(command, "download", functools.partial(download, archives=archives, patience=HURRY))
     with serving(files) as server:
-        command.download.keywords["archives"] = archives
         assert command.main(["download", "--mirror", server.url, "--size", "8"]) == 0
     assert "train: 5 pictures, 8 x 8; 1 left out\n  images/pet_0.jpg: not a picture" in capsys.readouterr().out
 
