@@ -38,7 +38,7 @@ from minidl.threads import get_num_threads
 CLASSES = ("object", "background", "border")
 PROBLEMS_SHOWN = 10
 PATIENCE = 2.0           # seconds of silence before progress is shown
-AHEAD = 64               # pictures that are being read, or wait to be taken, at a time
+AHEAD = 32               # pictures that are being read, or wait to be taken, at a time
 S = TypeVar("S")
 T = TypeVar("T")
 
@@ -259,10 +259,11 @@ def _read_rows(sources: list[Source], size: int, progress: bool, images: MemoryR
             line.update(i + 1)
     line.line(len(sources), "")
 
-    facts = {"species": np.array([entry.species for entry in entries], np.int64),
-             "breeds": np.array([entry.breed for entry in entries], np.int64),
-             "boxes": np.array(boxes, np.float32).reshape(-1, 4),
-             "head_boxes": np.array(head_boxes, np.float32).reshape(-1, 4)}
+    facts: dict[str, Array] = {
+        "species": np.array([entry.species for entry in entries], np.int64),
+        "breeds": np.array([entry.breed for entry in entries], np.int64),
+        "boxes": np.array(boxes, np.float32).reshape(-1, 4),
+        "head_boxes": np.array(head_boxes, np.float32).reshape(-1, 4)}
     return [entry.name for entry in entries], facts, problems
 
 

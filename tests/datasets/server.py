@@ -3,6 +3,7 @@ import re
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 WAIT = 20.0   # seconds after which a server that says nothing gives up
 
@@ -14,7 +15,7 @@ class Handler(BaseHTTPRequestHandler):
         server = self.server
         with server.lock:
             behave = server.script.pop(0) if server.script else server.usually
-            entry = {"path": self.path, "range": self.headers.get("Range"), "sent": 0}
+            entry: dict[str, Any] = {"path": self.path, "range": self.headers.get("Range"), "sent": 0}
             server.log.append(entry)
         self.entry = entry
         name = self.path.rsplit("/", 1)[-1]
