@@ -103,14 +103,14 @@ def fetch(archive: Archive, folder: Path, sources: Sequence[str], patience: Pati
             _verify(path, archive, again=True)
             return path
         except _Broken as broken:
-            print(f"{shorten(path)}: {broken}", flush=True)
+            line.say(f"{shorten(path)}: {broken}")
     failures = []
     for url in urls:
         try:
             _fetch_from(url, archive, path, patience, line)
         except _Refused as refusal:
             failures.append(f"{url}: {refusal}")
-            print(failures[-1], flush=True)
+            line.say(failures[-1])
         else:
             return path
     raise DownloadError("\n  ".join([f"{archive.name} could not be downloaded:", *failures]))
@@ -142,7 +142,9 @@ def _fetch_from(url: str, archive: Archive, path: Path, patience: Patience, line
                 restarted, line.first = restarted + 1, 0
             if failed >= patience.tries or restarted > RESTARTS:
                 raise _Refused(f"{broken}; given up") from broken
-            _pause(f"{url}: {broken}", failed, broken.wait, patience)
+            seconds = _pause(failed, broken.wait, patience)
+            line.say(f"{url}: {broken}; again in {seconds:.0f} s")
+            time.sleep(seconds)
 
 
 def size_of(path: Path) -> int:
@@ -166,20 +168,18 @@ def _verify(path: Path, archive: Archive, again: bool) -> None:
     raise _Broken(reason) if again else _Refused(reason)
 
 
-def _pause(reason: str, failed: int, wait: float, patience: Patience) -> None:
-    """Wait before the next try, longer each time; by a random share less, lest all who wait come back at once."""
+def _pause(failed: int, wait: float, patience: Patience) -> float:
+    """Return how long to wait before the next try: longer each time, by a random share less, lest all come at once."""
     share = np.random.default_rng().uniform(0.5, 1.0)
-    seconds = max(wait, share * patience.pause * 2 ** max(0, failed - 1))
-    seconds = min(seconds, patience.longest)
-    print(f"{reason}; again in {seconds:.0f} s", flush=True)
-    time.sleep(seconds)
+    return min(patience.longest, max(wait, share * patience.pause * 2 ** max(0, failed - 1)))
 
 
 def _receive(url: str, archive: Archive, path: Path, timeout: float, line: Progress) -> None:
     """Ask once for what is missing of the file, and write what comes."""
     have = size_of(path)
-    with _open(url, max(0, have - OVERLAP_BYTES), timeout) as response:
-        begin = place = _first_byte(response, archive)
+    start = max(0, have - OVERLAP_BYTES)
+    with _open(url, start, timeout) as response:
+        begin = place = _first_byte(response, start, archive)
         with path.open("r+b" if have else "w+b") as file:
             for block in _blocks(response):
                 file.seek(place)
@@ -250,15 +250,17 @@ def _range(response: http.client.HTTPResponse) -> tuple[int, int | None]:
     return int(found[1]), None if found[2] == "*" else int(found[2])
 
 
-def _first_byte(response: http.client.HTTPResponse, archive: Archive) -> int:
+def _first_byte(response: http.client.HTTPResponse, start: int, archive: Archive) -> int:
     """Return where in the file an answer begins, or refuse it: nothing is overwritten by what cannot be the file."""
     begin, total = 0, response.length
     if response.status == 206:
         begin, total = _range(response)
     elif response.status != 200:
         raise _Refused(f"HTTP {response.status} {response.reason}")
-    if begin < 0:
-        raise _Refused(f"an answer without a range: {response.headers.get('Content-Range')!r}")
+    if begin not in (0, start):
+        raise _Refused(f"expected the bytes from {start} on, got {response.headers.get('Content-Range')!r}")
+    if response.headers.get_content_type() == "text/html":
+        raise _Refused("expected an archive, got a web page")
     if total not in (None, archive.size):
         raise _Refused(f"expected {archive.size} bytes, the server has {total}")
     return begin

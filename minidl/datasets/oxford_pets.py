@@ -68,6 +68,7 @@ def download(to: str | os.PathLike[str], archives: Sequence[Archive] = ARCHIVES,
     for archive in archives:
         if not (partial / _top(archive)).is_dir():
             _unpack(fetch(archive, partial, sources, patience), partial, _top(archive))
+        (partial / archive.name).unlink(missing_ok=True)
     (partial / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     if to.exists():
         to.rmdir()           # empty; Windows would not rename over it
@@ -120,7 +121,7 @@ def _clear(partial: Path) -> None:
 
 
 def _unpack(path: Path, partial: Path, top: str) -> None:
-    """Unpack an archive's folder `top`, all or nothing, and remove the archive."""
+    """Unpack an archive's folder `top`, all or nothing."""
     unpacking = Path(tempfile.mkdtemp(prefix="unpacking-", dir=partial))
     try:
         extract(path, unpacking)
@@ -129,4 +130,3 @@ def _unpack(path: Path, partial: Path, top: str) -> None:
         (unpacking / top).rename(partial / top)
     finally:
         shutil.rmtree(unpacking, ignore_errors=True)
-    path.unlink()

@@ -65,8 +65,8 @@ def normal(handler, content, most=None, **headers):
     return handler.answer(206 if start else 200, content[start:][:most], **headers)
 
 
-def without_ranges(handler, content):
-    handler.answer(200, content)
+def without_ranges(handler, content, **headers):
+    handler.answer(200, content, **headers)
 
 
 def cut(after, behave=normal):

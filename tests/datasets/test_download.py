@@ -174,6 +174,7 @@ def test_ranges_that_are_answered_wrongly(tmp_path, first):
     (instead(CONTENT[:100_000]), "expected 300000 bytes, the server has 100000"),
     (instead(CONTENT + CONTENT), "expected 300000 bytes, the server has 600000"),
     (functools.partial(normal, Content_Range=f"bytes {200_000 - OVERLAP}-299999/300001"), "the server has 300001"),
+    (functools.partial(without_ranges, Content_Type="text/html; charset=utf-8", Content_Length=None), "a web page"),
     (status(404), "HTTP 404"),
     (status(403), "HTTP 403"),
     (status(204, Content_Length=None), "HTTP 204"),
@@ -198,6 +199,15 @@ def test_a_range_with_too_short_a_length_is_continued(tmp_path):
     with serving(FILES, functools.partial(normal, Content_Length=OVERLAP + 50_000)) as server:
         fetched(tmp_path, server)
         assert ranges(server)[1] == f"bytes={250_000 - OVERLAP}-"
+
+
+def test_an_answer_to_another_question_leaves_no_hole(tmp_path):
+    def from_five_on(handler, content):
+        handler.answer(206, content[5:], Content_Range="bytes 5-299999/300000")
+
+    with serving(FILES, usually=from_five_on) as server, pytest.raises(DownloadError, match="bytes from 0 on"):
+        fetched(tmp_path, server)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_more_bytes_than_expected_are_refused(tmp_path):
@@ -226,6 +236,14 @@ def test_wrong_files_in_pieces_do_not_keep_it_busy_for_ever(tmp_path):
     with serving({ARCHIVE.name: wrong}, usually=cut(200_000)) as bad, serving(FILES) as good:
         fetched(tmp_path, bad, good)
         assert len(bad.log) == 2 * (module.RESTARTS + 1)
+
+
+def test_messages_do_not_run_into_the_progress_on_a_terminal(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    with serving(FILES, cut(100_000)) as server:
+        fetched(tmp_path, server)
+    lines = capsys.readouterr().out.split("\n")
+    assert all(line.startswith("\r") for line in lines[:-1]) and "; again in 0 s" in lines[0]
 
 
 def test_what_one_source_began_the_next_continues(tmp_path):
@@ -482,6 +500,7 @@ def test_an_interrupted_unpacking_begins_again(tmp_path, pets, monkeypatch):
             download(tmp_path / "pets", archives, [server.url], HURRY)
         left = tmp_path / "pets.partial" / "unpacking-killed" / "images"     # what a kill would have left
         left.mkdir(parents=True)
+        (tmp_path / "pets.partial" / "old-killed").mkdir()
         download(tmp_path / "pets", archives, [server.url], HURRY)
         assert len(server.log) == 2                                          # not fetched again
         download(tmp_path / "straight", archives, [server.url], HURRY)
