@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib import format as npy
 
 from minidl.datasets.lists import Source
 from minidl.slabs import Array
@@ -68,8 +69,14 @@ def put(draft: Path, place: Path) -> None:
 
 def load_arrays(place: Path, mapped: tuple[str, ...] = MAPPED) -> dict[str, Array]:
     """Return a cache's arrays, read-only; those of `mapped` as memory-mapped files."""
-    arrays = {key: np.load(place / f"{key}.npy", mmap_mode="r" if key in mapped else None, allow_pickle=False)
-              for key in CACHED}
+    arrays = {}
+    for key in CACHED:
+        path = place / f"{key}.npy"
+        if key in mapped:
+            arrays[key] = npy.open_memmap(path, mode="r")
+        else:
+            with path.open("rb") as file:
+                arrays[key] = npy.read_array(file, allow_pickle=False)
     for array in arrays.values():
         array.flags.writeable = False
     return arrays
@@ -99,11 +106,14 @@ def open_cache(place: Path, names: list[str], size: int) -> tuple[list[str], dic
         if any(_crc32(place / f"{key}.npy") != sums[key] for key in CACHED):
             return None
         arrays = load_arrays(place)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except Exception:        # whatever is wrong with it, including memory for what its headers promise
         return None
     there = [name for name in names if name in known]
-    shapes = [arrays["images"].shape, *(arrays[key].shape[:1] for key in CACHED[1:])]
-    if there != meta["names"] or shapes != [(len(there), 3, size, size)] + [(len(there),)] * 5:
+    N = len(there)
+    expected = {"images": (np.uint8, (N, 3, size, size)), "trimaps": (np.uint8, (N, size, size)),
+                "species": (np.int64, (N,)), "breeds": (np.int64, (N,)),
+                "boxes": (np.float32, (N, 4)), "head_boxes": (np.float32, (N, 4))}
+    if there != meta["names"] or any((array.dtype, array.shape) != expected[key] for key, array in arrays.items()):
         return None
     return there, arrays
 

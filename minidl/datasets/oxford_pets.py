@@ -84,7 +84,7 @@ def _recorded(folder: Path) -> object:
     """Return what a finished folder says it was made of, None if it is none."""
     try:
         return json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 
