@@ -87,8 +87,8 @@ class _Stream:
         self.last = b""      # what the latest read brought
 
     def read(self, n: int) -> bytes:
-        if n > self.allowed:
-            raise ArchiveError(f"expected at most {HEADER_BYTES} bytes of headers before a file, got more")
+        if not 0 <= n <= self.allowed:       # less than none would mean all that is left
+            raise ArchiveError(f"expected 0 to {HEADER_BYTES} bytes of headers before a file, got another {n}")
         self.allowed -= n
         with _blame():
             self.last = self.plain.read(n)
@@ -101,8 +101,6 @@ class _Stream:
         return self.position
 
     def seek(self, position: int) -> None:
-        if position < self.position:
-            raise ArchiveError("its headers lead backwards")
         self.read(position - self.position)
 
     def finish(self) -> None:

@@ -108,11 +108,12 @@ def test_what_is_neither_file_nor_folder(tmp_path, kind, words):
 
 def test_sparse_files_of_the_newer_dialect(tmp_path):
     pax = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "x", "GNU.sparse.realsize": str(2**60)}
-    refused(tmp_path, compressed(member("x", content=b"1\n0\n512\n".ljust(1024, b"\0"), pax=pax), END), "sparse")
+    holes = b"1\n0\n512\n".ljust(1024, b"\0")
+    refused(tmp_path, compressed(member("x", content=holes, pax=pax), END), "is a sparse file")
     endless = b"999999999\n" + b"1\n" * 2**20          # a table of so many holes
     refused(tmp_path, compressed(member("x", content=endless, pax=pax), END), "bytes of headers")
     pax = {"GNU.sparse.map": "0,1", "GNU.sparse.size": str(2**60)}
-    refused(tmp_path, compressed(member("x", content=b"1", pax=pax), END), "sparse")
+    refused(tmp_path, compressed(member("x", content=b"1", pax=pax), END), "is a sparse file")
 
 
 @pytest.mark.parametrize("first, second", [
@@ -156,11 +157,13 @@ def test_bombs_are_not_unpacked(tmp_path, bomb):
 
 @pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE,
                                   tarfile.XGLTYPE])
-def test_headers_that_would_fill_the_memory(tmp_path, kind):
-    content = compressed(member("x", kind, content=b"n" * 2**26), FIRST, END)
+@pytest.mark.parametrize("size", [None, -1024])
+def test_headers_that_would_fill_the_memory(tmp_path, kind, size):
+    content = compressed(member("x", kind, content=b"n" * 2**26, size=size), FIRST, END)
     tracemalloc.start()
     try:
-        refused(tmp_path, content, f"expected at most {HEADER_BYTES} bytes of headers")
+        # Newer Pythons see themselves that a header's size is negative.
+        refused(tmp_path, content, f"expected 0 to {HEADER_BYTES} bytes of headers" + "|damaged" * (size is not None))
         assert tracemalloc.get_traced_memory()[1] < 2**23
     finally:
         tracemalloc.stop()

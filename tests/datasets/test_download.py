@@ -307,7 +307,7 @@ def test_redirections_are_followed_with_the_range(tmp_path):
 def test_redirections_that_lead_nowhere(tmp_path, to):
     with serving(FILES, usually=redirect(to)) as server, serving(FILES) as mirror:
         fetched(tmp_path, server, mirror)
-        assert len(server.log) <= 12
+        assert len(server.log) <= (1 if to == "http://[" else 12)
     gc.collect()
 
 
@@ -500,6 +500,7 @@ def test_an_interrupted_unpacking_begins_again(tmp_path, pets, monkeypatch):
             download(tmp_path / "pets", archives, [server.url], HURRY)
         left = tmp_path / "pets.partial" / "unpacking-killed" / "images"     # what a kill would have left
         left.mkdir(parents=True)
+        (left / "pet_0.jpg").write_bytes(b"half of")
         (tmp_path / "pets.partial" / "old-killed").mkdir()
         download(tmp_path / "pets", archives, [server.url], HURRY)
         assert len(server.log) == 2                                          # not fetched again
