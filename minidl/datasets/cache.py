@@ -69,7 +69,7 @@ def put(draft: Path, place: Path) -> None:
 
 def load_arrays(place: Path, mapped: tuple[str, ...] = MAPPED) -> dict[str, Array]:
     """Return a cache's arrays, read-only; those of `mapped` as memory-mapped files."""
-    arrays = {}
+    arrays: dict[str, Array] = {}
     for key in CACHED:
         path = place / f"{key}.npy"
         if key in mapped:

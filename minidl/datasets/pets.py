@@ -17,30 +17,23 @@ O. M. Parkhi, A. Vedaldi, A. Zisserman, C. V. Jawahar, "Cats and Dogs", CVPR 201
 """
 import os
 import warnings
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from minidl.datasets.cache import CACHED, complete, digest, drafting, load_arrays, open_cache, put
 from minidl.datasets.decode import Problem, pillow_warnings, read_one
 from minidl.datasets.lists import LISTS, Entry, Source, find_sources, thin_out
+from minidl.datasets.pool import in_order
 from minidl.datasets.rows import FileRows, MemoryRows
 from minidl.progress import Progress
 from minidl.slabs import Array
-from minidl.threads import get_num_threads
 
 CLASSES = ("object", "background", "border")
 PROBLEMS_SHOWN = 10
 PATIENCE = 2.0           # seconds of silence before progress is shown
-AHEAD = 32               # pictures that are being read, or wait to be taken, at a time
-S = TypeVar("S")
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -245,8 +238,8 @@ def _read_rows(sources: list[Source], size: int, progress: bool, images: MemoryR
     head_boxes: list[Array] = []
     problems: list[str] = []
     line = Progress(len(sources), "reading pictures", enabled=progress, patience=PATIENCE)
-    with pillow_warnings(), _threads() as pool:
-        for i, result in enumerate(_in_order(pool, attempt, sources)):
+    with pillow_warnings(), in_order(attempt, sources) as results:  # several threads: Pillow decodes in parallel
+        for i, result in enumerate(results):
             if isinstance(result, str):
                 problems.append(result)
             else:
@@ -287,27 +280,3 @@ def _pet_box(trimap: Array) -> Array:
     if not rows.size:
         return np.full(4, np.nan, np.float32)
     return np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], np.float32)
-
-
-def _in_order(pool: ThreadPoolExecutor, function: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
-    """Yield function(item) for each item, as pool.map does, but only a few ahead of what was taken.
-
-    Otherwise results would pile up in memory when they cannot be written as fast as pictures are read.
-    """
-    waiting: deque[Future[T]] = deque()
-    for item in items:
-        waiting.append(pool.submit(function, item))
-        if len(waiting) >= AHEAD:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
-
-
-@contextmanager
-def _threads() -> Iterator[ThreadPoolExecutor]:
-    """Several threads, as Pillow decodes in parallel. After an error or Ctrl-C, what still waits is dropped."""
-    pool = ThreadPoolExecutor(get_num_threads())
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
