@@ -5,7 +5,9 @@ checksum of each array. The folder's name holds a digest of the pictures' files,
 """
 import hashlib
 import json
+import re
 import shutil
+import time
 import uuid
 import zlib
 from collections.abc import Iterator
@@ -22,6 +24,7 @@ from minidl.slabs import Array
 CACHE_VERSION = 1        # to be raised whenever the same files would be read into other arrays
 CACHED = ("images", "trimaps", "species", "breeds", "boxes", "head_boxes")
 MAPPED = ("images", "trimaps")
+STALE = 3600.0           # seconds without a new picture after which a draft is given up
 
 
 def digest(sources: list[Source]) -> str:
@@ -40,12 +43,25 @@ def digest(sources: list[Source]) -> str:
 @contextmanager
 def drafting(place: Path) -> Iterator[Path]:
     """Make a folder beside `place` to write a cache to, and remove it in the end, unless it was `put` in place."""
+    _remove_stale(place.parent)
     draft = place.with_name(f"{place.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         draft.mkdir()
         yield draft
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _remove_stale(cache: Path) -> None:
+    """Remove the drafts that killed processes left; a younger one may belong to a living one."""
+    for path in cache.iterdir():
+        if re.search(r"-[0-9a-f]{16}\.[0-9a-f]{8}\.(tmp|old)$", path.name):
+            try:
+                times = [file.stat().st_mtime for file in (path, *path.iterdir())]
+            except OSError:                                        # finished just now
+                continue
+            if time.time() - max(times) > STALE:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def complete(draft: Path, names: list[str], problems: list[str], facts: dict[str, Array]) -> None:

@@ -1,4 +1,6 @@
 """Rows that are collected in memory or in a file."""
+import os
+import time
 import tracemalloc
 
 import numpy as np
@@ -7,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from minidl.datasets.cache import STALE, drafting
 from minidl.datasets.pets import load_pets
 from minidl.datasets.rows import FileRows, MemoryRows
 
@@ -50,3 +53,15 @@ def test_memory_stays_flat_on_the_way_to_the_cache(tmp_path):
             tracemalloc.stop()
         assert pets.images[:, 0, 0, 0].tolist() == list(range(count))
     assert peaks[0] > count * 4 * size**2 > 2 * peaks[1]
+
+
+def test_drafts_that_a_kill_left_are_removed_after_a_while(tmp_path):
+    for name, age in (("pets-all-8-0123456789abcdef.01234567.tmp", 0), ("pets-all-8-0123456789abcdef.76543210.tmp", 2),
+                      ("mine.tmp", 2)):
+        (tmp_path / name).mkdir()
+        for path in (tmp_path / name / "images.npy", tmp_path / name):
+            path.touch()
+            os.utime(path, (time.time() - age * STALE,) * 2)
+    with drafting(tmp_path / "pets-all-16-fedcba9876543210"):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.tmp", "pets-all-8-0123456789abcdef.01234567.tmp"]
