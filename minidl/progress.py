@@ -64,6 +64,11 @@ class Progress:
             self.printed = time.perf_counter()
             self._write(done, text, self.printed, keep=True)
 
+    def say(self, text: str) -> None:
+        """Print a line about something else; the progress goes on below it."""
+        if self.enabled:
+            self._print(text, keep=True)
+
     def _left(self, done: int, now: float) -> str:
         gone = now - self.started
         if done <= self.first:
@@ -75,8 +80,10 @@ class Progress:
     def _write(self, done: int, text: str, now: float, keep: bool) -> None:
         head = f"{self.what} {done:{len(str(self.total))}}/{self.total}" if self.what else ""
         text = ", ".join(part for part in (head, text, self._left(done, now)) if part)
-        if now < self.silent_until:
-            return
+        if now >= self.silent_until:
+            self._print(text, keep)
+
+    def _print(self, text: str, keep: bool) -> None:
         start = "\r" if self.live else ""
         print(start + text.ljust(self.width), end="\n" if keep else "", flush=True)
         self.width = 0 if keep else len(text)

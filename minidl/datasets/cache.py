@@ -5,14 +5,18 @@ checksum of each array. The folder's name holds a digest of the pictures' files,
 """
 import hashlib
 import json
+import re
 import shutil
+import time
 import uuid
-import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib import format as npy
 
 from minidl.datasets.lists import Source
 from minidl.slabs import Array
@@ -20,6 +24,7 @@ from minidl.slabs import Array
 CACHE_VERSION = 1        # to be raised whenever the same files would be read into other arrays
 CACHED = ("images", "trimaps", "species", "breeds", "boxes", "head_boxes")
 MAPPED = ("images", "trimaps")
+STALE = 3600.0           # seconds without a new picture after which a draft is given up
 
 
 def digest(sources: list[Source]) -> str:
@@ -35,29 +40,62 @@ def digest(sources: list[Source]) -> str:
     return hashlib.sha256(json.dumps([CACHE_VERSION, facts]).encode()).hexdigest()[:16]
 
 
-def write_cache(place: Path, names: list[str], problems: list[str], arrays: dict[str, Array]) -> bool:
-    """Store the arrays and meta.json in the folder `place`, all or nothing; failing only warns and returns False."""
+@contextmanager
+def drafting(place: Path) -> Iterator[Path]:
+    """Make a folder beside `place` to write a cache to, and remove it in the end, unless it was `put` in place."""
+    _remove_stale(place.parent)
     draft = place.with_name(f"{place.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         draft.mkdir()
-        for key in CACHED:
-            np.save(draft / f"{key}.npy", arrays[key], allow_pickle=False)
-        meta = {"names": names, "problems": problems,
-                "crc32": {key: _crc32(draft / f"{key}.npy") for key in CACHED}}
-        (draft / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
-        if place.exists():
-            # Damaged, or it would have been used. On Windows renaming fails while somebody has it open: then
-            # it stays.
-            old = draft.with_suffix(".old")
-            place.rename(old)
-            shutil.rmtree(old, ignore_errors=True)
-        draft.rename(place)
-        return True
-    except OSError as error:
-        warnings.warn(f"{place}: the cache could not be written ({error})", RuntimeWarning, stacklevel=3)
-        return False
+        yield draft
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _remove_stale(cache: Path) -> None:
+    """Remove the drafts that killed processes left; a younger one may belong to a living one."""
+    for path in cache.iterdir():
+        if re.search(r"-[0-9a-f]{16}\.[0-9a-f]{8}\.(tmp|old)$", path.name):
+            try:
+                times = [file.stat().st_mtime for file in (path, *path.iterdir())]
+            except OSError:                                        # finished just now
+                continue
+            if time.time() - max(times) > STALE:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def complete(draft: Path, names: list[str], problems: list[str], facts: dict[str, Array]) -> None:
+    """Add to a draft, where images.npy and trimaps.npy are already, the other arrays and meta.json."""
+    for key, array in facts.items():
+        np.save(draft / f"{key}.npy", array, allow_pickle=False)
+    meta = {"names": names, "problems": problems, "crc32": {key: _crc32(draft / f"{key}.npy") for key in CACHED}}
+    (draft / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
+
+
+def put(draft: Path, place: Path) -> None:
+    """Give a complete draft its name; nothing in it may be open."""
+    if place.exists():
+        # Damaged, or it would have been used. On Windows renaming fails while somebody has it open: then
+        # it stays.
+        old = draft.with_suffix(".old")
+        place.rename(old)
+        shutil.rmtree(old, ignore_errors=True)
+    draft.rename(place)
+
+
+def load_arrays(place: Path, mapped: tuple[str, ...] = MAPPED) -> dict[str, Array]:
+    """Return a cache's arrays, read-only; those of `mapped` as memory-mapped files."""
+    arrays: dict[str, Array] = {}
+    for key in CACHED:
+        path = place / f"{key}.npy"
+        if key in mapped:
+            arrays[key] = npy.open_memmap(path, mode="r")
+        else:
+            with path.open("rb") as file:
+                arrays[key] = npy.read_array(file, allow_pickle=False)
+    for array in arrays.values():
+        array.flags.writeable = False
+    return arrays
 
 
 def open_cache(place: Path, names: list[str], size: int) -> tuple[list[str], dict[str, Array]] | None:
@@ -83,16 +121,16 @@ def open_cache(place: Path, names: list[str], size: int) -> tuple[list[str], dic
         known, sums = set(meta["names"]), meta["crc32"]
         if any(_crc32(place / f"{key}.npy") != sums[key] for key in CACHED):
             return None
-        arrays = {key: np.load(place / f"{key}.npy", mmap_mode="r" if key in MAPPED else None,
-                               allow_pickle=False) for key in CACHED}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        arrays = load_arrays(place)
+    except Exception:        # whatever is wrong with it, including memory for what its headers promise
         return None
     there = [name for name in names if name in known]
-    shapes = [arrays["images"].shape, *(arrays[key].shape[:1] for key in CACHED[1:])]
-    if there != meta["names"] or shapes != [(len(there), 3, size, size)] + [(len(there),)] * 5:
+    N = len(there)
+    expected = {"images": (np.uint8, (N, 3, size, size)), "trimaps": (np.uint8, (N, size, size)),
+                "species": (np.int64, (N,)), "breeds": (np.int64, (N,)),
+                "boxes": (np.float32, (N, 4)), "head_boxes": (np.float32, (N, 4))}
+    if there != meta["names"] or any((array.dtype, array.shape) != expected[key] for key, array in arrays.items()):
         return None
-    for array in arrays.values():
-        array.flags.writeable = False
     return there, arrays
 
 

@@ -10,6 +10,9 @@ from pathlib import Path
 LAYOUT = ("expected a folder with images/NAME.jpg and annotations/trimaps/NAME.png in it "
           "(and, where there are any, annotations/list.txt, trainval.txt, test.txt and xmls/NAME.xml)")
 LISTS = {"all": "list.txt", "train": "trainval.txt", "test": "test.txt"}
+LIST_BYTES = 2**26       # the real one has 200 kB
+NAME_LENGTH = 255        # characters; no file system allows more
+MOST_BREEDS = 10**6      # far more than anybody has, and few enough for every type of integer
 SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp"}
 
 
@@ -126,6 +129,8 @@ def _entries(folder: Path, split: str, lying: list[str]) -> list[Entry]:
 
 def _read_list(path: Path) -> list[Entry]:
     """Read lines NAME CLASS-ID SPECIES BREED-ID, or NAME alone; # begins a comment line."""
+    if path.stat().st_size > LIST_BYTES:
+        raise ValueError(f"{path}: expected at most {LIST_BYTES} bytes, got {path.stat().st_size}")
     try:
         with path.open(encoding="utf-8-sig") as file:
             lines = list(file)
@@ -136,7 +141,7 @@ def _read_list(path: Path) -> list[Entry]:
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         try:
-            entry = _parse_line(line, origin=f"annotations/{path.name}, line {number}")
+            entry = _parse_line(line.strip(), origin=f"annotations/{path.name}, line {number}")
         except ValueError as error:
             raise ValueError(f"{path}, line {number}: {error}") from None
         if entry.name in entries:
@@ -152,16 +157,16 @@ def _parse_line(line: str, origin: str) -> Entry:
     name, *numbers = unicodedata.normalize("NFC", line).split()
     if len(numbers) not in (0, 3):
         raise ValueError("expected NAME or NAME CLASS-ID SPECIES BREED-ID (a name without spaces), "
-                         f"got {line.strip()!r}")
-    if name.startswith(".") or "/" in name or "\\" in name:
-        raise ValueError(f"expected the name of a picture without folders, got {name!r}")
+                         f"got {line[:80]!r}")
+    if name.startswith(".") or "/" in name or "\\" in name or len(name) > NAME_LENGTH:
+        raise ValueError(f"expected the name of a picture without folders, got {name[:80]!r}")
     if not numbers:
         return Entry(name, origin=origin)
     try:
         breed, species, _ = map(int, numbers)
     except ValueError:
-        raise ValueError(f"expected three whole numbers after the name, got {line.strip()!r}") from None
-    if breed < 1 or species not in (1, 2):
-        raise ValueError("expected a CLASS-ID of at least 1 and SPECIES 1 (cat) or 2 (dog), "
-                         f"got {breed} and {species}")
+        raise ValueError(f"expected three whole numbers after the name, got {line[:80]!r}") from None
+    if not 1 <= breed <= MOST_BREEDS or species not in (1, 2):
+        raise ValueError(f"expected a CLASS-ID of 1 to {MOST_BREEDS} and SPECIES 1 (cat) or 2 (dog), "
+                         f"got {numbers[0][:20]} and {numbers[1][:20]}")
     return Entry(name, breed - 1, species - 1, origin)

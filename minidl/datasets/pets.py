@@ -16,21 +16,20 @@ References
 O. M. Parkhi, A. Vedaldi, A. Zisserman, C. V. Jawahar, "Cats and Dogs", CVPR 2012.
 """
 import os
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from minidl.datasets.cache import CACHED, digest, open_cache, write_cache
+from minidl.datasets.cache import CACHED, complete, digest, drafting, load_arrays, open_cache, put
 from minidl.datasets.decode import Problem, pillow_warnings, read_one
-from minidl.datasets.lists import LISTS, Source, find_sources, thin_out
+from minidl.datasets.lists import LISTS, Entry, Source, find_sources, thin_out
+from minidl.datasets.pool import in_order
+from minidl.datasets.rows import FileRows, MemoryRows
 from minidl.progress import Progress
 from minidl.slabs import Array
-from minidl.threads import get_num_threads
 
 CLASSES = ("object", "background", "border")
 PROBLEMS_SHOWN = 10
@@ -156,20 +155,21 @@ def load_pets(folder: str | os.PathLike[str], split: str = "train", size: int = 
     folder = Path(folder)
     _check_options(split, size, broken, limit)
     sources = thin_out(find_sources(folder, split), limit)
-    if cache is None:
+    pets = None
+    if cache is not None:
+        cache = Path(cache)
+        cache.mkdir(parents=True, exist_ok=True)  # an impossible place should be noticed before the long work
+        place = cache / f"{folder.resolve().name or 'pets'}-{split}-{size}-{digest(sources)}"
+        pets = _reopen(place, sources, size, progress)
+        if pets is None:
+            try:
+                pets = _fill(place, sources, size, progress, folder, broken)
+            except OSError as error:
+                _warn(place, error, stacklevel=3)
+    if pets is None:
         pets = _read(sources, size, progress)
-        _judge(pets, folder, broken)
-        return pets
-
-    cache = Path(cache)
-    cache.mkdir(parents=True, exist_ok=True)  # an impossible place should be noticed before the long work
-    place = cache / f"{folder.resolve().name or 'pets'}-{split}-{size}-{digest(sources)}"
-    cached = _reopen(place, sources, size, progress)
-    pets = _read(sources, size, progress) if cached is None else cached
-    _judge(pets, folder, broken)
-    if cached is None and write_cache(place, pets.names, pets.problems, pets._arrays()):
-        cached = _reopen(place, sources, size, progress)  # let go of the memory, use the files
-    return pets if cached is None else cached
+    _judge(len(pets), pets.problems, folder, broken)
+    return pets
 
 
 def _check_options(split: str, size: int, broken: str, limit: int | None) -> None:
@@ -182,53 +182,82 @@ def _check_options(split: str, size: int, broken: str, limit: int | None) -> Non
             raise ValueError(f"load_pets: expected {name} to be a positive integer, got {value!r}")
 
 
-def _judge(pets: Pets, folder: Path, broken: str) -> None:
+def _judge(count: int, problems: list[str], folder: Path, broken: str) -> None:
     """Raise the one error that names all that is broken, if it is to be refused or nothing else is left."""
-    if not pets.problems or (broken == "skip" and len(pets)):
+    if not problems or (broken == "skip" and count):
         return
-    lines = pets.problems[:PROBLEMS_SHOWN]
-    if len(pets.problems) > PROBLEMS_SHOWN:
-        lines.append(f"and {len(pets.problems) - PROBLEMS_SHOWN} more")
-    total = len(pets) + len(pets.problems)
-    advice = "broken='skip' leaves them out." if len(pets) else "Nothing is left."
-    raise ValueError(f"{folder}: {len(pets.problems)} of {total} pictures cannot be used. {advice}\n  "
+    lines = problems[:PROBLEMS_SHOWN]
+    if len(problems) > PROBLEMS_SHOWN:
+        lines.append(f"and {len(problems) - PROBLEMS_SHOWN} more")
+    advice = "broken='skip' leaves them out." if count else "Nothing is left."
+    raise ValueError(f"{folder}: {len(problems)} of {count + len(problems)} pictures cannot be used. {advice}\n  "
                      + "\n  ".join(lines))
 
 
 def _read(sources: list[Source], size: int, progress: bool) -> Pets:
-    """Read all pictures; what cannot be read is left out and listed in `problems`."""
+    """Read all pictures into memory; what cannot be read is left out and listed in `problems`."""
+    images, trimaps = MemoryRows(len(sources), (3, size, size)), MemoryRows(len(sources), (size, size))
+    names, facts, problems = _read_rows(sources, size, progress, images, trimaps)
+    pets = Pets(names, images.array, trimaps.array, problems=problems, **facts)
+    for array in pets._arrays().values():
+        array.flags.writeable = False  # as those that come from the cache are
+    return pets
+
+
+def _fill(place: Path, sources: list[Source], size: int, progress: bool, folder: Path, broken: str) -> Pets | None:
+    """Read all pictures into a cache, without ever holding them all in memory, and open it."""
+    with drafting(place) as draft:
+        with (FileRows(draft / "images.npy", len(sources), (3, size, size)) as images,
+              FileRows(draft / "trimaps.npy", len(sources), (size, size)) as trimaps):
+            names, facts, problems = _read_rows(sources, size, progress, images, trimaps)
+        _judge(len(names), problems, folder, broken)
+        complete(draft, names, problems, facts)
+        try:
+            put(draft, place)
+        except OSError as error:
+            _warn(place, error, stacklevel=4)
+            return Pets(names, problems=problems, **load_arrays(draft, mapped=()))
+    return _reopen(place, sources, size, progress)
+
+
+def _warn(place: Path, error: OSError, stacklevel: int) -> None:
+    warnings.warn(f"{place}: the cache could not be written ({error})", RuntimeWarning, stacklevel)
+
+
+def _read_rows(sources: list[Source], size: int, progress: bool, images: MemoryRows | FileRows,
+               trimaps: MemoryRows | FileRows) -> tuple[list[str], dict[str, Array], list[str]]:
+    """Read all pictures, append the readable ones to images and trimaps; return names, other arrays, problems."""
     def attempt(source: Source) -> tuple[Array, Array, Array] | str:
         try:
             return read_one(source, size)
         except Problem as problem:
             return str(problem)
 
-    N = len(sources)
-    images = np.empty((N, 3, size, size), np.uint8)
-    trimaps = np.empty((N, size, size), np.uint8)
-    boxes = np.empty((N, 4), np.float32)
-    head_boxes = np.empty((N, 4), np.float32)
-    kept, problems = [], []
-    line = Progress(N, "reading pictures", enabled=progress, patience=PATIENCE)
-    with pillow_warnings(), _threads() as pool:
-        for i, result in enumerate(pool.map(attempt, sources)):  # in the sources' order
+    entries: list[Entry] = []
+    boxes: list[Array] = []
+    head_boxes: list[Array] = []
+    problems: list[str] = []
+    line = Progress(len(sources), "reading pictures", enabled=progress, patience=PATIENCE)
+    with pillow_warnings(), in_order(attempt, sources) as results:  # several threads: Pillow decodes in parallel
+        for i, result in enumerate(results):
             if isinstance(result, str):
                 problems.append(result)
             else:
-                images[i], trimaps[i], head_boxes[i] = result
-                boxes[i] = pet_box(trimaps[i])
-                kept.append(i)
+                image, trimap, head = result
+                images.append(image)
+                trimaps.append(trimap)
+                boxes.append(pet_box(trimap))
+                head_boxes.append(head)
+                entries.append(sources[i].entry)
             line.update(i + 1)
-    line.line(N, "")
+    line.line(len(sources), "")
 
-    pets = Pets([source.entry.name for source in sources], images, trimaps,
-                np.array([source.entry.species for source in sources], np.int64),
-                np.array([source.entry.breed for source in sources], np.int64),
-                boxes, head_boxes, problems)
-    pets = pets.subset(kept) if problems else pets
-    for array in pets._arrays().values():
-        array.flags.writeable = False  # as those that come from the cache are
-    return pets
+    facts: dict[str, Array] = {
+        "species": np.array([entry.species for entry in entries], np.int64),
+        "breeds": np.array([entry.breed for entry in entries], np.int64),
+        "boxes": np.array(boxes, np.float32).reshape(-1, 4),
+        "head_boxes": np.array(head_boxes, np.float32).reshape(-1, 4)}
+    return [entry.name for entry in entries], facts, problems
 
 
 def _reopen(place: Path, sources: list[Source], size: int, progress: bool) -> Pets | None:
@@ -251,13 +280,3 @@ def pet_box(trimap: Array) -> Array:
     if not rows.size:
         return np.full(4, np.nan, np.float32)
     return np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], np.float32)
-
-
-@contextmanager
-def _threads() -> Iterator[ThreadPoolExecutor]:
-    """Several threads, as Pillow decodes in parallel. After an error or Ctrl-C, what still waits is dropped."""
-    pool = ThreadPoolExecutor(get_num_threads())
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)

@@ -111,7 +111,7 @@ def _written(folder: Path) -> dict[str, int] | None:
     """Return the recipe of the complete set in `folder`, None if there is none."""
     try:
         recipe = json.loads((folder / "annotations" / "rendered.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return recipe if isinstance(recipe, dict) else None
 

@@ -1,0 +1,315 @@
+"""Every reader of pets, fed with damaged files: a clear error that names the file, or a correct result.
+
+`FUZZ=5000 python -m pytest tests/datasets/test_fuzz.py` looks longer for what these readers cannot take. (Archives have
+their own such test in test_archives.py.)
+"""
+import io
+import json
+import os
+import shutil
+import tracemalloc
+import zlib
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from minidl.datasets import lists, oxford_pets, synthetic_pets
+from minidl.datasets.cache import CACHED
+from minidl.datasets.pets import load_pets
+
+from tests.datasets.pet_archives import encoded
+
+NAMES = ("Abyssinian_1", "pug_2", "pug_3")
+LIST = b"#Image CLASS-ID SPECIES BREED ID\n#1:37 Class ids\nAbyssinian_1 1 1 1\npug_2 37 2 25\r\n\npug_3 37 2 25\n"
+XML = (b"<annotation><folder>OXIIIT</folder><size><width>24</width><height>16</height></size><object><name>cat</name>"
+       b"<bndbox><xmin>6</xmin><ymin>4</ymin><xmax>18</xmax><ymax>8</ymax></bndbox></object></annotation>")
+PIXELS = np.random.default_rng(0).integers(0, 256, (16, 24, 3), np.uint8)
+TRIMAP = encoded(np.random.default_rng(0).integers(1, 4, (16, 24), np.uint8), "PNG")
+
+fuzz = settings(max_examples=int(os.environ.get("FUZZ", 40)), deadline=None,
+                suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@st.composite
+def damaged(draw, content):
+    """The content with bytes or bits changed, pieces cut out, repeated or put in, the end missing; or random bytes."""
+    if draw(st.integers(0, 9)) == 0:
+        return draw(st.binary(max_size=200))
+    content = bytearray(content)
+    for _ in range(draw(st.integers(0, 4))):
+        place = draw(st.integers(0, max(0, len(content) - 1)))
+        kind = draw(st.sampled_from(["bit", "byte", "cut out", "repeat", "put in", "truncate"]))
+        length = draw(st.integers(1, 40))
+        if kind == "bit" and content:
+            content[place] ^= 1 << draw(st.integers(0, 7))
+        elif kind == "byte" and content:
+            content[place] = draw(st.integers(0, 255))
+        elif kind == "cut out":
+            del content[place:place + length]
+        elif kind == "repeat":
+            content[place:place] = content[place:place + length] * draw(st.integers(1, 5))
+        elif kind == "put in":
+            content[place:place] = draw(st.binary(max_size=40))
+        else:
+            del content[place:]
+    return bytes(content)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Three pets, to be damaged one file at a time."""
+    folder = tmp_path_factory.mktemp("fuzz") / "pets"
+    for part in ("images", "annotations/trimaps", "annotations/xmls"):
+        (folder / part).mkdir(parents=True)
+    for name in NAMES:
+        (folder / "images" / f"{name}.jpg").write_bytes(encoded(PIXELS, "JPEG"))
+        (folder / "annotations" / "trimaps" / f"{name}.png").write_bytes(TRIMAP)
+    (folder / "annotations" / "xmls" / "pug_2.xml").write_bytes(XML)
+    (folder / "annotations" / "list.txt").write_bytes(LIST)
+    return folder
+
+
+@contextmanager
+def instead(path, content):
+    """Put something else into a file for a while."""
+    before = path.read_bytes() if path.exists() else None
+    path.write_bytes(content)
+    try:
+        yield
+    finally:
+        path.unlink() if before is None else path.write_bytes(before)
+
+
+def check(pets, names=NAMES):
+    """What every result has to be, whatever the files were."""
+    n = len(pets)
+    assert 0 < n == len(set(pets.names)) and set(pets.names) <= set(names)
+    assert pets.images.shape == (n, 3, 8, 8) and pets.images.dtype == np.uint8
+    assert pets.trimaps.shape == (n, 8, 8) and pets.trimaps.dtype == np.uint8 and pets.trimaps.max() <= 2
+    assert pets.species.shape == pets.breeds.shape == (n,) and set(pets.species.tolist()) <= {-1, 0, 1}
+    assert pets.breeds.dtype == np.int64 and pets.breeds.min() >= -1
+    for boxes in (pets.boxes, pets.head_boxes):
+        assert boxes.shape == (n, 4)
+        x0, y0, x1, y1 = boxes[np.isfinite(boxes).all(axis=1)].T
+        assert (0 <= x0).all() and (x0 < x1).all() and (x1 <= 8).all()
+        assert (0 <= y0).all() and (y0 < y1).all() and (y1 <= 8).all()
+        assert (np.isfinite(boxes).all(axis=1) | np.isnan(boxes).all(axis=1)).all()
+
+
+def check_one_damaged(folder, path, content):
+    """One file of pug_2 is damaged: it is read, or named with a reason on one short line; the others are read."""
+    with instead(path, content):
+        pets = load_pets(folder, "all", 8, broken="skip")
+        check(pets)
+        if pets.problems:
+            problem, = pets.problems
+            assert f"{path.parent.name}/{path.name}" in problem and pets.names == ["Abyssinian_1", "pug_3"]
+            assert "\n" not in problem and len(problem) < 1000
+        else:
+            assert pets.names == list(NAMES)
+
+
+KINDS = {"JPEG": {}, "PNG": {}, "GIF": {}, "BMP": {}, "TIFF": {"compression": "tiff_lzw"}, "WEBP": {}}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_pictures(folder, kind):
+    whole = encoded(PIXELS, kind, **KINDS[kind])
+
+    @fuzz
+    @given(damaged(whole))
+    @example(whole)
+    def run(content):
+        check_one_damaged(folder, folder / "images" / "pug_2.jpg", content)
+
+    run()
+
+
+@fuzz
+@given(damaged(TRIMAP))
+@example(TRIMAP)
+def test_trimaps(folder, content):
+    check_one_damaged(folder, folder / "annotations" / "trimaps" / "pug_2.png", content)
+
+
+LAUGHS = b"<!DOCTYPE a [<!ENTITY x0 'ha'>" + b"".join(
+    b"<!ENTITY x%d '%s'>" % (i, b"&x%d;" % (i - 1) * 10) for i in range(1, 11)) + b"]>"
+ELSEWHERE = b"<!DOCTYPE a [<!ENTITY x10 SYSTEM 'file:///etc/hostname'>]>"
+
+
+@fuzz
+@given(damaged(XML))
+@example(XML)
+@example(LAUGHS + XML.replace(b"cat", b"&x10;"))
+@example(LAUGHS.replace(b"DOCTYPE", b"doctype") + XML.replace(b"cat", b"&x10;"))
+@example(ELSEWHERE + XML.replace(b">6<", b">&x10;<"))
+@example((LAUGHS + XML).decode().encode("utf-16"))
+@example((LAUGHS + XML).decode().encode("utf-32"))
+@example(b"<?xml version='1.0' encoding='utf-7'?>" + (LAUGHS + XML).replace(b"<", b"+ADw-"))
+@example(b"<?xml version='1.0' encoding='mac_arabic'?>" + LAUGHS.replace(b"<", b"\xbc") + XML)    # 0xBC means <, there
+@example(b"<?xml version='1.0' encoding='cp037'?>" + (LAUGHS + XML).decode().encode("cp037"))
+@example(b"<a>" * 140_000 + b"</a>" * 140_000)
+@example(XML.replace(b">18<", b">" + b"9" * 10_000 + b"<"))
+@example(XML.replace(b">18<", b">0x12<").replace(b">6<", b">1_0<"))
+def test_xml(folder, content):
+    check_one_damaged(folder, folder / "annotations" / "xmls" / "pug_2.xml", content)
+
+
+def test_xml_that_declares_entities_is_refused(folder):
+    path = folder / "annotations" / "xmls" / "pug_2.xml"
+    for head in (LAUGHS, ELSEWHERE):
+        with instead(path, head + XML.replace(b">6<", b">&x10;<")):
+            assert "expected plain xml" in load_pets(folder, "all", 8, broken="skip").problems[0]
+
+
+any_list = damaged(LIST) | st.text(max_size=200).map(str.encode) | st.lists(
+    st.builds("{} {} {} {}".format, st.sampled_from(NAMES) | st.text(max_size=9),
+              st.integers() | st.just("9" * 5000) | st.floats(), st.integers(0, 3), st.integers()),
+    max_size=5).map(lambda lines: "\n".join(lines).encode(errors="replace"))
+
+
+@pytest.mark.parametrize("file, split", [("list.txt", "all"), ("trainval.txt", "train"), ("test.txt", "test"),
+                                         ("trainval.txt", "test")])
+def test_lists(folder, file, split):
+    @fuzz
+    @given(any_list)
+    @example(LIST)
+    @example(b"pug_2 99999999999999999999 1 1\n")
+    @example(b"pug_2 1 1 99999999999999999999\n")
+    @example(b"pug_2 1_0 1 1\n")
+    @example(b"pug_2" + b" 1" * 100_000)
+    @example(b"x" * 100_000)
+    @example("pug_2\x85pug_3\u2028Abyssinian_1".encode())
+    def run(content):
+        with instead(folder / "annotations" / file, content):
+            try:
+                check(load_pets(folder, split, 8))
+            except FileNotFoundError as error:
+                assert "no annotations/test.txt" in str(error)
+            except ValueError as error:
+                assert file in str(error) and len(str(error)) < 2000
+    run()
+
+
+def test_a_list_without_end_does_not_fill_the_memory(folder, monkeypatch):
+    monkeypatch.setattr(lists, "LIST_BYTES", 1000)
+    with instead(folder / "annotations" / "list.txt", b"#" * 10**6):
+        tracemalloc.start()
+        try:
+            with pytest.raises(ValueError, match="list.txt: expected at most 1000 bytes, got 1000000"):
+                load_pets(folder, "all", 8)
+            assert tracemalloc.get_traced_memory()[1] < 500_000
+        finally:
+            tracemalloc.stop()
+
+
+@pytest.fixture(scope="module")
+def cached(folder, tmp_path_factory):
+    """The folder's cache, and what is in it."""
+    cache = tmp_path_factory.mktemp("fuzz cache")
+    pets = load_pets(folder, "all", 8, cache=cache)
+    place, = cache.iterdir()
+    arrays = {key: np.array(getattr(pets, key)) for key in CACHED}
+    return place, {path.name: path.read_bytes() for path in place.iterdir()}, arrays
+
+
+@contextmanager
+def restored(place, files):
+    """Put the cache back as it was in the end."""
+    try:
+        yield
+    finally:
+        shutil.rmtree(place)
+        place.mkdir()
+        for name, content in files.items():
+            (place / name).write_bytes(content)
+
+
+@pytest.mark.parametrize("file", [*(f"{key}.npy" for key in CACHED), "meta.json"])
+def test_caches(folder, cached, file):
+    """A damaged cache is read anew from the pictures: the result is always the same."""
+    place, files, arrays = cached
+
+    @fuzz
+    @given(damaged(files[file]))
+    def run(content):
+        with restored(place, files):
+            (place / file).write_bytes(content)
+            pets = load_pets(folder, "all", 8, cache=place.parent)
+            check(pets)
+            assert pets.names == list(NAMES) and pets.problems == []
+            for key in CACHED:
+                np.testing.assert_array_equal(getattr(pets, key), arrays[key])
+            del pets
+    run()
+
+
+def saved(array):
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+def header(shape, descr="|u1"):
+    buffer = io.BytesIO()
+    np.lib.format.write_array_header_1_0(buffer, {"descr": descr, "fortran_order": False, "shape": shape})
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("file", [f"{key}.npy" for key in CACHED])
+def test_caches_that_were_damaged_before_their_checksum_was_taken(folder, cached, file):
+    """Then the values may be anything; number, shape and type are right, or all is read anew."""
+    place, files, _ = cached
+    meta = json.loads(files["meta.json"])
+
+    @fuzz
+    @given(damaged(files[file][:130]).map(lambda head: head + files[file][130:]))
+    @example(b"")
+    @example(b"PK\3\4")
+    @example(b"PK\5\6" + bytes(18))
+    @example(header((10**12,), "<i8"))
+    @example(header((3, 10**12), "<i8"))
+    @example(header((3,), "|O"))
+    @example(saved(np.zeros((3, 3, 8, 8))))
+    @example(saved(np.zeros((3, 8, 8), np.int64)))
+    @example(saved(np.zeros((3, 4), "<U7")))
+    @example(saved(np.zeros(3, np.float32)))
+    def run(content):
+        with restored(place, files):
+            (place / file).write_bytes(content)
+            checked = {**meta, "crc32": {**meta["crc32"], file[:-4]: zlib.crc32(content)}}
+            (place / "meta.json").write_text(json.dumps(checked), encoding="utf-8")
+            pets = load_pets(folder, "all", 8, cache=place.parent)
+            assert pets.names == list(NAMES)
+            for key, array in cached[2].items():
+                assert getattr(pets, key).shape == array.shape and getattr(pets, key).dtype == array.dtype
+            del pets
+    run()
+
+
+@fuzz
+@given(damaged(b'{"renderer": 1, "seed": 0, "train": 10, "test": 5, "size": 128}'))
+@example(b"[" * 100_000)
+@example(b'{"a":' * 100_000)
+@example(b"9" * 10_000)
+def test_records_of_complete_sets(tmp_path, content):
+    """Whatever they say, it is taken for the record of another set, or of none."""
+    (tmp_path / "annotations").mkdir(exist_ok=True)
+    (tmp_path / "annotations" / "rendered.json").write_bytes(content)
+    (tmp_path / "downloaded.json").write_bytes(content)
+    assert synthetic_pets._written(tmp_path) is None or isinstance(synthetic_pets._written(tmp_path), dict)
+    with pytest.raises(ValueError, match="not a complete download"):
+        oxford_pets.download(tmp_path)
+
+
+def test_a_picture_of_a_picture(folder):
+    """Sizes that only one of two headers tells: the frame of a GIF, larger than its screen."""
+    buffer = io.BytesIO()
+    Image.fromarray(PIXELS).quantize(4).save(buffer, "GIF")
+    content = bytearray(buffer.getvalue())
+    content[6:10] = (60000).to_bytes(2, "little") * 2
+    check_one_damaged(folder, folder / "images" / "pug_2.jpg", bytes(content))
