@@ -10,7 +10,7 @@ from minidl.layers import (
 from minidl.loss import BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MSELoss
 from minidl.optim import SGD, Adam, CosineSchedule
 from minidl.gradcheck import check_layer, check_loss
-from minidl.models import encoder_decoder, fcn, pixelwise, reshape_segmenter, unet
+from minidl.models import classifier, encoder_decoder, fcn, pixelwise, reshape_segmenter, unet
 from minidl.folding import fold_batchnorm
 from minidl.threads import get_num_threads, set_num_threads
 
@@ -23,6 +23,6 @@ __all__ = [
     "Upsample", "Flatten", "Reshape", "PixelShuffle",
     "CrossEntropyLoss", "MSELoss", "L1Loss", "BCEWithLogitsLoss",
     "SGD", "Adam", "CosineSchedule", "check_layer", "check_loss",
-    "pixelwise", "reshape_segmenter", "fcn", "encoder_decoder", "unet", "fold_batchnorm", "set_num_threads",
-    "get_num_threads",
+    "classifier", "pixelwise", "reshape_segmenter", "fcn", "encoder_decoder", "unet", "fold_batchnorm",
+    "set_num_threads", "get_num_threads",
 ]
