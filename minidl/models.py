@@ -41,14 +41,14 @@ def conv_block(in_channels: int, out_channels: int, kernel_size: int = 3, rng: R
     return [Conv2d(in_channels, out_channels, kernel_size, padding="same", rng=rng), BatchNorm2d(out_channels), ReLU()]
 
 
-def classifier(width: int = 64, classes: int = 2, size: int = 128, *, blocks: int = 4, in_channels: int = 3,
+def classifier(width: int = 64, classes: int = 2, size: int = 128, *, blocks: int = 5, in_channels: int = 3,
                rng: Rng = None) -> Sequential:
     """Build the classifier of slides 1 and 8: image -> CNN -> flatten -> classification.
 
-    The CNN is the encoder of all models here, conv block and 2x2 max pooling, `blocks` times; then a dense layer scores
-    the classes from all that is left. For width 64, 128 x 128 pixels and 4 blocks:
+    The CNN is the encoder of `encoder_decoder`: conv block and 2x2 max pooling, `blocks` times. Then a dense layer
+    scores the classes from all that is left. For width 64 and 128 x 128 pixels:
 
-        (3,128,128) -> (64,64,64) -> (128,32,32) -> (256,16,16) -> (512,8,8) -> (512*8*8,) -> (classes,)
+        (3,128,128) -> (64,64,64) -> (128,32,32) -> (256,16,16) -> (512,8,8) -> (512,4,4) -> (512*4*4,) -> (classes,)
 
     Flattened, every place of the last maps keeps weights of its own: the dense layer knows where something is.
 
