@@ -15,7 +15,7 @@ from minidl import (
     classifier, drawing, fold_batchnorm, plotting,
 )
 from minidl.checkpoint import save_weights
-from minidl.classification import accuracy, confusion_figure, probability_grid
+from minidl.classification import accuracy, confusion_figure, percent, probability_grid
 from minidl.datasets.batches import Augment, Batches, as_input
 from minidl.datasets.digits import load_digits, stratified_split
 from minidl.datasets.pets import load_pets
@@ -23,7 +23,7 @@ from minidl.metrics import confusion_matrix
 from minidl.report import Lesson
 from minidl.training import fit, predict
 
-lesson = Lesson("04_image_classification", budget=20_000, batch_size=16)   # the budget is that of the pets
+lesson = Lesson("04_image_classification", budget=20_000, batch_size=16)   # budget, size, lr and epochs: of the pets
 digit_epochs = 2 if lesson.quick else 20
 DIGITS, SPECIES = [str(k) for k in range(10)], ["cat", "dog"]
 if lesson.size % 32:
@@ -54,7 +54,7 @@ def convolution(padding):
     return layer
 
 
-x = images[test][:1]                                                       # (1, 1, 8, 8)
+x = images[test][labels[test] == 0][:1]                                    # (1, 1, 8, 8): a zero
 maps = convolution("same")(x)                                              # (1, 2, 8, 8)
 assert convolution(0)(x).shape == (1, 2, 6, 6) and maps.shape == (1, 2, 8, 8)
 assert np.isclose(maps[0, 0, 4, 3], np.sum(kernels[0, 0] * x[0, 0, 3:6, 2:5])), "row 4, column 3, by hand"
@@ -102,7 +102,7 @@ panels = np.stack([x[0, 0], *maps[0], np.kron(pool(features(x))[0, 0], np.ones((
                    *convolution("same")(moved(x))[0], np.kron(pool(features(moved(x)))[0, 0], np.ones((2, 2)))])
 panels = panels / np.abs(panels).max(axis=(1, 2), keepdims=True)
 lesson.figure(plotting.image_strip(
-    panels, ["a digit", "right minus left", "lower minus upper", "ReLU, pooled (4 × 4)", "the same, moved", "", "", ""],
+    panels, ["a zero", "right minus left", "lower minus upper", "ReLU, pooled (4 × 4)", "the same, moved", "", "", ""],
     columns=4, cell=128, colormap="RdBu_r", limits=(-1, 1),
     title="Two convolutions by hand: red above 0, blue below; the maps move with the digit"), "convolution")
 
@@ -156,22 +156,25 @@ print(f"CNN: {count(cnn):,} parameters; an MLP with {hidden} hidden units: {coun
 # ## 5. Training
 # `fit` is lesson 2's loop: forward, loss, backward, step. Around it, it prints how far it is, saves what `--resume`
 # needs, and lets a schedule change the learning rate: here it falls along a cosine to 0, large steps first, small ones
-# to settle. Which rate and how many epochs was tried on a fifth of the training pictures, never on the test pictures.
+# to settle. And *weight decay* pulls all weights toward 0 a little in each step: what is not needed again and again
+# fades. Learning rate, decay and epochs were chosen on parts of the training pictures, as in lesson 2; the decay for
+# each of the two models by itself.
 
 # %%
 loss = CrossEntropyLoss()
+DECAY = {"CNN": 3e-3, "MLP": 1e-3}
 
 
-def trained(model, pictures, seed):
+def trained(model, pictures, seed, decay):
     """Train a classifier of digits; return it and its history."""
     batches = Batches(pictures[training], labels[training], lesson.batch_size, rng=np.random.default_rng(seed))
-    optimizer = Adam(model.parameters(), lesson.lr)
+    optimizer = Adam(model.parameters(), lr=1e-2, weight_decay=decay)
     return model, fit(model, batches, loss, optimizer, digit_epochs, progress=False,
                       schedule=CosineSchedule(optimizer, digit_epochs * len(batches)))
 
 
 first_loss = loss(cnn(images[training]), labels[training])
-cnn, history = trained(cnn, images, lesson.seed)
+cnn, history = trained(cnn, images, lesson.seed, DECAY["CNN"])
 print(f"loss {first_loss:.3f} before training, {history[-1]['loss']:.4f} after {digit_epochs} epochs; "
       f"{accuracy(cnn, images[test], labels[test]):.3f} of the test pictures right")
 
@@ -194,7 +197,8 @@ for name, models in found.items():
     for seed in seeds[len(models):]:
         model = (classifier(lesson.width, 10, size=8, blocks=2, in_channels=1, rng=seed) if name.startswith("CNN")
                  else mlp(seed))
-        model, its_history = trained(model, shuffled if "shuffled" in name else images, seed)
+        pictures = shuffled if "shuffled" in name else images
+        model, its_history = trained(model, pictures, seed, DECAY[name[:3]])
         stopped |= its_history.stopped
         models.append(model)
 results = {name: [accuracy(model, (shuffled if "shuffled" in name else images)[test], labels[test])
@@ -228,8 +232,8 @@ lesson.figure(figure, "cnn_and_mlp", alt="Mean accuracy on the test digits over 
 # %% [markdown]
 # A `Linear` has a weight for each pixel, and to it all orders of the pixels are the same. A convolution is told
 # beforehand that neighbors belong together, and that what is worth finding is worth finding everywhere. Both are true
-# of pictures; where they are not, the advantage is gone. (Moved digits are still hard for the CNN, too: after `Flatten`,
-# place counts again.)
+# of pictures; where they are not, most of the advantage is gone. (Moved digits are harder for the CNN, too: after
+# `Flatten`, place counts again.)
 #
 # ## 7. Filters and feature maps
 # What has it learnt? Below: a digit; the kernels of the first convolution; their maps behind batch norm and ReLU; the
@@ -263,8 +267,9 @@ lesson.figure(figure, "feature_maps", alt="A handwritten 3; the first layer's ke
               "pooled; and maps of the second block")
 
 # %% [markdown]
-# Each kernel answers at some strokes and edges of the 3, and is silent elsewhere. In the second block a map's bright
-# places are combinations of these: *a bow that ends here, and nothing to the left of it*.
+# Some kernels are edges, as ours were, most are not so tidy. Some answer to strokes of one direction, some to their
+# ends, some to the empty paper beside the 3. In the second block, which sees 8 × 8 pixels with the pooling between, a
+# bright place is a combination of these answers, and most places are silent.
 #
 # And where is the CNN wrong? These are the test pictures whose true digit gets the least probability.
 
@@ -377,6 +382,8 @@ lesson.figure(probability_grid(held_out.images[worst], probabilities[worst], hel
                                title="The most wrong of the held-out pictures"), "pets_most_wrong")
 
 # %% [markdown]
+# Look at the mistakes: would you have known?
+#
 # ## 10. What does it look at?
 # Two ways to ask. **The gradient:** `backward` carries a derivative down to the parameters, and if asked to, to the
 # picture itself: by how much does the score of the true species, less that of the other, change with each pixel? (In
@@ -416,8 +423,8 @@ def occlusion_map(model, x, species, side, step):
 
 
 # %%
-asked = np.argsort(-of_true, kind="stable")
-asked = np.concatenate([asked[:len(asked) // 2:max(1, len(asked) // 10)][:5], worst[:1]])  # 5 that are right, the worst
+right_ones = [np.flatnonzero((held_out.species == kind) & (decided == kind)) for kind in (0, 1)]      # cats, dogs
+asked = np.concatenate([right_ones[0][:3], right_ones[1][:2], worst[:1]])  # and the most wrong
 x, species = as_input(held_out.images[asked]), held_out.species[asked]
 dx = picture_gradient(pets_model, x, species)                              # (n, 3, H, W)
 gradients = np.abs(dx).max(axis=1)                                         # (n, H, W): the strongest of three colors
@@ -428,7 +435,7 @@ little = np.zeros(x[:1].shape)
 little[0][place] = 1e-6
 exact = fold_batchnorm(pets_model).astype(np.float64)                      # is dx what it says? as in lesson 0
 rise = (exact(x[:1] + little) - exact(x[:1] - little))[0] @ true_less_other(species)[0] / 2e-6
-print(f"strongest at {place}: backward says {dx[0][place]:.4f}, a small change of that number {rise:.4f}")
+print(f"where dx is largest, backward says {dx[0][place]:.4f}, and a small change of that one number {rise:.4f}")
 assert np.isclose(dx[0][place], rise, rtol=0.02, atol=1e-4)
 
 # %%
@@ -439,7 +446,7 @@ drawing.write(figure, 12, 20, "What the answer hangs on: the gradient sees singl
 reach = float(np.abs(falls).max())
 for k, (n, kind) in enumerate(zip(asked, species)):
     left = 112 + k * (width + 6)
-    drawing.write(figure, left + width / 2, 50, f"{SPECIES[kind]}: {of_true[n]:.0%}", drawing.TEXT, width, ha="center")
+    drawing.write(figure, left + width / 2, 50, f"{SPECIES[kind]}: {percent(of_true[n])}", drawing.TEXT, width, ha="center")
     pictures = [(x[k].transpose(1, 2, 0), {}),
                 (gradients[k], {"cmap": "magma", "vmin": 0, "vmax": np.quantile(gradients[k], 0.995)}),
                 (falls[k], {"cmap": "RdBu_r", "vmin": -reach, "vmax": reach})]
@@ -457,7 +464,10 @@ lesson.figure(figure, "looks_at", alt="Six held-out pictures with the probabilit
 
 # %% [markdown]
 # Maps of six pictures are anecdotes. Let us count: what share of the gradient lies on the pet, what share on its head
-# (where the set knows the head's box), and how much of the picture are these?
+# (where the set knows the head's box), and how much of the picture are these? And for cats and dogs that are right, by
+# how much does the score fall, at most, if a square is covered?
+#
+# **Predict:** must a network that tells cats from dogs know what a cat looks like?
 
 # %%
 many = held_out[:100]
@@ -477,8 +487,21 @@ for name, mask in parts.items():
                    "of_the_picture": float(mask[which].mean())}
     print(f"{name}: {looks[name]['of_the_gradient']:.0%} of the gradient on {looks[name]['of_the_picture']:.0%} of the "
           "picture")
+most = {}
+for kind, which in enumerate(right_ones):
+    x, species = as_input(held_out.images[which[:12]]), held_out.species[which[:12]]
+    largest = [occlusion_map(pets_model, x[k:k + 1], species[k:k + 1], side, 2 * step).max() for k in range(len(x))]
+    if largest:
+        most[SPECIES[kind]] = float(np.mean(largest))
+        print(f"{SPECIES[kind]}s: the score is {np.mean(predict(pets_model, x) @ true_less_other(species)[0]):.1f} on "
+              f"average, and falls by {most[SPECIES[kind]]:.1f} if the most important square is covered")
 
 # %% [markdown]
+# Nobody said where the pet is, and still the gradient favors it, most of all its head. (The six occlusion maps share one
+# scale.) Of the rendered pets, covering one square, usually on the head, can take nearly all of its score from a dog; a
+# cat loses less than half, and from no place in particular. To answer "cat" wherever there is no dog's head is enough if
+# there are only two answers. That is what was asked for; what a cat looks like was not.
+#
 # ## 11. What is kept
 # The trained weights are in `encoder.npz`. Lesson 16 will ask this network not for its answer, but for its features: to
 # judge a picture by whether it has the right edges, fur and eyes, pixel by pixel or not.
@@ -486,12 +509,14 @@ for name, mask in parts.items():
 # %%
 lesson.finish(test={"digits_accuracy": digits["accuracy"], "pets_accuracy": pets_accuracy, "pets_majority": majority},
               **numbers, pets={"first_loss": pets_first_loss, "last_loss": pets_history[-1]["loss"],
-                               "accuracy_on_training": on_training, "epochs": len(pets_history), "looks_at": looks},
+                               "accuracy_on_training": on_training, "epochs": len(pets_history), "looks_at": looks,
+                               "largest_fall_if_covered": most},
               training_pictures=len(train), test_pictures=len(held_out), parameters=count(pets_model),
               training_seconds=pets_seconds)
 if lesson.as_intended and not stopped:
-    assert min(results["CNN"]) >= 0.98 and np.mean(results["CNN"]) > np.mean(results["MLP"])
-    assert pets_accuracy > 0.85 and pets_history[-1]["loss"] < 0.2
+    assert np.mean(results["CNN"]) >= 0.98 and np.mean(results["CNN"]) > np.mean(results["MLP"])
+    assert np.mean(results["CNN, moved"]) > np.mean(results["MLP, moved"]) + 0.1
+    assert pets_accuracy > 0.85 and looks["pet"]["of_the_gradient"] > looks["pet"]["of_the_picture"] + 0.1
 
 # %% [markdown]
 # **Try:**

@@ -157,14 +157,14 @@ def probability_grid(images: Any, probabilities: Any, labels: Any, class_names: 
 
 
 def percent(share: float) -> str:
-    """Write a probability in percent, without rounding to impossible or certain what is not.
+    """Write a probability in percent, but never 0 or 100: a softmax is not that sure, it was only rounded.
 
-    >>> percent(0.834), percent(0.999), percent(0.001), percent(0.0)
-    ('83 %', '> 99 %', '< 1 %', '0 %')
+    >>> percent(0.834), percent(0.9951), percent(1.0), percent(0.001)
+    ('83 %', '> 99 %', '> 99 %', '< 1 %')
     """
-    if 0 < share < 0.01:
+    if share < 0.005:
         return "< 1 %"
-    return "> 99 %" if 0.99 < share < 1 else f"{share:.0%}".replace("%", " %")
+    return "> 99 %" if share > 0.995 else f"{share:.0%}".replace("%", " %")
 
 
 def _likeliest(probabilities: Array, label: int, lines: int) -> list[tuple[int, str]]:
