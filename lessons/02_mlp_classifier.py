@@ -114,8 +114,8 @@ assert abs(first_loss - np.log(10)) < 1.5
 # it? The cosine of the angle between the two is 1 if they point the same way, and 0 if they have nothing to do with
 # each other.
 #
-# **Predict:** how many pictures does it take for a cosine of 0.7, an angle of 45°? The error of a mean of n numbers falls
-# with √n. So how many more does it take to halve the angle's tangent, the error's size against what is right?
+# **Predict:** how many pictures does it take for a cosine of 0.7, an angle of 45°? The error of a mean of n numbers
+# falls with √n. So how many more does it take to halve the angle's tangent, the error's size against what is right?
 
 
 # %%
@@ -141,8 +141,8 @@ assert cosines[1] < cosines[32] < cosines[256] and 1.5 < tangents[8] / tangents[
 
 # %%
 figure = drawing.blank(560, 320)
-drawing.write(figure, 12, 20, f"32 of {len(training):,} pictures already point much the same way as all of them", drawing.TITLE,
-              540, weight="bold")
+drawing.write(figure, 12, 20, f"32 of {len(training):,} pictures point within 45° of where all of them do",
+              drawing.TITLE, 540, weight="bold")
 drawing.write(figure, 12, 44, "cosine of a minibatch's gradient with that of all training pictures", drawing.TEXT, 540)
 axes = drawing.place(figure, 46, 60, 490, 200)
 drawing.quiet(axes)
@@ -156,9 +156,9 @@ lesson.figure(figure, "minibatches", alt="Cosine between a minibatch's gradient 
               "untrained network: " + ", ".join(f"{c:.2f} for {n} pictures" for n, c in cosines.items()))
 
 # %% [markdown]
-# Four times the pictures halve the error. So 32 pictures, at a fortieth of the price, point at an angle of 45° to where
-# all of them would; and forty such steps lead farther than one that is exact. One pass over all pictures, in an order
-# drawn anew, is an *epoch*. `Batches` deals them out.
+# Four times the pictures halve the error. So 32 pictures, at a fortieth of the price, point at an angle of about 45° to
+# where all of them would; and forty such steps lead farther than one that is exact. One pass over all pictures, in an
+# order drawn anew, is an *epoch*. `Batches` deals them out.
 #
 # ## 6. Training, in the open
 # Four lines: *forward* gives the scores, the loss its value and its gradient; *backward* carries that to every
@@ -184,9 +184,9 @@ def train(model, optimizer, part, epochs, seed):
 
 # %% [markdown]
 # **SGD**, stochastic gradient descent, goes `lr` times the gradient downhill, *stochastic* because the minibatch is
-# drawn. With *momentum* it goes on in the direction of the steps before. **Adam** divides, for each parameter by itself,
-# the mean of its latest gradients by their usual size: each moves by about `lr` a step, be its gradients large or
-# small. That is why one learning rate serves for very different networks, and why the lessons use it.
+# drawn. With *momentum* it goes on in the direction of the steps before. **Adam** divides, for each parameter by
+# itself, the mean of its latest gradients by their usual size: each moves by about `lr` a step, be its gradients large
+# or small. That is why one learning rate serves for very different networks, and why the lessons use it.
 #
 # **Predict:** the order of these four after a few epochs.
 
@@ -204,7 +204,8 @@ for name, optimizer in tries.items():
 # %%
 figure = drawing.blank(1090, 330)
 drawing.write(figure, 12, 20, "One network, four ways of walking downhill", drawing.TITLE, 900, weight="bold")
-for k, (key, head) in enumerate((("loss", "loss, training pictures"), ("accuracy", "share right, validation pictures"))):
+panels = (("loss", "loss, training pictures"), ("accuracy", "share right, validation pictures (below 0.8: at 0.8)"))
+for k, (key, head) in enumerate(panels):
     lines = [(name, *np.array([(row["epoch"], row[key]) for row in history]).T) for name, history in histories.items()]
     if key == "accuracy":
         lines = [(name, x, np.maximum(y, 0.8)) for name, x, y in lines]
@@ -213,7 +214,7 @@ for k, (key, head) in enumerate((("loss", "loss, training pictures"), ("accuracy
     axes = drawing.place(figure, 46 + k * 540, 64, 280, 214)
     ends = [f"{name}: {history[-1][key]:.3f}" for name, history in histories.items()]
     drawing.curves(axes, lines, ends, ticks, [row["epoch"] for row in histories[name]])
-lesson.figure(figure, "optimizers", alt="Loss on the training pictures and share of right validation pictures: " + "; ".join(
+lesson.figure(figure, "optimizers", alt="Loss of training pictures, share of validation pictures right: " + "; ".join(
     f"{name}: {history[-1]['loss']:.3f}, {history[-1]['accuracy']:.3f}" for name, history in histories.items()))
 
 # %% [markdown]
@@ -240,8 +241,8 @@ print(f"{right.sum()} of {len(test)} test pictures right: {scores['accuracy']:.3
       f"{np.bincount(labels[test]).max() / len(test):.3f}")
 
 # %% [markdown]
-# (The ± is the standard error √(p (1 − p) / n): so much would the number change, typically, if another n pictures had
-# been held out. One picture more or less is 0.003.)
+# (The ± is the standard error √(p (1 − p) / n): so much would the number change, typically, if another n pictures
+# had been held out. One picture more or less is 0.003.)
 #
 # The *confusion matrix* counts, for each true digit (a row), what it was taken for (the columns).
 
@@ -250,8 +251,8 @@ matrix = confusion_matrix(labels[test], decided, 10)
 assert np.trace(matrix) == right.sum() and matrix.sum() == len(test)
 wrong_pairs = matrix * (1 - np.eye(10, dtype=int))
 true, taken = np.unravel_index(wrong_pairs.argmax(), wrong_pairs.shape)
-lesson.figure(confusion_figure(matrix, DIGITS, title=f"{len(test) - right.sum()} of {len(test)} test pictures are taken "
-                               "for another digit"), "confusion",
+lesson.figure(confusion_figure(matrix, DIGITS, title=f"{len(test) - right.sum()} of {len(test)} test pictures are "
+                               "taken for another digit"), "confusion",
               alt=f"Confusion matrix of {len(test)} test pictures: {right.sum()} on the diagonal; the most frequent "
               f"mistake, {wrong_pairs.max()} times: {true} taken for {taken}")
 

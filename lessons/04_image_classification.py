@@ -8,6 +8,8 @@
 # **Needs:** `Linear`, `Conv2d`, `BatchNorm2d`, forward and backward (lesson 0), the MLP and its training (lesson 2).
 
 # %%
+from math import comb
+
 import numpy as np
 
 from minidl import (
@@ -32,8 +34,8 @@ if lesson.size % 32:
 # %% [markdown]
 # ## 1. Convolution: one small question, asked at every place
 # The MLP of lesson 2 has a weight for each pixel and each hidden unit. It learns what a stroke is at each place anew;
-# its digits, moved by one pixel, were strangers to it. A *convolution* has one small kernel of weights, here 3 × 3, and
-# lays it on every place: y = Σ w x over the 3 × 3 pixels around it. What it says makes a new picture, a *map*.
+# its digits, moved by one pixel, were strangers to it. A *convolution* has one small kernel of weights, here 3 × 3,
+# and lays it on every place: y = Σ w x over the 3 × 3 pixels around it. What it says makes a new picture, a *map*.
 #
 # A kernel that subtracts the left from the right finds strokes' left and right edges; turned, upper and lower ones.
 #
@@ -124,9 +126,10 @@ assert not np.allclose(*alone, atol=0.1)
 
 # %% [markdown]
 # ## 4. The model
-# Slide 1: image → CNN → flatten → classification. Block after block, convolution, batch norm, ReLU and pooling: maps
-# get fewer places, and more of them, each a question about a larger part of the picture. *Flatten* then makes one row
-# of what is left, and one `Linear` scores the classes, as in lesson 2. It is `classifier` in `minidl/models.py`.
+# Slide 1: image → CNN → flatten → classification. A *CNN*, convolutional neural network, is block after block of
+# convolution, batch norm, ReLU and pooling: the maps get smaller, and more in number, and each asks about a larger part
+# of the picture. *Flatten* then makes one row of what is left, and one `Linear` scores the classes, as in lesson 2. It
+# is `classifier` in `minidl/models.py`.
 #
 # **Predict:** how many numbers does the `Linear` get, for `width` w? (Two blocks, and channels that double.)
 
@@ -180,8 +183,8 @@ print(f"loss {first_loss:.3f} before training, {history[-1]['loss']:.4f} after {
 
 # %% [markdown]
 # ## 6. CNN against MLP
-# As many parameters, the same pictures, the same number of epochs; and three seeds each, for one alone may be luck. Both
-# are tested on the test pictures; and on these moved by one pixel, which none of them was shown in training.
+# As many parameters, the same pictures, the same number of epochs; and three seeds each, for one alone may be luck.
+# Both are tested on the test pictures; and on these moved by one pixel, which neither was shown in training.
 #
 # And an experiment: shuffle the pixels, in the same way in all pictures, for training and for testing.
 #
@@ -263,8 +266,8 @@ for r, (name, pictures) in enumerate(rows.items()):
         axes = drawing.place(figure, 286 + k * 52, 60 + r * 58, 48, 48)
         axes.imshow(picture, "RdBu_r" if r == 0 else "magma", vmin=-reach if r == 0 else 0, vmax=reach, aspect="auto")
         axes.set_axis_off()
-lesson.figure(figure, "feature_maps", alt="A handwritten 3; the first layer's kernels; the maps they make of the 3; these "
-              "pooled; and maps of the second block")
+lesson.figure(figure, "feature_maps", alt="A handwritten 3; the first layer's kernels; the maps they make of the 3; "
+              "these pooled; and maps of the second block")
 
 # %% [markdown]
 # Some kernels are edges, as ours were, most are not so tidy. Some answer to strokes of one direction, some to their
@@ -287,9 +290,9 @@ numbers = {"first_loss": first_loss, "last_loss": history[-1]["loss"], "digits":
 
 # %% [markdown]
 # ## 8. Cat or dog?
-# Now pictures that are larger, colored, and taken from all sides, and a question that color cannot answer. In: (3, H, W).
-# Out: cat or dog. Not every collection says which is which; pictures of unknown species are left out, and one species
-# alone leaves nothing to tell apart.
+# Now pictures that are larger, colored, and taken from all sides, and a question that color cannot answer. In:
+# (3, H, W). Out: cat or dog. Not every collection says which is which; pictures of unknown species are left out, and
+# one species alone leaves nothing to tell apart.
 
 
 # %%
@@ -343,7 +346,8 @@ print(f"loss of one batch {pets_first_loss:.3f}, ln 2 = {np.log(2):.3f}; always 
 pets_model = classifier(lesson.width, 2, lesson.size, rng=lesson.seed)
 batches.rng = np.random.default_rng(lesson.seed)
 optimizer = Adam(pets_model.parameters(), lesson.lr)
-pets_history = fit(pets_model, batches, loss, optimizer, epochs, schedule=CosineSchedule(optimizer, epochs * len(batches)),
+schedule = CosineSchedule(optimizer, epochs * len(batches))
+pets_history = fit(pets_model, batches, loss, optimizer, epochs, schedule=schedule,
                    evaluate=lambda model: {"accuracy": accuracy(model, held_out.images, held_out.species)},
                    evaluate_every=max(1, epochs // 10), checkpoint=lesson.out / "checkpoints", resume=lesson.resume)
 stopped |= pets_history.stopped
@@ -362,15 +366,17 @@ probabilities = Softmax().forward(predict(pets_model, held_out.images))    # (n,
 decided = probabilities.argmax(axis=1)
 pets_accuracy = float((decided == held_out.species).mean())
 on_training = accuracy(pets_model, train.images, train.species)
-spread = np.sqrt(pets_accuracy * (1 - pets_accuracy) / len(held_out))
-print(f"right: {pets_accuracy:.3f} ± {spread:.3f} of {len(held_out)} held-out pictures, {on_training:.3f} of the "
-      f"training pictures; always {SPECIES[cats_and_dogs.argmax()]}: {majority:.3f}")
-if pets_accuracy - 2 * spread <= majority:
-    print("That is no better than the majority, as far as so few pictures can tell"
-          + (": it knows its training pictures, not yet cats and dogs." if on_training > 0.9 else "."))
+n, right = len(held_out), int((decided == held_out.species).sum())
+by_luck = sum(comb(n, k) * majority**k * (1 - majority) ** (n - k) for k in range(right, n + 1))
+print(f"right: {right} of {n} held-out pictures, {pets_accuracy:.3f}, and {on_training:.3f} of the training pictures; "
+      f"always {SPECIES[cats_and_dogs.argmax()]}: {majority:.3f}")
+print(f"so many or more by guesses that are right with probability {majority:.3f}: in {percent(by_luck)} of all cases")
+if by_luck > 0.05:
+    print(f"{n} pictures are too few, or the result too poor, to tell this from luck."
+          + (" It knows its training pictures; whether it knows cats and dogs is open." if on_training > 0.9 else ""))
 matrix = confusion_matrix(held_out.species, decided, 2)
-lesson.figure(confusion_figure(matrix, SPECIES, title=f"{np.trace(matrix)} of {len(held_out)} held-out pictures are right",
-                               cell=56), "pets_confusion", alt=f"Confusion matrix, rows true: {matrix.tolist()}")
+lesson.figure(confusion_figure(matrix, SPECIES, cell=56, title=f"{right} of {n} held-out pictures are right"),
+              "pets_confusion", alt=f"Confusion matrix, rows true: {matrix.tolist()}")
 
 # %%
 of_true = probabilities[np.arange(len(held_out)), held_out.species]        # (n,)
@@ -446,7 +452,8 @@ drawing.write(figure, 12, 20, "What the answer hangs on: the gradient sees singl
 reach = float(np.abs(falls).max())
 for k, (n, kind) in enumerate(zip(asked, species)):
     left = 112 + k * (width + 6)
-    drawing.write(figure, left + width / 2, 50, f"{SPECIES[kind]}: {percent(of_true[n])}", drawing.TEXT, width, ha="center")
+    head = f"{SPECIES[kind]}: {percent(of_true[n])}"
+    drawing.write(figure, left + width / 2, 50, head, drawing.TEXT, width, ha="center")
     pictures = [(x[k].transpose(1, 2, 0), {}),
                 (gradients[k], {"cmap": "magma", "vmin": 0, "vmax": np.quantile(gradients[k], 0.995)}),
                 (falls[k], {"cmap": "RdBu_r", "vmin": -reach, "vmax": reach})]
@@ -456,11 +463,11 @@ for k, (n, kind) in enumerate(zip(asked, species)):
         axes.set_axis_off()
 for r, name in enumerate(("picture", "gradient", "occlusion")):
     drawing.write(figure, 12, 66 + r * (width + 6) + width / 2, name, drawing.TEXT, 90)
-drawing.write(figure, 112, 66 + 3 * (width + 6) + 12, "Gradient: bright where a pixel matters. Occlusion: red where the "
-              "true species' score falls if a square is covered, blue where it rises", drawing.SMALL, 800,
+drawing.write(figure, 112, 66 + 3 * (width + 6) + 12, "Gradient: bright where a pixel matters. Occlusion: red where "
+              "the true species' score falls if a square is covered, blue where it rises", drawing.SMALL, 800,
               color=drawing.QUIET)
-lesson.figure(figure, "looks_at", alt="Six held-out pictures with the probability of their true species; below each how "
-              "strongly the score depends on each pixel, and where covering a square lowers it")
+lesson.figure(figure, "looks_at", alt="Six held-out pictures with the probability of their true species; below each "
+              "how strongly the score depends on each pixel, and where covering a square lowers it")
 
 # %% [markdown]
 # Maps of six pictures are anecdotes. Let us count: what share of the gradient lies on the pet, what share on its head
@@ -497,20 +504,20 @@ for kind, which in enumerate(right_ones):
               f"average, and falls by {most[SPECIES[kind]]:.1f} if the most important square is covered")
 
 # %% [markdown]
-# Nobody said where the pet is, and still the gradient favors it, most of all its head. (The six occlusion maps share one
-# scale.) Of the rendered pets, covering one square, usually on the head, can take nearly all of its score from a dog; a
-# cat loses less than half, and from no place in particular. To answer "cat" wherever there is no dog's head is enough if
-# there are only two answers. That is what was asked for; what a cat looks like was not.
+# Nobody said where the pet is, and still the gradient favors it, most of all its head. (The six occlusion maps share
+# one scale.) Of the rendered pets, covering one square, often on the head, can take most of its score from a dog; a cat
+# loses much less, and from no place in particular. To answer "cat" wherever there is nothing of a dog's head is enough
+# if there are only two answers. That is what was asked for; what a cat looks like was not.
 #
 # ## 11. What is kept
-# The trained weights are in `encoder.npz`. Lesson 16 will ask this network not for its answer, but for its features: to
-# judge a picture by whether it has the right edges, fur and eyes, pixel by pixel or not.
+# The trained weights are in `encoder.npz`. Lesson 16 will ask this network not for its answer, but for its features:
+# two pictures are alike if their maps are, even where they differ from pixel to pixel.
 
 # %%
-lesson.finish(test={"digits_accuracy": digits["accuracy"], "pets_accuracy": pets_accuracy, "pets_majority": majority},
-              **numbers, pets={"first_loss": pets_first_loss, "last_loss": pets_history[-1]["loss"],
-                               "accuracy_on_training": on_training, "epochs": len(pets_history), "looks_at": looks,
-                               "largest_fall_if_covered": most},
+lesson.finish(test={"digits_accuracy": digits["accuracy"], "pets_accuracy": pets_accuracy, "pets_majority": majority,
+                    "pets_by_luck": float(by_luck)}, **numbers,
+              pets={"first_loss": pets_first_loss, "last_loss": pets_history[-1]["loss"], "looks_at": looks,
+                    "accuracy_on_training": on_training, "epochs": len(pets_history), "largest_fall_if_covered": most},
               training_pictures=len(train), test_pictures=len(held_out), parameters=count(pets_model),
               training_seconds=pets_seconds)
 if lesson.as_intended and not stopped:

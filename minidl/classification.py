@@ -182,8 +182,8 @@ def _check_grid(images: Array, probabilities: Array, labels: Array, class_names:
         raise ValueError(f"probability_grid: expected images of shape (N, 3, H, W) or (N, 1, H, W), got {images.shape}")
     N, K = len(images), len(class_names)
     if probabilities.shape != (N, K) or not np.allclose(probabilities.sum(axis=1), 1, atol=1e-3):
-        raise ValueError(f"probability_grid: expected probabilities of shape {(N, K)} whose rows add up to 1, got shape "
-                         f"{probabilities.shape}. Logits become probabilities by Softmax().")
+        raise ValueError(f"probability_grid: expected probabilities of shape {(N, K)} whose rows add up to 1, got "
+                         f"shape {probabilities.shape}. Logits become probabilities by Softmax().")
     if labels.shape != (N,) or labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= K:
         raise ValueError(f"probability_grid: expected {N} labels, integers in 0..{K - 1}, got {labels}")
     if columns < 1 or most < 1:

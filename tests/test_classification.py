@@ -2,6 +2,7 @@
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
 from minidl import Flatten, Linear, Sequential
@@ -110,7 +111,6 @@ def test_what_is_no_confusion_matrix_is_refused(matrix, names, message):
 
 def bars(figure):
     """(width, color) of each bar, in order."""
-    from matplotlib.colors import to_hex
     return [(axes.patches[0].get_width(), to_hex(axes.patches[0].get_facecolor()).upper())
             for axes in figure.axes if axes.patches]
 

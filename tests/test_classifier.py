@@ -1,6 +1,7 @@
-"""The classifier of slide 1: shapes, gradients, what it refuses, that it learns; and lesson 4 where species are unknown."""
+"""The classifier of slide 1: shapes, gradients, what it refuses, that it learns; lesson 4 without species."""
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -100,7 +101,6 @@ def lesson_4(data, out):
 
 @pytest.mark.parametrize("species", ["unknown", "cats only"])
 def test_lesson_4_says_what_is_missing_where_species_are_not_known(pets, tmp_path, species):
-    import shutil
     data = tmp_path / "pets"
     shutil.copytree(pets, data)
     for name in ("list", "trainval", "test"):
