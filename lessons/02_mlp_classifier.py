@@ -51,7 +51,8 @@ print(f"{len(fitting)} pictures to try things on, {len(validation)} to judge the
 assert not set(test) & (set(fitting) | set(validation))
 
 # %% [markdown]
-# (All parts have pictures by all 13 writers. How it would do on a 14th person's digits, they do not tell: exercise 3.)
+# (Drawn at random, all parts have digits by the same 13 people. How it would do on a 14th person's, they do not tell:
+# exercise 3.)
 #
 # ## 3. The model
 # Slide 10: n inputs, a layer of m units, an output for each class. `Flatten` makes one row of the picture's 64 pixels.
@@ -339,5 +340,6 @@ if lesson.as_intended:
 # 1. `--width 1`, `2`, `4`, `8`, `16`: from how many hidden units on are 95 % of the test pictures right? Think first:
 #    how many yes-or-no answers does it take to tell ten digits apart?
 # 2. Leave the ReLU out of `mlp`. By section 3 it is one layer then. Is it much worse? Which digits does it confuse?
-# 3. Hold out the last pictures of the file, which other people wrote: `training, test = np.arange(1438),
-#    np.arange(1438, 1797)`. What becomes of the accuracy? Which of the two numbers would you promise to a post office?
+# 3. Hold out the last pictures of the file: `training, test = np.arange(1438), np.arange(1438, 1797)`. What becomes of
+#    the accuracy (and of the last assertion)? If the file goes writer by writer, what explains it, and which of the two
+#    numbers would you promise to a post office?

@@ -79,7 +79,7 @@ def confusion_figure(matrix: Any, class_names: Sequence[str], title: str | None 
         write(figure, left - 8, middle, name, TEXT, room + 12, ha="right")
         if rows[k]:
             write(figure, left + K * wide + 12, middle, f"{matrix[k, k]} of {rows[k]}", TEXT, 100)
-        for m in np.flatnonzero(matrix[k]):
+        for m in map(int, np.flatnonzero(matrix[k])):
             axes.text(m, k, str(matrix[k, m]), ha="center", va="center", fontsize=TEXT,
                       color="white" if k == m and shares[k, k] > 0.6 else INK)
     return figure

@@ -20,7 +20,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def test_the_shapes_are_the_encoders_of_the_slides():
-    model, shape, seen = classifier(64, 37, 128), (1, 3, 128, 128), []
+    model, seen = classifier(64, 37, 128), []
+    shape: tuple[int, ...] = (1, 3, 128, 128)
     for layer in model.layers:
         shape = layer.output_shape(shape)
         if isinstance(layer, (MaxPool2d, Flatten, Linear)):
