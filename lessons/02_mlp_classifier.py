@@ -142,7 +142,7 @@ assert cosines[1] < cosines[32] < cosines[256] and 1.5 < tangents[8] / tangents[
 
 # %%
 figure = drawing.blank(560, 320)
-drawing.write(figure, 12, 20, f"32 of {len(training):,} pictures point within 45° of where all of them do",
+drawing.write(figure, 12, 20, f"32 of {len(training):,} pictures point at about 45° to where all of them do",
               drawing.TITLE, 540, weight="bold")
 drawing.write(figure, 12, 44, "cosine of a minibatch's gradient with that of all training pictures", drawing.TEXT, 540)
 axes = drawing.place(figure, 46, 60, 490, 200)
