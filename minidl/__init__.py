@@ -10,7 +10,9 @@ from minidl.layers import (
 from minidl.loss import BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MSELoss, SmoothL1Loss
 from minidl.optim import SGD, Adam, CosineSchedule
 from minidl.gradcheck import check_layer, check_loss
-from minidl.models import detector, encoder_decoder, fcn, localizer, pixelwise, reshape_segmenter, unet
+from minidl.models import (
+    classifier, detector, encoder_decoder, fcn, localizer, pixelwise, reshape_segmenter, unet,
+)
 from minidl.folding import fold_batchnorm
 from minidl.threads import get_num_threads, set_num_threads
 
@@ -23,6 +25,7 @@ __all__ = [
     "Upsample", "Flatten", "Reshape", "PixelShuffle",
     "CrossEntropyLoss", "MSELoss", "L1Loss", "SmoothL1Loss", "BCEWithLogitsLoss",
     "SGD", "Adam", "CosineSchedule", "check_layer", "check_loss",
-    "pixelwise", "reshape_segmenter", "fcn", "encoder_decoder", "unet", "localizer", "detector", "fold_batchnorm",
+    "classifier", "pixelwise", "reshape_segmenter", "fcn", "encoder_decoder", "unet", "localizer", "detector",
+    "fold_batchnorm",
     "set_num_threads", "get_num_threads",
 ]

@@ -41,6 +41,49 @@ def conv_block(in_channels: int, out_channels: int, kernel_size: int = 3, rng: R
     return [Conv2d(in_channels, out_channels, kernel_size, padding="same", rng=rng), BatchNorm2d(out_channels), ReLU()]
 
 
+def classifier(width: int = 64, classes: int = 2, size: int = 128, *, blocks: int = 5, in_channels: int = 3,
+               rng: Rng = None) -> Sequential:
+    """Build the classifier of slides 1 and 8: image -> CNN -> flatten -> classification.
+
+    The CNN is the encoder of `encoder_decoder`: conv block and 2x2 max pooling, `blocks` times. Then a dense layer
+    scores the classes from all that is left. For width 64 and 128 x 128 pixels:
+
+        (3,128,128) -> (64,64,64) -> (128,32,32) -> (256,16,16) -> (512,8,8) -> (512,4,4) -> (512*4*4,) -> (classes,)
+
+    Flattened, every place of the last maps keeps weights of its own: the dense layer knows where something is.
+
+    Parameters
+    ----------
+    width : int
+        Channels of the first block; they double from block to block, up to 8 width.
+    classes : int
+    size : int
+        Height and width of the pictures; must divide by 2^blocks. The model takes no other.
+    blocks : int
+    in_channels, rng
+        As for `encoder_decoder`.
+
+    Returns
+    -------
+    Sequential
+        Takes (N, in_channels, size, size), returns logits (N, classes). Block k (from 0) is layers 4k to 4k + 3:
+        convolution, batch norm, ReLU, pooling; its features before the activation are the output of layer 4k + 1.
+    """
+    positive("classifier: width", width)
+    positive("classifier: classes", classes)
+    positive("classifier: blocks", blocks)
+    if positive("classifier: size", size) % 2**blocks:
+        raise ValueError(f"classifier: expected a size that divides by {2**blocks}, to be halved {blocks} times, "
+                         f"got {size}")
+    rng = np.random.default_rng(rng)
+    layers: list[Layer] = []
+    channels = in_channels
+    for level in range(blocks):
+        layers += [*conv_block(channels, width * min(2**level, 8), rng=rng), MaxPool2d(2)]
+        channels = width * min(2**level, 8)
+    return Sequential(*layers, Flatten(), Linear(channels * (size // 2**blocks) ** 2, classes, rng=rng))
+
+
 def pixelwise(kernel_sizes: Sequence[int] = (1,), width: int = 64, classes: int = 3, *, in_channels: int = 3,
               rng: Rng = None) -> Sequential:
     """Build a segmenter that keeps the resolution throughout: a conv block for each kernel size, then a class a pixel.
