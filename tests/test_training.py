@@ -143,7 +143,7 @@ def test_resuming_a_finished_training_changes_nothing(tmp_path):
 
 def test_a_stopped_training_is_unfinished_until_it_is_resumed(tmp_path):
     last = tmp_path / "last.npz"
-    run(Squares(interrupt_at=3), checkpoint=tmp_path)
+    run(loss=Interrupted(3), checkpoint=tmp_path)
     assert unfinished(last)
     run(checkpoint=tmp_path, resume=True)
     assert not unfinished(last)
