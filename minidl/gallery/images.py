@@ -1,4 +1,4 @@
-"""Pictures inside a page: as data, in as few bytes as can be had without seeing it."""
+"""Pictures inside a page: as data, in as few bytes as can be had without losing any of it."""
 import base64
 import io
 from functools import lru_cache
@@ -6,13 +6,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import Image, features
 
 from minidl.slabs import Array
-
-# A figure of few colors loses nothing with a palette; one full of photos gets visible patches. Mean difference of the
-# color channels, of 255, up to which nobody sees any.
-UNSEEN = 1.0
 
 
 class Picture(NamedTuple):
@@ -24,7 +20,7 @@ class Picture(NamedTuple):
 
 
 def embed(path: Path) -> Picture:
-    """Return a PNG file as data, with a palette of 256 colors where that is smaller and looks the same.
+    """Return a PNG file as data: the same pixels as WebP without loss, about half as many bytes; or the file's own.
 
     Raises
     ------
@@ -43,15 +39,17 @@ def _embed(path: Path, changed: int, size: int) -> Picture:
             image = file.convert("RGB") if file.mode != "RGBA" else _on_white(file)
     except (ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise OSError(f"{path}: {error}") from error
-    small = image.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    difference = np.abs(np.asarray(small.convert("RGB"), np.int16) - np.asarray(image, np.int16)).mean()
-    candidates = [path.read_bytes(), _png(small)] if difference <= UNSEEN else [path.read_bytes(), _png(image)]
-    return Picture(_address(min(candidates, key=len)), *image.size)
+    png, webp = path.read_bytes(), _webp(image) if features.check("webp") else None
+    if webp is None or len(png) <= len(webp):
+        return Picture(_address(png, "png"), *image.size)
+    return Picture(_address(webp, "webp"), *image.size)
 
 
 def embed_array(pixels: Array) -> str:
     """Return a picture (H, W, 3) of floats in [0, 1] as data, every pixel as it is."""
-    return _address(_png(Image.fromarray((np.clip(pixels, 0, 1) * 255 + 0.5).astype(np.uint8))))
+    buffer = io.BytesIO()
+    Image.fromarray((np.clip(pixels, 0, 1) * 255 + 0.5).astype(np.uint8)).save(buffer, "PNG", optimize=True)
+    return _address(buffer.getvalue(), "png")
 
 
 def _on_white(image: Image.Image) -> Image.Image:
@@ -59,11 +57,11 @@ def _on_white(image: Image.Image) -> Image.Image:
     return Image.alpha_composite(white, image).convert("RGB")
 
 
-def _png(image: Image.Image) -> bytes:
+def _webp(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", optimize=True)
+    image.save(buffer, "WEBP", lossless=True)
     return buffer.getvalue()
 
 
-def _address(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+def _address(data: bytes, kind: str) -> str:
+    return f"data:image/{kind};base64," + base64.b64encode(data).decode("ascii")
