@@ -8,9 +8,10 @@ from minidl.layers import (
     col2im, im2col,
 )
 from minidl.loss import BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MSELoss
+from minidl.loss_gan import FeatureLoss, RelativisticAverageLoss
 from minidl.optim import SGD, Adam, CosineSchedule
 from minidl.gradcheck import check_layer, check_loss
-from minidl.models import encoder_decoder, fcn, pixelwise, reshape_segmenter, unet
+from minidl.models import discriminator, encoder_decoder, fcn, pixelwise, reshape_segmenter, rrdb_net, unet
 from minidl.folding import fold_batchnorm
 from minidl.threads import get_num_threads, set_num_threads
 
@@ -21,8 +22,8 @@ __all__ = [
     "ReLU", "LeakyReLU", "Sigmoid", "Tanh", "Softmax", "Dropout",
     "Window", "im2col", "col2im", "Conv2d", "ConvTranspose2d", "BatchNorm2d", "MaxPool2d", "AvgPool2d",
     "Upsample", "Flatten", "Reshape", "PixelShuffle",
-    "CrossEntropyLoss", "MSELoss", "L1Loss", "BCEWithLogitsLoss",
+    "CrossEntropyLoss", "MSELoss", "L1Loss", "BCEWithLogitsLoss", "FeatureLoss", "RelativisticAverageLoss",
     "SGD", "Adam", "CosineSchedule", "check_layer", "check_loss",
-    "pixelwise", "reshape_segmenter", "fcn", "encoder_decoder", "unet", "fold_batchnorm", "set_num_threads",
-    "get_num_threads",
+    "pixelwise", "reshape_segmenter", "fcn", "encoder_decoder", "unet", "rrdb_net", "discriminator", "fold_batchnorm",
+    "set_num_threads", "get_num_threads",
 ]

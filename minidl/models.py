@@ -13,6 +13,7 @@ from minidl.layers import (
 )
 from minidl.layers.base import Shape
 from minidl.layers.initialization import Rng, positive
+from minidl.models_sr import discriminator, rrdb_net  # noqa: F401 (super-resolution, in a file of its own)
 
 
 class Pyramid(Sequential):
