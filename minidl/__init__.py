@@ -11,7 +11,9 @@ from minidl.loss import BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MSELoss
 from minidl.loss_gan import FeatureLoss, RelativisticAverageLoss
 from minidl.optim import SGD, Adam, CosineSchedule
 from minidl.gradcheck import check_layer, check_loss
-from minidl.models import discriminator, encoder_decoder, fcn, pixelwise, reshape_segmenter, rrdb_net, unet
+from minidl.models import (
+    discriminator, encoder_decoder, fcn, patch_discriminator, pixelwise, reshape_segmenter, rrdb_net, unet,
+)
 from minidl.folding import fold_batchnorm
 from minidl.threads import get_num_threads, set_num_threads
 
@@ -24,6 +26,6 @@ __all__ = [
     "Upsample", "Flatten", "Reshape", "PixelShuffle",
     "CrossEntropyLoss", "MSELoss", "L1Loss", "BCEWithLogitsLoss", "FeatureLoss", "RelativisticAverageLoss",
     "SGD", "Adam", "CosineSchedule", "check_layer", "check_loss",
-    "pixelwise", "reshape_segmenter", "fcn", "encoder_decoder", "unet", "rrdb_net", "discriminator", "fold_batchnorm",
-    "set_num_threads", "get_num_threads",
+    "pixelwise", "reshape_segmenter", "fcn", "encoder_decoder", "unet", "rrdb_net", "discriminator",
+    "patch_discriminator", "fold_batchnorm", "set_num_threads", "get_num_threads",
 ]

@@ -75,7 +75,8 @@ class RelativisticAverageLoss(Loss):
     def forward(self, prediction: Array, target: Array) -> float:
         self.check_prediction(prediction)
         target = np.asarray(target)
-        if target.shape != prediction.shape[:1] or not np.isin(target, (0, 1)).all() or target.all() or not target.any():
+        fits = target.shape == prediction.shape[:1] and np.isin(target, (0, 1)).all()
+        if not fits or target.all() or not target.any():
             raise ValueError(f"RelativisticAverageLoss: expected a target of {len(prediction)} zeros (fake) and ones "
                              f"(real), at least one of each, for logits of shape {prediction.shape}, got {target!r}")
         is_real = target.astype(bool)

@@ -13,7 +13,7 @@ from minidl.layers import (
 )
 from minidl.layers.base import Shape
 from minidl.layers.initialization import Rng, positive
-from minidl.models_sr import discriminator, rrdb_net  # noqa: F401 (super-resolution, in a file of its own)
+from minidl.models_sr import discriminator, patch_discriminator, rrdb_net  # noqa: F401 (in a file of their own)
 
 
 class Pyramid(Sequential):

@@ -11,20 +11,26 @@ import numpy as np
 from minidl.layers import Conv2d, Flatten, Layer, LeakyReLU, Linear, Residual, Sequential, Skip, Sum, Upsample
 from minidl.layers.base import Shape
 from minidl.layers.initialization import Rng, positive
+from minidl.map_conv import DropMap, MapConv2d, ZeroMap
 
 SLOPE = 0.2            # of all LeakyReLUs
 RESIDUAL_SCALE = 0.2   # how much of a block's result is added to its input
 SMALL = 0.1            # factor on the first weights of dense blocks
 
 
-def conv3(in_channels: int, out_channels: int, rng: Rng, scale: float = 1.0) -> Conv2d:
-    """Return a 3x3 convolution that keeps the size, its Kaiming weights times `scale`."""
-    layer = Conv2d(in_channels, out_channels, 3, padding="same", rng=rng)
-    layer.weight.data *= np.float32(scale)
+def conv3(in_channels: int, out_channels: int, rng: Rng, scale: float = 1.0, after: str | None = None) -> Layer:
+    """Return a 3x3 convolution that keeps the size, its Kaiming weights times `scale`.
+
+    With `after`, it is a `MapConv2d` (which see), and the map comes besides the channels.
+    """
+    layer = (Conv2d(in_channels, out_channels, 3, padding="same", rng=rng) if after is None
+             else MapConv2d(in_channels, out_channels, after, rng=rng))
+    for parameter in layer.parameters():
+        parameter.data *= np.float32(scale)
     return layer
 
 
-def dense_block(width: int, growth: int, rng: Rng = None) -> Residual:
+def dense_block(width: int, growth: int, with_map: bool = False, rng: Rng = None) -> Residual:
     """Build a residual dense block: each convolution sees the block's input and all that came before it.
 
     Four times convolution to `growth` channels and LeakyReLU, each inside a `Skip`, which lays the new maps before all
@@ -32,25 +38,34 @@ def dense_block(width: int, growth: int, rng: Rng = None) -> Residual:
 
         x -> [c1, x] -> [c2, c1, x] -> [c3, c2, c1, x] -> [c4, c3, c2, c1, x] -> conv -> x + 0.2 * that
 
+    With a map (see `rrdb_net`) x is the features and the map behind them. It stays the last channel all the way.
+
     Notes
     -----
     ESRGAN's own code concatenates the other way round, [x, c1, c2, c3, c4]. The function is the same, but its weights
     fit here only with their input channels in this order (`tests/test_models_sr.py` does it).
     """
     rng = np.random.default_rng(rng)
-    layers: list[Layer] = [Skip(Sequential(conv3(width + k * growth, growth, rng, SMALL), LeakyReLU(SLOPE)))
+    carry, drop = ("carry", "drop") if with_map else (None, None)    # where it is dropped, Skip brings it along
+    layers: list[Layer] = [Skip(Sequential(conv3(width + k * growth, growth, rng, SMALL, drop), LeakyReLU(SLOPE)))
                            for k in range(4)]
-    return Residual(Sequential(*layers, conv3(width + 4 * growth, width, rng, SMALL)), RESIDUAL_SCALE)
+    layers.append(conv3(width + 4 * growth, width, rng, SMALL, carry))
+    return residual(layers, with_map)
 
 
-def rrdb(width: int, growth: int, rng: Rng = None) -> Residual:
+def residual(layers: list[Layer], with_map: bool, scale: float = RESIDUAL_SCALE) -> Residual:
+    """Return x + scale * what the layers make of x; a map that travels with x must not be added to itself."""
+    return Residual(Sequential(*layers, ZeroMap()) if with_map else Sequential(*layers), scale)
+
+
+def rrdb(width: int, growth: int, with_map: bool = False, rng: Rng = None) -> Residual:
     """Build a residual-in-residual dense block: three dense blocks, and around them another residual, times 0.2."""
     rng = np.random.default_rng(rng)
-    return Residual(Sequential(*(dense_block(width, growth, rng) for _ in range(3))), RESIDUAL_SCALE)
+    return residual([dense_block(width, growth, with_map, rng) for _ in range(3)], with_map)
 
 
-def rrdb_net(scale: int = 4, width: int = 64, growth: int = 32, blocks: int = 23, *, in_channels: int = 3,
-             base: str | None = None, rng: Rng = None) -> Layer:
+def rrdb_net(scale: int = 4, width: int = 64, growth: int = 32, blocks: int = 23, *, base: str | None = None,
+             with_map: bool = False, rng: Rng = None) -> Layer:
     """Build ESRGAN's generator: pictures in, pictures `scale` times larger out.
 
     All its depth works at the small size: a convolution, `blocks` residual-in-residual dense blocks and a convolution,
@@ -66,18 +81,19 @@ def rrdb_net(scale: int = 4, width: int = 64, growth: int = 32, blocks: int = 23
     growth : int
         Channels that each convolution of a dense block adds.
     blocks : int
-    in_channels : int
-        3 for red, green and blue; what is to be known besides lies behind them.
     base : {None, "nearest", "bilinear"}
-        Not None: what the network computes is *added* to its input enlarged in this way (`Upsample`), so that it begins
-        as a plain enlargement and learns what that lacks. None, as in the paper: it learns all of the picture. With
-        other than 3 input channels, a 1x1 convolution that begins as "the first three" picks what is enlarged.
+        Not None: what the network computes is *added* to its input enlarged in this way (`Upsample`). The last
+        convolution begins with zeros: the network begins as a plain enlargement, and learns what that lacks. None, as
+        in the paper: it learns all of the picture.
+    with_map : bool
+        True: a fourth input channel says, at each pixel, which weights to use (`MapConv2d`).
     rng : numpy.random.Generator, seed or None
 
     Returns
     -------
     Layer
-        Takes (N, in_channels, H, W) of any size, in [0, 1]; returns (N, 3, scale * H, scale * W), near [0, 1].
+        Takes (N, 3, H, W), with the map (N, 4, H, W), of any size, in [0, 1]; returns (N, 3, scale * H, scale * W),
+        near [0, 1].
 
     Notes
     -----
@@ -86,27 +102,26 @@ def rrdb_net(scale: int = 4, width: int = 64, growth: int = 32, blocks: int = 23
 
     References
     ----------
-    Wang et al., "ESRGAN", 2018, section 3.1, figures 3 and 4.
+    Wang et al., "ESRGAN", 2018, section 3.1.
     """
-    for name, value in (("width", width), ("growth", growth), ("blocks", blocks), ("in_channels", in_channels)):
+    for name, value in (("width", width), ("growth", growth), ("blocks", blocks)):
         positive(f"rrdb_net: {name}", value)
     if positive("rrdb_net: scale", scale) < 2 or scale & (scale - 1):
         raise ValueError(f"rrdb_net: expected a scale that is a power of 2 from 2 on, got {scale}")
     rng = np.random.default_rng(rng)
-    trunk = [rrdb(width, growth, rng) for _ in range(blocks)]
-    layers: list[Layer] = [conv3(in_channels, width, rng), Residual(Sequential(*trunk, conv3(width, width, rng)))]
+    carry, drop = ("carry", "drop") if with_map else (None, None)
+    first = conv3(3, width, rng, after=carry)
+    trunk: list[Layer] = [rrdb(width, growth, with_map, rng) for _ in range(blocks)]
+    trunk += [conv3(width, width, rng, after=carry)]
+    layers: list[Layer] = [first, residual(trunk, with_map, scale=1)]
     for _ in range(scale.bit_length() - 1):
-        layers += [Upsample(2), conv3(width, width, rng), LeakyReLU(SLOPE)]
-    last = conv3(width, 3, rng, SMALL if base else 1.0)
-    network = Sequential(*layers, conv3(width, width, rng), LeakyReLU(SLOPE), last)
+        layers += [Upsample(2), conv3(width, width, rng, after=carry), LeakyReLU(SLOPE)]
+    layers += [conv3(width, width, rng, after=carry), LeakyReLU(SLOPE)]
+    network = Sequential(*layers, conv3(width, 3, rng, 0.0 if base else 1.0, drop))
     if base is None:
         return network
     enlarged: Layer = Upsample(scale, base)
-    if in_channels != 3:
-        first_three = Conv2d(in_channels, 3, 1, bias=False)
-        first_three.weight.data[...] = np.eye(3, in_channels)[:, :, None, None]
-        enlarged = Sequential(first_three, enlarged)
-    return Sum(network, enlarged)
+    return Sum(network, Sequential(DropMap(), enlarged) if with_map else enlarged)
 
 
 class Discriminator(Sequential):
@@ -123,7 +138,7 @@ class Discriminator(Sequential):
         return super().output_shape(input_shape)
 
 
-def discriminator(width: int = 64, size: int = 128, *, in_channels: int = 3, rng: Rng = None) -> Discriminator:
+def discriminator(width: int = 64, size: int = 128, *, rng: Rng = None) -> Discriminator:
     """Build ESRGAN's discriminator, without batch norm: one logit for each picture.
 
     At each resolution a 3x3 convolution and a 4x4 one with stride 2, which halves it, down to 4 x 4; then two dense
@@ -135,29 +150,57 @@ def discriminator(width: int = 64, size: int = 128, *, in_channels: int = 3, rng
         Channels at the full resolution; doubled at each halving, up to 8 width.
     size : int
         Height and width of the pictures, a power of 2 from 8 on.
-    in_channels, rng
-        As for `rrdb_net`.
+    rng : numpy.random.Generator, seed or None
 
     Returns
     -------
     Discriminator
-        Takes (N, in_channels, size, size), returns logits (N, 1).
+        Takes (N, 3, size, size), returns logits (N, 1).
 
     Notes
     -----
-    In the paper's code there is batch norm behind all convolutions but the first, and the real pictures of a step form a
-    batch of their own. Without it, real and fake ones can pass in one batch, and a picture's logit is its own.
+    In the paper's code there is batch norm behind all convolutions but the first, and the real pictures of a step form
+    a batch of their own. Without it, real and fake ones can pass in one batch, and a picture's logit is its own.
     """
     positive("discriminator: width", width)
     if positive("discriminator: size", size) < 8 or size & (size - 1):
         raise ValueError(f"discriminator: expected a size that is a power of 2 from 8 on, got {size}")
     rng = np.random.default_rng(rng)
+    layers, channels = halving(width, size.bit_length() - 3, rng)     # until 4 pixels are left on each side
+    dense = [Linear(channels * 4 * 4, 100, rng=rng), LeakyReLU(SLOPE), Linear(100, 1, rng=rng)]
+    return Discriminator(*layers, Flatten(), *dense, size=size)
+
+
+def patch_discriminator(width: int = 64, levels: int = 2, *, rng: Rng = None) -> Sequential:
+    """Build a discriminator that judges patches: a logit for each square of 2^levels x 2^levels pixels.
+
+    The first `levels` resolutions of `discriminator`, and a 3x3 convolution to one channel instead of dense layers. It
+    cannot tell whether a picture makes sense as a whole, only whether its texture does. In return it learns from each
+    picture as many times as there are squares, and takes pictures of any size that divides.
+
+    Returns
+    -------
+    Sequential
+        Takes (N, 3, H, W), returns logits (N, 1, H / 2^levels, W / 2^levels).
+
+    References
+    ----------
+    Isola, Zhu, Zhou, Efros, "Image-to-Image Translation with Conditional Adversarial Networks", CVPR 2017 ("PatchGAN").
+    """
+    positive("patch_discriminator: width", width)
+    positive("patch_discriminator: levels", levels)
+    rng = np.random.default_rng(rng)
+    layers, channels = halving(width, levels, rng)
+    return Sequential(*layers, conv3(channels, 1, rng))
+
+
+def halving(width: int, levels: int, rng: np.random.Generator) -> tuple[list[Layer], int]:
+    """Return the layers of a discriminator's first resolutions, each halved at its end, and their channels."""
     layers: list[Layer] = []
-    channels = in_channels
-    for level in range(size.bit_length() - 3):                       # halve until 4 pixels are left on each side
+    channels = 3
+    for level in range(levels):
         wider = width * min(2**level, 8)
         layers += [conv3(channels, wider, rng), LeakyReLU(SLOPE),
                    Conv2d(wider, wider, 4, stride=2, padding=1, rng=rng), LeakyReLU(SLOPE)]
         channels = wider
-    dense = [Linear(channels * 4 * 4, 100, rng=rng), LeakyReLU(SLOPE), Linear(100, 1, rng=rng)]
-    return Discriminator(*layers, Flatten(), *dense, size=size)
+    return layers, channels

@@ -1,9 +1,11 @@
 """ESRGAN's generator and discriminator."""
+# mypy: disable-error-code="arg-type"
 import numpy as np
 import pytest
 
 from minidl import (
-    BatchNorm2d, Conv2d, LeakyReLU, Residual, Skip, Upsample, check_layer, discriminator, models, rrdb_net, slabs,
+    BatchNorm2d, Conv2d, LeakyReLU, Residual, Skip, Upsample, check_layer, discriminator, models, patch_discriminator,
+    rrdb_net, slabs,
 )
 from minidl.models_sr import dense_block, rrdb
 from tests.test_models import directional_errors
@@ -29,7 +31,7 @@ def test_a_dense_block_is_esrgans_with_input_channels_in_another_order():
     width, growth, rng = 3, 2, np.random.default_rng(0)
     weights = [rng.normal(size=(growth if k < 4 else width, width + k * growth, 3, 3)) for k in range(5)]
     biases = [rng.normal(size=len(w)) for w in weights]
-    block = dense_block(width, growth, rng).astype(np.float64)
+    block = dense_block(width, growth, rng=rng).astype(np.float64)
     convolutions = [layer for _, layer in block.walk() if isinstance(layer, Conv2d)]
     for k, (layer, w, b) in enumerate(zip(convolutions, weights, biases)):
         ours = [w[:, :width]]                                             # x
@@ -67,10 +69,10 @@ def test_defaults_have_the_papers_size():
 
 
 @pytest.mark.parametrize("scale", [2, 4, 8])
-@pytest.mark.parametrize("settings", [{}, {"base": "nearest"}, {"in_channels": 4, "base": "bilinear"}])
+@pytest.mark.parametrize("settings", [{}, {"base": "nearest"}, {"with_map": True, "base": "bilinear"}])
 def test_pictures_become_larger(scale, settings):
     model = rrdb_net(scale, 4, 2, 1, rng=0, **settings)
-    x = np.random.default_rng(0).random((2, settings.get("in_channels", 3), 5, 4)).astype(np.float32)
+    x = np.random.default_rng(0).random((2, 4 if "with_map" in settings else 3, 5, 4)).astype(np.float32)
     y = model(x)
     assert y.shape == model.output_shape(x.shape) == (2, 3, 5 * scale, 4 * scale)
     assert y.dtype == np.float32 and slabs.is_channel_major(y)
@@ -78,22 +80,25 @@ def test_pictures_become_larger(scale, settings):
 
 
 @pytest.mark.parametrize("base", ["nearest", "bilinear"])
-def test_with_a_base_it_begins_near_the_plain_enlargement(base):
+def test_with_a_base_it_begins_as_the_plain_enlargement(base):
     x = np.random.default_rng(0).random((1, 4, 8, 8)).astype(np.float32)
-    for model, given in ((rrdb_net(4, 16, 8, 1, base=base, rng=0), x[:, :3]),
-                         (rrdb_net(4, 16, 8, 1, base=base, in_channels=4, rng=0), x)):
-        off = np.abs(model(given) - Upsample(4, base)(x[:, :3])).mean()
-        assert off < 0.25 * np.abs(x).mean()
-        *_, last = [layer for _, layer in model.walk() if isinstance(layer, Conv2d) and layer.in_channels == 16]
-        last.weight.data[...] = 0
-        np.testing.assert_allclose(model(given), Upsample(4, base)(x[:, :3]), atol=1e-6)
+    plain = Upsample(4, base)(x[:, :3])
+    for with_map in (False, True):
+        model = rrdb_net(4, 16, 8, 1, base=base, with_map=with_map, rng=0)
+        given = x if with_map else x[:, :3]
+        np.testing.assert_allclose(model(given), plain, atol=1e-6)
+        model.backward(np.ones_like(plain))                               # it can learn
+        *_, last = [layer for _, layer in model.walk() if isinstance(layer, Conv2d)]
+        assert last.weight.grad.any()
+    assert np.abs(rrdb_net(4, 16, 8, 1, rng=0)(x[:, :3]) - plain).max() > 0.1
 
 
 def test_gradients():
     rng = np.random.default_rng(0)
-    check_layer(rrdb(2, 1, rng), rng.normal(size=(2, 2, 3, 4)), tolerance=1e-5)
+    check_layer(rrdb(2, 1, rng=rng), rng.normal(size=(2, 2, 3, 4)), tolerance=1e-5)
     models_ = [(rrdb_net(2, 3, 2, 1, rng=rng), (2, 3, 4, 5)), (discriminator(2, 8, rng=rng), (3, 3, 8, 8)),
-               (rrdb_net(4, 3, 2, 1, base="bilinear", in_channels=4, rng=rng), (2, 4, 4, 5))]
+               (rrdb_net(4, 3, 2, 1, base="bilinear", with_map=True, rng=rng), (2, 4, 4, 5)),
+               (patch_discriminator(2, 2, rng=rng), (2, 3, 8, 12))]
     for model, shape in models_:
         errors = directional_errors(model, rng.normal(size=shape), rng)
         assert max(errors.values()) < 2e-5, errors
@@ -117,6 +122,15 @@ def test_the_discriminator_halves_down_to_four_pixels(size, halvings):
     assert not any(isinstance(layer, BatchNorm2d) for _, layer in model.walk())
 
 
+def test_the_patch_discriminator_judges_squares():
+    model = patch_discriminator(4, 2, rng=0)
+    x = np.random.default_rng(0).random((1, 3, 64, 48)).astype(np.float32)
+    logits = model(x)
+    assert logits.shape == model.output_shape(x.shape) == (1, 1, 16, 12)
+    x[..., :4, :4] = 0                                                     # far from the last squares
+    assert (model(x) != logits)[0, 0, 0, 0] and np.array_equal(model(x)[..., 8:, 6:], logits[..., 8:, 6:])
+
+
 def test_a_pictures_logit_does_not_depend_on_the_rest_of_its_batch():
     x = np.random.default_rng(0).random((4, 3, 16, 16)).astype(np.float32)
     model = discriminator(4, 16, rng=0)
@@ -134,7 +148,8 @@ def test_the_discriminator_takes_no_other_size():
     (lambda: rrdb_net(3, 4, 2, 1), "scale that is a power of 2 from 2 on, got 3"),
     (lambda: rrdb_net(1, 4, 2, 1), "scale that is a power of 2 from 2 on, got 1"),
     (lambda: rrdb_net(4, 0, 2, 1), "rrdb_net: width"), (lambda: rrdb_net(4, 4, -1, 1), "rrdb_net: growth"),
-    (lambda: rrdb_net(4, 4, 2, 0), "rrdb_net: blocks"), (lambda: rrdb_net(4.0, 4, 2, 1), "rrdb_net: scale"),  # type: ignore
+    (lambda: rrdb_net(4, 4, 2, 0), "rrdb_net: blocks"), (lambda: rrdb_net(4.0, 4, 2, 1), "rrdb_net: scale"),
+    (lambda: patch_discriminator(4, 0), "patch_discriminator: levels"),
     (lambda: rrdb_net(4, 4, 2, 1, base="bicubic"), 'expected mode "nearest" or "bilinear"'),
     (lambda: discriminator(0), "discriminator: width"), (lambda: discriminator(4, 48), "power of 2 from 8 on, got 48"),
     (lambda: discriminator(4, 4), "power of 2 from 8 on, got 4"),
@@ -146,3 +161,4 @@ def test_settings_that_make_no_sense_are_refused(call, message):
 
 def test_models_has_them():
     assert models.rrdb_net is rrdb_net and models.discriminator is discriminator
+    assert models.patch_discriminator is patch_discriminator
