@@ -110,7 +110,7 @@ class FeatureLoss(Loss):
     ----------
     features : Layer
         From pictures to feature maps, frozen: a trained encoder, cut before an activation (after it, most features are
-        0 and say nothing). It is used in training mode, to remember its forward, so it must have no batch norm and no
+        0 and say nothing). To remember its forward, it runs in training mode, so it must have no batch norm and no
         dropout: fold the former with `fold_batchnorm`.
     distance : Loss, optional
         Between the features (default: L1Loss).
@@ -135,13 +135,13 @@ class FeatureLoss(Loss):
         if unfit:
             raise ValueError(f"FeatureLoss: expected layers that do the same in training and in eval mode, got "
                              f"{unfit[0]}; fold_batchnorm(features) folds batch norm into the convolutions")
-        self.features = features.train()
+        self.features = features
         self.distance = L1Loss() if distance is None else distance
 
     def forward(self, prediction: Array, target: Array) -> float:
         self.check_prediction(prediction)
-        wanted = self.features.forward(target)
-        value = self.distance.forward(self.features.forward(prediction), wanted)   # the latter is what is remembered
+        wanted = self.features.eval().forward(target)
+        value = self.distance.forward(self.features.train().forward(prediction), wanted)   # this one is remembered
         self._cache = (value,)
         return value
 

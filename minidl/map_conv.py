@@ -55,27 +55,27 @@ class MapConv2d(Container):
 
     def forward(self, x: Array) -> Array:
         self.check_input(x)
-        t, O = x[:, -1:], self.out_channels                                # (N, 1, H, W)
-        ab = self.conv.forward(x[:, :-1])                                  # (N, 2 O, H, W)
-        b = ab[:, O:]
+        t, K = x[:, -1:], self.out_channels                                # (N, 1, H, W)
+        ab = self.conv.forward(x[:, :-1])                                  # (N, 2 K, H, W)
+        b = ab[:, K:]
         y = slabs.empty(self.output_shape(x.shape), x.dtype)
-        np.multiply(t, b, out=y[:, :O])
-        y[:, :O] += ab[:, :O]
-        y[:, O:] = t                                                       # or nothing, if there is no room for it
+        np.multiply(t, b, out=y[:, :K])
+        y[:, :K] += ab[:, :K]
+        y[:, K:] = t                                                       # or nothing, if there is no room for it
         return self.keep(y, t, b)
 
     def backward(self, dy: Array) -> Array:
         t, b = self.recall(dy)
-        O = self.out_channels
+        K = self.out_channels
         N, _, H, W = b.shape
-        dab = slabs.empty((N, 2 * O, H, W), dy.dtype)
-        dab[:, :O] = dy[:, :O]
-        np.multiply(t, dy[:, :O], out=dab[:, O:])
+        dab = slabs.empty((N, 2 * K, H, W), dy.dtype)
+        dab[:, :K] = dy[:, :K]
+        np.multiply(t, dy[:, :K], out=dab[:, K:])
         dx = slabs.empty((N, self.in_channels + 1, H, W), dy.dtype)
         dx[:, :-1] = self.conv.backward(dab)
-        dx[:, -1:] = (dy[:, :O] * b).sum(axis=1, keepdims=True)
+        dx[:, -1:] = (dy[:, :K] * b).sum(axis=1, keepdims=True)
         if self.after == "carry":
-            dx[:, -1:] += dy[:, O:]
+            dx[:, -1:] += dy[:, K:]
         return dx
 
     def output_shape(self, input_shape: Shape) -> Shape:

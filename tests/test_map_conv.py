@@ -126,7 +126,7 @@ def test_states_of_different_builds_are_refused():
 
 
 def test_wrong_input_and_settings_are_refused():
-    with pytest.raises(ValueError, match=r"expected input of shape \(N, 3 \+ 1 for the map, H, W\), got \(1, 3, 4, 4\)"):
+    with pytest.raises(ValueError, match=r"\(N, 3 \+ 1 for the map, H, W\), got \(1, 3, 4, 4\)"):
         MapConv2d(3, 2, rng=0).output_shape((1, 3, 4, 4))
     with pytest.raises(ValueError, match="expected after to be one of carry, drop, got 'keep'"):
         MapConv2d(3, 2, "keep")
