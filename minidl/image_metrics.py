@@ -57,13 +57,21 @@ def ssim(prediction: Any, truth: Any, peak: float | None = None) -> Array:
 
     with C1 = (0.01 peak)^2 and C2 = (0.03 peak)^2; the result is the mean over places and channels.
 
-    Parameters, errors
-    ------------------
-    As for `psnr`. Pictures must have at least 11 x 11 pixels.
+    Parameters
+    ----------
+    prediction, truth : (N, C, H, W)
+        As for `psnr`, of at least 11 x 11 pixels.
+    peak : float, optional
+        As for `psnr`.
 
     Returns
     -------
     (N,) float64
+
+    Raises
+    ------
+    ValueError
+        As `psnr`, and for smaller pictures.
 
     References
     ----------

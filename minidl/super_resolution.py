@@ -133,7 +133,7 @@ class SuperResolution:
         steps = epochs * len(pairs)
         return fit(model, pairs, L1Loss(), optimizer, epochs, evaluate=lambda model: self.scores(self.enlarged(model)),
                    schedule=CosineSchedule(optimizer, steps, warmup=min(50, steps // 4)),
-                   evaluate_every=max(1, epochs // 4),
+                   evaluate_every=max(1, epochs // 8),
                    checkpoint=self.lesson.out / "checkpoints" / name, resume=self.lesson.resume)
 
     def enlarged(self, model: Layer) -> Array:
