@@ -83,7 +83,7 @@ class Pairs:
         order = self.rng.permutation(len(self.small))
         for i in range(len(self)):
             chosen = order[i * self.batch_size:(i + 1) * self.batch_size]
-            turns, mirror = self.rng.integers(0, 4), self.rng.random() < 0.5
+            turns, mirror = int(self.rng.integers(0, 4)), self.rng.random() < 0.5
             yield self._turned(self.small[chosen], turns, mirror), self._turned(self.large[chosen], turns, mirror)
 
     def _turned(self, images: Array, turns: int, mirror: bool) -> Array:
