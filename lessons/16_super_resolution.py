@@ -466,12 +466,13 @@ drawing.write(figure, 12, 20, "Distortion against looks: what helps the one cost
 axes = drawing.place(figure, 66, 46, 660, 360)
 drawing.quiet(axes)
 curves = {"mixed weights of two networks (labels: a)": (mixture_scores, alphas, drawing.LINE_COLORS[0], 6),
-          "one network with a fixed t (labels: t)": (fixed_scores, sweep, drawing.LINE_COLORS[1], -11)}
+          "one network with a fixed t (labels: t)": (fixed_scores, sweep.tolist(), drawing.LINE_COLORS[1], -11)}
 for name, (rows, labels, color, above) in curves.items():
     distortion, distance = ([row[key] for row in rows] for key in ("psnr", "feature_distance"))
     axes.plot(distortion, distance, "o-", color=color, linewidth=1.4, markersize=4, label=name)
-    for label, *point in zip(labels, distortion, distance):
-        axes.annotate(f"{label:g}", point, (0, above), textcoords="offset points", fontsize=7, color=color, ha="center")
+    for label, x_at, y_at in zip(labels, distortion, distance):
+        axes.annotate(f"{label:g}", (x_at, y_at), (0, above), textcoords="offset points", fontsize=7, color=color,
+                      ha="center")
 for name, marker, color in (("map", "*", drawing.LINE_COLORS[2]), ("best map", "D", drawing.LINE_COLORS[3])):
     label = "predicted map" if name == "map" else "best map (knows the truth)"
     axes.plot(scores[4][name]["psnr"], scores[4][name]["feature_distance"], marker, color=color, label=label,
