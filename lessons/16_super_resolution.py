@@ -338,7 +338,7 @@ lesson.figure(figure, "interpolation")
 
 # %% [markdown]
 # The curve bends in our favor: the first steps away from L1 cost little PSNR and win much in looks, the last ones cost
-# much and win nothing. A mixture also averages out what either network does wrong by itself.
+# much and win little. A mixture also averages out what either network does wrong by itself.
 #
 # ## 5. Third aim: at each place the one that suits it
 # One a for a whole picture is crude. A sharp outline wants the first aim, grass the second. Park, Moon and Cho let one
@@ -384,9 +384,9 @@ figure = comparison(columns, truth[shown], "One network, told by t what to aim f
 lesson.figure(figure, "objectives")
 
 # %% [markdown]
-# At the same PSNR these look better than the mixtures do (the figure at the end shows both): the middle was trained for
-# its own aim. But t = 0 is no longer quite as near to the truth as the L1 network: one network now does the work of
-# many.
+# In the middle these look better than the mixtures of the same PSNR (the figure at the end shows both), as it was
+# trained for its own aim. But t = 0 is no longer quite as near to the truth as the L1 network: one network now does the
+# work of many.
 #
 # ### The best map, searched, and then predicted
 # For training pictures the truth is known: draw them with each t, measure the judge's feature distance at each place
@@ -466,7 +466,7 @@ drawing.write(figure, 12, 20, "Distortion against looks: what helps the one cost
 axes = drawing.place(figure, 66, 46, 660, 360)
 drawing.quiet(axes)
 curves = {"mixed weights of two networks (labels: a)": (mixture_scores, alphas, drawing.LINE_COLORS[0], 6),
-          "one network with a fixed t (labels: t)": (fixed_scores, sweep.tolist(), drawing.LINE_COLORS[1], -11)}
+          "one network with a fixed t (labels: t)": (fixed_scores, sweep.tolist(), drawing.LINE_COLORS[1], -17)}
 for name, (rows, labels, color, above) in curves.items():
     distortion, distance = ([row[key] for row in rows] for key in ("psnr", "feature_distance"))
     axes.plot(distortion, distance, "o-", color=color, linewidth=1.4, markersize=4, label=name)
@@ -476,16 +476,16 @@ for name, (rows, labels, color, above) in curves.items():
 for name, marker, color in (("map", "*", drawing.LINE_COLORS[2]), ("best map", "D", drawing.LINE_COLORS[3])):
     label = "predicted map" if name == "map" else "best map (knows the truth)"
     axes.plot(scores[4][name]["psnr"], scores[4][name]["feature_distance"], marker, color=color, label=label,
-              markersize=12 if name == "map" else 6, linestyle="none")
+              markersize=11 if name == "map" else 6, linestyle="none")
 axes.legend(fontsize=8, frameon=False)
 axes.set_xlabel("PSNR (dB)", fontsize=drawing.SMALL, color=drawing.QUIET)
 axes.set_ylabel("feature distance", fontsize=drawing.SMALL, color=drawing.QUIET)
 lesson.figure(figure, "tradeoff")
 
 # %% [markdown]
-# The network with a map beats the mixtures: from the same PSNR on down. That the map may change from place to place
-# adds a little, in the third digit. How much there would be to win shows the best map, which cheats. Most of what makes
-# a place want this or that t cannot be seen in the small picture.
+# In the middle, the network that was trained there beats the mixtures. That its map may change from place to place adds
+# a little more, in the third digit, for the judge and for the first encoder. How much there would be to win shows the
+# best map, which cheats. Most of what makes a place want this or that t cannot be seen in the small picture.
 #
 # **What the downsized versions leave out.** Of ESRGAN: 22 of 23 RRDBs, VGG-19 (our encoder has seen a thousand pictures
 # and one task), a discriminator that sees the whole picture, hundreds of thousands of steps, and weights of 1 for
