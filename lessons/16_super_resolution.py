@@ -22,14 +22,15 @@ from minidl import (
 )
 from minidl.checkpoint import load_weights, save_weights
 from minidl.datasets.batches import as_input
+from minidl.drawing_sr import colored, comparison
 from minidl.loss_gan import backward_frozen
 from minidl.map_conv import between
 from minidl.metrics import psnr
 from minidl.progress import Progress
 from minidl.report import Lesson
 from minidl.super_resolution import (
-    METHODS, SuperResolution, as_pictures, block_means, colored, comparison, endless, feature_distance, interpolated,
-    resized, smoothed, train_encoder, with_map,
+    METHODS, SuperResolution, as_pictures, block_means, endless, feature_distance, interpolated, resized, smoothed,
+    train_encoder, with_map,
 )
 from minidl.training import predict
 

@@ -7,8 +7,8 @@ from minidl import Conv2d, ReLU, Sequential, rrdb_net
 from minidl.datasets import synthetic_pets
 from minidl.report import Lesson
 from minidl.super_resolution import (
-    METHODS, Pairs, SuperResolution, as_pictures, block_means, busiest_square, colored, comparison, endless,
-    feature_distance, interpolated, resized, smoothed, train_encoder, with_map,
+    METHODS, Pairs, SuperResolution, as_pictures, block_means, endless, feature_distance, interpolated, resized,
+    smoothed, train_encoder, with_map,
 )
 
 
@@ -189,27 +189,3 @@ def test_block_means_and_smoothing():
     smooth = smoothed(maps)
     assert smooth.shape == (1, 4, 4) and smooth[0, 1, 1] == maps[0, :3, :3].mean()
     assert smooth[0, 0, 0] == pytest.approx((4 * 0 + 2 * 1 + 2 * 4 + 5) / 9)
-
-
-# Figures
-
-def test_the_busiest_square_is_found():
-    picture = np.full((3, 32, 32), 100, np.uint8)
-    picture[:, 10:14, 18:22] = pictures(1, 4)[0]
-    assert busiest_square(picture, 8) == (8, 16)
-    assert busiest_square(np.zeros((3, 32, 32), np.uint8), 8) == (0, 0)
-
-
-def test_colored_maps():
-    t = np.array([[0.0, 1.0], [0.5, 0.5]]).reshape(1, 1, 2, 2)
-    shown = colored(t, 8)
-    assert shown.shape == (1, 3, 8, 8) and shown.dtype == np.uint8
-    assert shown[0, :, 0, 0].tolist() == [68, 1, 84] and shown[0, :, 3, 7].tolist() == [253, 231, 37]
-
-
-def test_a_comparison_has_a_picture_and_a_detail_for_each_column():
-    truth = pictures(2, 32)
-    figure = comparison({"a": pictures(2, 32, seed=1), "b": truth}, truth, "title", scored=["a", "b"])
-    assert len(figure.axes) == 2 * 2 * 3
-    texts = [text.get_text() for text in figure.texts]
-    assert "title" in texts and texts.count("truth") == 2 and sum("b  inf dB" == text for text in texts) == 2
