@@ -8,10 +8,12 @@ from minidl.layers import (
     col2im, im2col,
 )
 from minidl.loss import BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MSELoss, SmoothL1Loss
+from minidl.loss_gan import FeatureLoss, RelativisticAverageLoss
 from minidl.optim import SGD, Adam, CosineSchedule
 from minidl.gradcheck import check_layer, check_loss
 from minidl.models import (
-    classifier, detector, encoder_decoder, fcn, localizer, pixelwise, reshape_segmenter, unet,
+    classifier, detector, discriminator, encoder_decoder, fcn, localizer, patch_discriminator, pixelwise,
+    reshape_segmenter, rrdb_net, unet,
 )
 from minidl.folding import fold_batchnorm
 from minidl.threads import get_num_threads, set_num_threads
@@ -24,8 +26,9 @@ __all__ = [
     "Window", "im2col", "col2im", "Conv2d", "ConvTranspose2d", "BatchNorm2d", "MaxPool2d", "AvgPool2d",
     "Upsample", "Flatten", "Reshape", "PixelShuffle",
     "CrossEntropyLoss", "MSELoss", "L1Loss", "SmoothL1Loss", "BCEWithLogitsLoss",
+    "FeatureLoss", "RelativisticAverageLoss",
     "SGD", "Adam", "CosineSchedule", "check_layer", "check_loss",
     "classifier", "pixelwise", "reshape_segmenter", "fcn", "encoder_decoder", "unet", "localizer", "detector",
-    "fold_batchnorm",
+    "rrdb_net", "discriminator", "patch_discriminator", "fold_batchnorm",
     "set_num_threads", "get_num_threads",
 ]

@@ -1,7 +1,8 @@
 """The models of the deck, each a short function that builds it.
 
 At ``width=64`` (and pictures of 128 x 128) the shapes are the slides', to the number; a smaller width gives the
-downsized twin that the lessons train. All return logits: the softmax of the slides is part of `CrossEntropyLoss`.
+downsized twin that the lessons train. Those that answer with classes return logits: the softmax of the slides is part
+of `CrossEntropyLoss`.
 """
 from collections.abc import Sequence
 
@@ -13,6 +14,7 @@ from minidl.layers import (
 )
 from minidl.layers.base import Shape
 from minidl.layers.initialization import Rng, positive
+from minidl.models_sr import discriminator, patch_discriminator, rrdb_net  # noqa: F401 (in a file of their own)
 
 
 class Pyramid(Sequential):
