@@ -115,8 +115,8 @@ for scale in scores:
 
 # %%
 figure = drawing.blank(900, 330)
-drawing.write(figure, 12, 20, "PSNR on held-out pictures (dB): from bilinear past bicubic", drawing.TITLE, 870,
-              weight="bold")
+drawing.write(figure, 12, 20, "PSNR on held-out pictures (dB)" + lesson.headline(": from bilinear past bicubic", ""),
+              drawing.TITLE, 870, weight="bold")
 for k, (problem, rows) in enumerate(((task, history), (half, half_history))):
     axes = drawing.place(figure, 50 + 440 * k, 66, 300, 210)
     drawing.quiet(axes)
@@ -462,8 +462,8 @@ lesson.figure(figure, "maps")
 
 # %%
 figure = drawing.blank(760, 470)
-drawing.write(figure, 12, 20, "Distortion against looks: what helps the one costs the other", drawing.TITLE, 730,
-              weight="bold")
+drawing.write(figure, 12, 20, "Distortion against looks" + lesson.headline(": what helps the one costs the other", ""),
+              drawing.TITLE, 730, weight="bold")
 axes = drawing.place(figure, 66, 46, 660, 360)
 drawing.quiet(axes)
 curves = {"mixed weights of two networks (labels: a)": (mixture_scores, alphas, drawing.LINE_COLORS[0], 6),
