@@ -216,8 +216,10 @@ def objective(critic, perceptual, fake, real, t):
 
 
 # %% [markdown]
-# Is that gradient right? Move one weight of the generator a little to both sides and look at the loss, in float64. And
-# does the discriminator stay as it was?
+# Is that gradient right? Move one weight of the generator a little to both sides and look at the loss, in float64. (A
+# very little: |x|, LeakyReLU and max pooling have kinks, and among so many pixels some are always near one. A kink that
+# is crossed costs a few ten-thousandths; the smallest of the three terms, the adversary's, has a share of some
+# thousandths and would be missed.) And does the discriminator stay as it was?
 
 # %%
 generator64, critic64, eye64 = (copy.deepcopy(net).astype(np.float64) for net in (distortion_net, critic, eye))
@@ -237,7 +239,7 @@ fake = generator64.forward(x64)
 _, dfake, _ = objective(critic64, FeatureLoss(eye64), fake, real64, t=1.0)
 generator64.zero_grad()
 generator64.backward_parameters(dfake)
-weight, h = generator64.parameters()[0], 1e-6
+weight, h = generator64.parameters()[0], 1e-8
 analytic = float(weight.grad[0, 0, 1, 1])
 moved = []
 for step in (h, -2 * h):
@@ -245,7 +247,7 @@ for step in (h, -2 * h):
     moved.append(loss64())
 numeric = (moved[0] - moved[1]) / (2 * h)
 print(f"derivative by one weight: backward {analytic:.8f}, difference {numeric:.8f}")
-assert abs(analytic - numeric) < 1e-4 * max(abs(analytic), abs(numeric), 1e-3)
+assert abs(analytic - numeric) < 1e-3 * max(abs(analytic), abs(numeric))
 assert all((parameter.grad == 5).all() for parameter in critic64.parameters())
 assert all(np.array_equal(array, state[name]) for name, array in critic64.state_dict().items())
 
