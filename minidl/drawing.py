@@ -139,6 +139,11 @@ def draw_grid(figure: Figure, left: float, top: float, values: Array, cell: floa
     return axes
 
 
+def describe(figure: Figure, title: str | None, *parts: str) -> None:
+    """Give a figure its label, for those who cannot see it: the headline, and what can be said in a few words."""
+    figure.set_label(". ".join(part for part in (title, *parts) if part))
+
+
 def quiet(axes: Axes) -> None:
     """Leave of the frame only the base line, with pale horizontal grid lines and small ticks."""
     for side in ("top", "right", "left"):
