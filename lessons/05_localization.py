@@ -225,8 +225,8 @@ lesson.figure(plotting.learning_curves(
     title=f"The mean box scores {baselines['mean box'].mean():.2f}"), "training")
 
 # %% [markdown]
-# The loss began near 0.4: for errors of the order of 1, e²/2 and |e| - 1/2 are some tenths on average. On the right,
-# the mean IoU is above the mean box's soon; the strict score, IoU ≥ 0.75, takes all epochs.
+# The loss began near 0.4: for errors of the order of 1, e²/2 and |e| - 1/2 are some tenths on average. Most is won in
+# the first third of the epochs; then the loss on training pictures falls on, and the scores hardly rise.
 #
 # ## 9. The result
 # Held-out pictures from the worst to the best: the first row are the four worst of all, the second is what usually

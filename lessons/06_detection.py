@@ -235,7 +235,7 @@ lesson.figure(boxes_on_pictures(
         f"for {len(test_boxes[busy])} pets")
 
 # %% [markdown]
-# (A right answer is thrown away if two pets overlap by more than half. Our mosaics have hardly any such pair.)
+# (It throws a right answer away if two pets' boxes overlap by more than that. Our test mosaics have no such pair.)
 #
 # ## 7. How good is it? Precision, recall, average precision
 # A box found is *right* if it overlaps with a true one by IoU 0.5 or more, and no box with a higher score has found
