@@ -384,7 +384,7 @@ if by_luck > 0.05:
           + (" It knows its training pictures; whether it knows cats and dogs is open." if on_training > 0.9 else ""))
 matrix = confusion_matrix(held_out.species, decided, 2)
 lesson.figure(confusion_figure(matrix, SPECIES, cell=56, title=f"{right} of {n} held-out pictures are right"),
-              "pets_confusion", alt=f"Confusion matrix, rows true: {matrix.tolist()}")
+              "pets_confusion")
 
 # %%
 of_true = probabilities[np.arange(len(held_out)), held_out.species]        # (n,)

@@ -236,9 +236,8 @@ def learning_curves(history: Sequence[Mapping[str, Any]], scores: Sequence[str] 
         write(figure, lefts[k] - left_rooms[k] + 4, top - 18, heading, TEXT, plot_width, weight="bold")
         axes.set_yscale("log" if log_loss and k == 0 else "linear")
         curves(axes, lines, ends[k], ticks[k], [epoch(number, entry) for number, entry in enumerate(history)])
-    describe(figure, title, *(f"{name} of {label}: {digits(y[0])} first, {digits(y[-1])} last"
-                              if name == "loss" else f"{label}: {digits(y[0])} first, {digits(y[-1])} last"
-                              for name, lines in panels for label, _, y in lines))
+    named_lines = [(f"{label} loss", y) for label, _, y in panels[0][1]] + [(label, y) for label, _, y in panels[1][1]]
+    describe(figure, title, *(f"{label}: {digits(y[0])} first, {digits(y[-1])} last" for label, y in named_lines))
     return figure
 
 
