@@ -141,7 +141,7 @@ for k, found in by_color.items():
     print(f"k = {k}: {found.iterations} iterations, colors are off by {255 * error:.1f} of 255 (root mean square)")
 
 # %% [markdown]
-# Three or four colors are usually enough.
+# Three or four colors are usually enough. What is small and has a color of its own gets it later.
 #
 # ## 4. How many clusters?
 # One center more can always be put to use, so the inertia falls until each color has its own: it cannot choose k. What

@@ -113,7 +113,8 @@ def test_a_figure_says_of_itself_what_it_shows_with_the_numbers_and_briefly():
     bars = alternative(plotting.class_bars({"one": {"object": 0.5, "background": 1, "border": None}}))
     assert bars == "one: object 0.50, background 1.00, border –"
     history = [{"loss": 1.0, "iou": 0.1}, {"loss": 0.5, "iou": 0.25}]
-    assert alternative(plotting.learning_curves(history, {"iou": "IoU"})) == "training loss: 1.000 first, 0.500 last. IoU: 0.100 first, 0.250 last"
+    assert alternative(plotting.learning_curves(history, {"iou": "IoU"})) == (
+        "training loss: 1.000 first, 0.500 last. IoU: 0.100 first, 0.250 last")
 
 
 def test_of_a_figure_without_a_label_the_first_texts_are_told_each_once():
