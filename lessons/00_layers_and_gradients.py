@@ -28,9 +28,10 @@ rng = np.random.default_rng(lesson.seed)
 # A network is a chain of *layers*. A layer takes an array x and computes an array y: that is its *forward*. What y
 # becomes depends on x and on the layer's *parameters*, arrays of numbers that it keeps inside and that will be learnt.
 #
-# The plainest layer is `Linear`: each output is a weighted sum of all inputs, plus a constant. Its parameters are the
-# *weight* W, a row for each output, and the *bias* b: y = x Wᵀ + b. Each row of x is a *sample*: a flower, say; all N
-# samples are treated alike. Always look at the *shapes* first: here x (N, 2), W (3, 2), b (3,), and so y (N, 3).
+# The plainest layer is `Linear`, a *dense* layer: each output is a weighted sum of all inputs, plus a constant. Its
+# parameters are the *weight* W, a row for each output, and the *bias* b: y = x Wᵀ + b. Each row of x is a *sample*: a
+# flower, say; all N samples are treated alike. Always look at the *shapes* first: here x (N, 2), W (3, 2), b (3,), and
+# so y (N, 3).
 #
 # **Predict:** y for the first sample, (1, 2).
 
@@ -72,8 +73,9 @@ assert layer.bias.grad.tolist() == [4, -1, 8]
 # %% [markdown]
 # What is it good for? A gradient points uphill, so a small step *against* it makes L smaller. That is all of training.
 #
-# **Predict:** take 0.001 of its gradient off each parameter. By how much does L fall? (Each number falls by 0.001 of
-# its slope, and L with it: 0.001 times the sum of the squared slopes, as long as the slopes stay what they are.)
+# **Predict:** take 0.001 (the *learning rate*) of its gradient off each parameter. By how much does L fall? (Each
+# number falls by 0.001 of its slope, and L with it: 0.001 times the sum of the squared slopes, while the slopes stay as
+# they are.)
 
 # %%
 before, slopes = np.sum((y - 1) ** 2) / 2, np.concatenate([p.grad.ravel() for p in layer.parameters()])
@@ -84,6 +86,8 @@ print(f"L was {before:.3f} and is {after:.3f}, {before - after:.3f} less; predic
 assert 0 < before - after < predicted                    # on the way down the slope lessens: L is curved
 
 # %% [markdown]
+# Nearly as much as predicted; a little less, as the slopes lessen on the way down.
+#
 # A chain of layers needs nothing new. `Sequential` calls forward from the first to the last, backward from the last to
 # the first: the dx of a layer is the dy of the one before. (`Tanh`, tanh of each number, has no parameters.)
 #
@@ -237,7 +241,8 @@ for left, sign in ((509, "×"), (659, "="), (803, "→")):
 lesson.figure(figure, "im2col")
 
 # %% [markdown]
-# y is large where a window is brighter at its left than at its right. A pixel that several windows see stands in
+# Each of the two steps makes it dozens of times faster, both together more than a thousand times. In the figure, y is
+# large where a window is brighter at its left than at its right. A pixel that several windows see stands in
 # several columns: memory is the price.
 #
 # ## 5. Conv2d, backward, and what a gradient is good for
@@ -305,9 +310,12 @@ for step in range(lesson.options.epochs + 1):
     pupil.backward(loss.backward())
     pupil.weight.data -= lesson.lr * pupil.weight.grad
 print(f"loss {first_loss:.3f} -> {last_loss:.2e}")
-lesson.figure(draw_maps("Against its gradient, a random filter becomes the one that made the target", [
+lesson.figure(draw_maps(lesson.headline("Against its gradient, a random filter becomes the one that made the target",
+                                        "A random filter goes against its gradient"), [
     [(f"W after {step} steps", weight, 0.75) for step, weight, _, _ in frames],
-    [(f"y, loss {value:.2g}", y, 1) for _, _, y, value in frames]]), "learning")
+    [(f"y, loss {value:.2g}", y, 1) for _, _, y, value in frames]]), "learning",
+    alt="The filter and its result after some steps of training; loss " + ", ".join(
+        f"{value:.2g} after {step}" for step, _, _, value in frames))
 
 # %% [markdown]
 # First the left column becomes positive and the right one negative; the middle column takes longest to fall to 0.
@@ -393,7 +401,7 @@ assert blind.worst < 1e-5 and seeing.errors["x"] > 0.1
 
 # %% [markdown]
 # With ones dx is 0 (section 6), and 0 times std is 0: this test cannot fail. The sum of batch norm's outputs does not
-# depend on x at all, nor does that of a softmax's probabilities. Every layer of minidl passes the check with random
+# depend on x at all, nor does any sum that is always the same. Every layer of minidl passes the check with random
 # dy, and the tests also turn it on layers that are wrong on purpose. So from here on trust `backward`, and see what
 # can be built on it: lesson 1.
 

@@ -120,8 +120,10 @@ for k, name in enumerate(SPECIES):
 assert error < 1e-6                                                # float32 against float64
 
 # %% [markdown]
-# Drawn for one flower of each species. What is left of ŷ when y is taken away pulls the scores: up where it is below 0,
-# down where it is above, for training goes against the gradient. The surer and the more right, the smaller the pull.
+# All three agree. The sum of dz over the classes is 0, since ŷ and y both sum to 1, and only the right class's is
+# negative. Drawn for one flower of each species. What is left of ŷ when y is taken away pulls the scores: up where it
+# is below 0, down where it is above, for training goes against the gradient. The surer and the more right, the smaller
+# the pull.
 
 # %%
 COLORS = drawing.LINE_COLORS[:3]
@@ -198,7 +200,8 @@ def draw_curves(figure, left, top, width, height, model, title):
 
 
 figure = drawing.blank(820, 560)
-drawing.write(figure, 12, 20, "Training moves the curves apart, each to its flowers", drawing.TITLE, 800, weight="bold")
+drawing.write(figure, 12, 20, lesson.headline("Training moves the curves apart, each to its flowers", "Training"),
+              drawing.TITLE, 800, weight="bold")
 drawing.draw_legend(figure, drawing.legend_lines(SPECIES, 600), 40, 30, COLORS)
 for k, (epoch, state) in enumerate(frames.items()):
     model.load_state_dict(state)
@@ -207,12 +210,14 @@ for k, (epoch, state) in enumerate(frames.items()):
                 f"epoch {epoch}: loss {losses[epoch]:.3f}, {right:.0%} right")
 drawing.write(figure, 410, 548, "petal length in cm; ringed: all flowers that are called something else", drawing.SMALL,
               700, ha="center", color=drawing.QUIET)
-lesson.figure(figure, "training")
+lesson.figure(figure, "training", alt="Three probabilities over the petal length, after some epochs; loss " + ", ".join(
+    f"{losses[epoch]:.3f} after {epoch}" for epoch in frames))
 
 # %% [markdown]
-# Setosas lie apart: their curve may become as steep as it likes, and the loss falls a little with it. Versicolor and
-# virginica overlap between 4.5 and 5.1 cm: if the curves became too steep there, the flowers on the wrong side would
-# cost too much. A probability of one half is no lack of training, it is what the flowers say.
+# Only versicolor, the middle one, has a hill. Setosas lie apart: their curve may become as steep as it likes, and the
+# loss falls a little with it. Versicolor and virginica overlap between 4.5 and 5.1 cm: if the curves became too steep
+# there, the flowers on the wrong side would cost too much. A probability of one half is no lack of training, it is what
+# the flowers say.
 #
 # ## 6. Where the decision changes
 # Called is the class with the largest probability, that is, the largest score. The scores are straight lines, and where
@@ -243,7 +248,8 @@ drawing.write(figure, 390, 300, "petal length in cm; all flowers", drawing.SMALL
 lesson.figure(figure, "boundaries")
 
 # %% [markdown]
-# Two at most, for each line is the largest in one stretch. So all that this model can learn are two thresholds.
+# Two boundaries at most, for each line is the largest in one stretch. So all that this model can learn are two
+# thresholds.
 #
 # ## 7. Could two thresholds do better?
 # There are not many that differ on these flowers: try all. Called setosa below the first, virginica above the second.

@@ -2,10 +2,11 @@
 # # 02 · MLP: ten digits from 64 numbers
 # Slide 10. *How does a network learn to tell handwritten digits apart, and how do we know that it can?*
 #
-# **New here:** a hidden layer; learning from a few pictures at a time; Adam; pictures that are held out to test on; the
-# confusion matrix.
+# **New here:** a hidden layer and ReLU; learning from a few pictures at a time; momentum and Adam; validation pictures;
+# the confusion matrix.
 #
-# **Needs:** softmax, one-hot and cross entropy (lesson 1); `Linear`, forward and backward (lesson 0).
+# **Needs:** `Linear`, forward and backward (lesson 0); softmax, one-hot, cross entropy, epochs and what is held out
+# (lesson 1).
 
 # %%
 import numpy as np
@@ -142,7 +143,8 @@ assert cosines[1] < cosines[32] < cosines[256] and 1.5 < tangents[8] / tangents[
 
 # %%
 figure = drawing.blank(560, 320)
-drawing.write(figure, 12, 20, f"32 of {len(training):,} pictures point at about 45° to where all of them do",
+drawing.write(figure, 12, 20, lesson.headline(f"32 of {len(training):,} pictures point at about 45° to where all of "
+                                              "them do", "Where the gradient of a few pictures points"),
               drawing.TITLE, 540, weight="bold")
 drawing.write(figure, 12, 44, "cosine of a minibatch's gradient with that of all training pictures", drawing.TEXT, 540)
 axes = drawing.place(figure, 46, 60, 490, 200)
@@ -158,8 +160,8 @@ lesson.figure(figure, "minibatches", alt="Cosine between a minibatch's gradient 
 
 # %% [markdown]
 # Four times the pictures halve the error. So 32 pictures, at a fortieth of the price, point at an angle of about 45° to
-# where all of them would; and forty such steps lead farther than one that is exact. One pass over all pictures, in an
-# order drawn anew, is an *epoch*. `Batches` deals them out.
+# where all of them would; and forty such steps lead farther than one that is exact. An epoch still is one pass over all
+# pictures, now in an order drawn anew. `Batches` deals them out.
 #
 # ## 6. Training, in the open
 # Four lines: *forward* gives the scores, the loss its value and its gradient; *backward* carries that to every
@@ -219,6 +221,9 @@ lesson.figure(figure, "optimizers", alt="Loss of training pictures, share of val
     f"{name}: {history[-1]['loss']:.3f}, {history[-1]['accuracy']:.3f}" for name, history in histories.items()))
 
 # %% [markdown]
+# Plain SGD is far behind with the small learning rate. With ten times that, or with momentum, which adds up to as much,
+# it comes close; Adam needs no such search. On the validation pictures the last three differ by a few pictures only.
+#
 # Which optimizer, how many hidden units and epochs: that was settled on validation pictures. Now the network starts
 # again, and learns from all training pictures, those for validation included.
 
@@ -258,8 +263,8 @@ lesson.figure(confusion_figure(matrix, DIGITS, title=f"{len(test) - right.sum()}
               f"mistake, {wrong_pairs.max()} times: {true} taken for {taken}")
 
 # %% [markdown]
-# Which pictures are the most wrong? Those whose true digit got the least probability: the terms of the loss that are
-# largest. Would you have known?
+# Mistakes are spread thinly: hardly a pair is confused more than once or twice. Which pictures are the most wrong?
+# Those whose true digit got the least probability: the terms of the loss that are largest. Would you have known?
 
 # %%
 of_true = probabilities[np.arange(len(test)), labels[test]]                # (n,)
@@ -294,8 +299,8 @@ assert (x @ own).max() < own @ own, "of all pictures of one length, a unit likes
 # %%
 side, gap, row = 64, 8, 92
 figure = drawing.blank(24 + 2 * (7 * (side + gap) + 120), 64 + 4 * row)
-drawing.write(figure, 12, 20, "Eight hidden units: strokes and gaps at certain places, no whole digits", drawing.TITLE,
-              1000, weight="bold")
+drawing.write(figure, 12, 20, lesson.headline("Eight hidden units: strokes and gaps at certain places, no whole digits",
+                                              "Hidden units"), drawing.TITLE, 1000, weight="bold")
 reach = float(np.abs(weights[strongest]).max())
 for n, k in enumerate(strongest):
     left, top = 12 + n // 4 * (7 * (side + gap) + 120), 74 + n % 4 * row
@@ -339,7 +344,8 @@ if lesson.as_intended:
 # **Try:**
 # 1. `--width 1`, `2`, `4`, `8`, `16`: from how many hidden units on are 95 % of the test pictures right? Think first:
 #    how many yes-or-no answers does it take to tell ten digits apart?
-# 2. Leave the ReLU out of `mlp`. By section 3 it is one layer then. Is it much worse? Which digits does it confuse?
+# 2. `Identity()` (import it from minidl) in place of `ReLU()` in `mlp`. By section 3 (whose last assertion has to go)
+#    it is one layer then. Is it much worse? Which digits does it confuse? Look at `confusion.png`.
 # 3. Hold out the last pictures of the file: `training, test = np.arange(1438), np.arange(1438, 1797)`. What becomes of
 #    the accuracy (and of the last assertion)? If the file goes writer by writer, what explains it, and which of the two
 #    numbers would you promise to a post office?

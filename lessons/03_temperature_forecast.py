@@ -2,10 +2,11 @@
 # # 03 · Forecasting: 64 days in, three numbers out
 # Slides 7, 11. *If the answer is no class but a number, what are output and loss, and what must a model beat?*
 #
-# **New here:** regression and its loss, the mean squared error; data in time, and how not to cheat with them; batches;
-# overfitting, and weight decay against it; yardsticks that a model has to beat.
+# **New here:** regression and its loss, the mean squared error; data in time, and how not to cheat with them;
+# overfitting, and weight decay against it; the cosine schedule; yardsticks that a model has to beat.
 #
-# **Needs:** gradients (lesson 0), classification and its training loop (lesson 1), a hidden layer with ReLU (lesson 2).
+# **Needs:** gradients (lesson 0), classification and its training loop (lesson 1), a hidden layer with ReLU,
+# minibatches, Adam, validation (lesson 2).
 
 # %%
 import time
@@ -50,8 +51,8 @@ assert dates[parts["training"]].max() < dates[parts["validation"]].min()
 assert dates[parts["validation"]].max() < dates[parts["last year"]].min()
 
 # %% [markdown]
-# Mean and standard deviation, to standardize with, are those of the training years alone: those of all four would tell
-# something about the years to come.
+# Four: two at each border, where the three days lie in two parts. Mean and standard deviation, to standardize with, are
+# those of the training years alone: those of all four would tell something about the years to come.
 
 # %%
 known = days.highest[days.dates < np.datetime64("2014-01-01")]
@@ -178,16 +179,18 @@ def by_days_ahead(forecast, part):
 
 for method in (persistence, mean_of_days):
     print(f"{method.__name__:<13}", {name: round(float(by_days_ahead(method(parts[name]), parts[name]).mean()), 2)
-                                     for name in ("training", "validation")})
+                                     for name in ("training", "validation")},
+          "by days ahead, validation", by_days_ahead(method(parts["validation"]), parts["validation"]).round(1))
 to_beat = float(by_days_ahead(persistence(parts["validation"]), parts["validation"]).mean())
 
 # %% [markdown]
+# Persistence is the better of the two; its error doubles from tomorrow to the third day, that of the mean hardly grows.
+#
 # ## 5. The model, and its training
 # Slide 11: 64 days → 64 units → three numbers. The loss is taken of standardized temperatures; times std² it is in °C².
 #
-# 665 windows are learnt from a few at a time: each epoch goes through them in a new random order, `--batch-size` at a
-# step. Such a step is less exact than one that takes them all, but there are 21 of them in an epoch. `Adam` gives each
-# parameter a step size of its own, and the *schedule* lowers the learning rate to nearly 0 at the end.
+# Training is lesson 2's: minibatches in a new order each epoch, and Adam. New is a *cosine schedule*: the learning rate
+# falls along a cosine, from its full value to nearly 0 at the end, large steps first, small ones to settle.
 #
 # **Predict:** the model has 4,355 parameters, and 665 windows times three numbers to fit. What can go wrong?
 
@@ -245,7 +248,7 @@ print(f"chosen: {chosen:g}; all five trained in {seconds:.1f} s")
 
 # %%
 figure = drawing.blank(900, 330)
-title = "Without weight decay, the training years are learnt by heart" if lesson.as_intended else "Weight decay"
+title = lesson.headline("Without weight decay, the training years are learnt by heart", "Weight decay")
 drawing.write(figure, 12, 20, title, drawing.TITLE, 860, weight="bold")
 drawing.draw_legend(figure, drawing.legend_lines(["training", "validation", "persistence in the validation year"], 800),
                     40, 30, [*drawing.LINE_COLORS[:2], drawing.QUIET])
@@ -261,7 +264,8 @@ for k, (title, at, values) in enumerate(panels):
     drawing.write(figure, 40 + 294 * k, 70, title, drawing.TEXT, 264)
 axes.set_xticks(range(len(DECAYS)), [f"{decay:g}" for decay in DECAYS])
 drawing.write(figure, 40, 316, "mean squared error in °C² over epochs", drawing.SMALL, 560, color=drawing.QUIET)
-lesson.figure(figure, "overfitting")
+lesson.figure(figure, "overfitting", alt="Mean squared error in °C² after training, by weight decay: " + "; ".join(
+    f"{decay:g}: training {runs[decay][1][-1, 0]:.1f}, validation {runs[decay][1][-1, 1]:.1f}" for decay in DECAYS))
 
 # %% [markdown]
 # Without weight decay the training error falls and falls, down to a third of persistence's, and the validation error
@@ -284,7 +288,7 @@ print("less than " + ", ".join(f"{name}: {share:.0%}" for name, share in better.
 
 # %%
 figure = drawing.blank(900, 470)
-title = "The last year: the forecast follows late and avoids the extremes" if lesson.as_intended else "The last year"
+title = lesson.headline("The last year: the forecast follows late and avoids the extremes", "The last year")
 drawing.write(figure, 12, 20, title, drawing.TITLE, 860, weight="bold")
 drawing.draw_legend(figure, drawing.legend_lines(["measured", "forecast"], 400), 40, 30,
                     [drawing.QUIET, drawing.LINE_COLORS[1]])
@@ -306,8 +310,8 @@ lesson.figure(figure, "forecast")
 
 # %%
 figure = drawing.blank(620, 300)
-drawing.write(figure, 12, 20, "The further ahead, the more there is to gain over “as today”" if lesson.as_intended else
-              "The error by days ahead", drawing.TITLE, 600, weight="bold")
+drawing.write(figure, 12, 20, lesson.headline("The further ahead, the more there is to gain over “as today”",
+                                              "The error by days ahead"), drawing.TITLE, 600, weight="bold")
 drawing.draw_legend(figure, drawing.legend_lines(list(errors), 560), 40, 30, drawing.LINE_COLORS)
 axes = drawing.place(figure, 40, 66, 560, 190)
 drawing.quiet(axes)
@@ -316,7 +320,8 @@ for k, (error, color) in enumerate(zip(errors.values(), drawing.LINE_COLORS)):
     axes.bar_label(bars, [f"{value:.1f}" for value in error], fontsize=drawing.SMALL, color=drawing.INK)
 axes.set_xticks(range(3), ["tomorrow", "in 2 days", "in 3 days"])
 drawing.write(figure, 40, 288, "mean squared error in °C², last year", drawing.SMALL, 560, color=drawing.QUIET)
-lesson.figure(figure, "by_days_ahead")
+lesson.figure(figure, "by_days_ahead", alt="Mean squared error in °C², one to three days ahead: " + "; ".join(
+    f"{name} " + ", ".join(f"{value:.1f}" for value in error) for name, error in errors.items()))
 
 # %% [markdown]
 # For tomorrow, "as today" is hard to beat. In three days, today tells less, and what is usual tells more: the model
@@ -337,7 +342,7 @@ if lesson.as_intended:
 
 # %% [markdown]
 # **Try**, and compare in the validation year, for the last year has been looked at:
-# 1. `Linear(64, 3)` alone as `new_model`. How much does the hidden layer buy?
+# 1. `Sequential(Linear(64, 3, rng=rng))` as `new_model`. How much does the hidden layer buy?
 # 2. `inputs = inputs.copy(); inputs[:, :-7] = 0` after section 1: the model sees a week only. Are the others good for
 #    anything? And two days?
 # 3. Cheat: split at random, `kind = np.random.default_rng(0).integers(0, 3, len(x))` and `parts = {name: kind == k for

@@ -2,10 +2,11 @@
 # # 04 · Image classification: convolution, then flatten, then decide
 # Slides 1, 7, 8. *A picture is more than a row of numbers. What does a network gain that knows about places?*
 #
-# **New here:** convolution, padding, pooling and batch norm put together into a CNN, the part of slide 1 that finds
-# features; and what such a network looks at. First on the digits of lesson 2, then on cats and dogs.
+# **New here:** pooling; convolution, batch norm and pooling put together into a CNN, the part of slide 1 that finds
+# features; augmentation; and what such a network looks at. First on the digits of lesson 2, then on cats and dogs.
 #
-# **Needs:** `Linear`, `Conv2d`, `BatchNorm2d`, forward and backward (lesson 0), the MLP and its training (lesson 2).
+# **Needs:** `Linear`, `Conv2d`, `BatchNorm2d` (lesson 0), the MLP and its training (lesson 2), weight decay and the
+# cosine schedule (lesson 3).
 
 # %%
 from math import comb
@@ -34,8 +35,9 @@ if lesson.size % 32:
 # %% [markdown]
 # ## 1. Convolution: one small question, asked at every place
 # The MLP of lesson 2 has a weight for each pixel and each hidden unit. It learns what a stroke is at each place anew;
-# its digits, moved by one pixel, were strangers to it. A *convolution* has one small kernel of weights, here 3 × 3,
-# and lays it on every place: y = Σ w x over the 3 × 3 pixels around it. What it says makes a new picture, a *map*.
+# its digits, moved by one pixel, were strangers to it. A convolution (lesson 0) has one small kernel of weights, here 3
+# × 3, and lays it on every place: y = Σ w x over the 3 × 3 pixels around it. What it says makes a new picture, a *map*
+# (or *feature map*).
 #
 # A kernel that subtracts the left from the right finds strokes' left and right edges; turned, upper and lower ones.
 #
@@ -62,6 +64,8 @@ assert convolution(0)(x).shape == (1, 2, 6, 6) and maps.shape == (1, 2, 8, 8)
 assert np.isclose(maps[0, 0, 4, 3], np.sum(kernels[0, 0] * x[0, 0, 3:6, 2:5])), "row 4, column 3, by hand"
 
 # %% [markdown]
+# 6 × 6 without padding, 8 × 8 with it.
+#
 # **Predict:** what becomes of the maps if the digit moves to the right by one pixel? How many weights would a picture
 # of 1000 × 1000 pixels need?
 
@@ -109,11 +113,13 @@ lesson.figure(plotting.image_strip(
     title="Two convolutions by hand: red above 0, blue below; the maps move with the digit"), "convolution")
 
 # %% [markdown]
+# Compare the two rows: the maps move along with the digit, by one pixel; what is pooled changes less, but it changes.
+#
 # ## 3. Batch norm: every map on the same scale
 # Layers are learnt all at once: each must follow what the one below it makes of its input, and that changes with every
-# step. *Batch norm* sets each channel, over all pictures of the batch and all places, to mean 0 and variance 1, and
-# then lets it learn a scale and a shift of its own. In training these are the batch's mean and variance, and so each
-# picture's result depends on the others a little; running means of them are kept, and used when training is over
+# step. Batch norm (lesson 0) sets each channel, over all pictures of the batch and all places, to mean 0 and variance
+# 1, and then lets it learn a scale and a shift of its own. In training these are the batch's mean and variance, and so
+# each picture's result depends on the others a little; running means of them are kept, and used when training is over
 # (`eval`).
 
 # %%
@@ -157,11 +163,10 @@ print(f"CNN: {count(cnn):,} parameters; an MLP with {hidden} hidden units: {coun
 
 # %% [markdown]
 # ## 5. Training
-# `fit` is lesson 2's loop: forward, loss, backward, step. Around it, it prints how far it is, saves what `--resume`
-# needs, and lets a schedule change the learning rate: here it falls along a cosine to 0, large steps first, small ones
-# to settle. And *weight decay* pulls all weights toward 0 a little in each step: what is not needed again and again
-# fades. Learning rate, decay and epochs were chosen on parts of the training pictures, as in lesson 2; the decay for
-# each of the two models by itself.
+# `fit` is lesson 2's loop: forward, loss, backward, step. Around it, it prints how far it is, saves a *checkpoint*, all
+# that `--resume` needs to go on, and lets a schedule lower the learning rate (lesson 3). Learning rate, weight decay
+# and epochs were chosen on parts of the training pictures, as in lesson 2; the decay for each of the two models by
+# itself.
 
 # %%
 loss = CrossEntropyLoss()
@@ -214,7 +219,8 @@ for name, values in results.items():
 # %%
 groups = {"as they are": "", "moved by one pixel": ", moved", "pixels shuffled": ", shuffled"}
 figure = drawing.blank(620, 330)
-drawing.write(figure, 12, 20, "With as many parameters: the CNN is better as long as neighbors are neighbors",
+drawing.write(figure, 12, 20, lesson.headline("With as many parameters: the CNN is better as long as neighbors are "
+                                              "neighbors", "CNN and MLP, with as many parameters"),
               drawing.TITLE, 600, weight="bold")
 drawing.write(figure, 12, 44, "share of the test pictures that are right; a dot for each seed", drawing.TEXT, 500)
 axes = drawing.place(figure, 46, 62, 560, 200)
@@ -254,8 +260,8 @@ shown = min(16, lesson.width)
 rows = {"kernels, 3 × 3": cnn.layers[0].weight.data[:, 0], "block 1, ReLU, 8 × 8": outputs[3][0],
         "pooled, 4 × 4": outputs[4][0], "block 2, ReLU, 4 × 4": outputs[7][0, ::2]}
 figure = drawing.blank(300 + shown * 52, 60 + 4 * 58)
-drawing.write(figure, 12, 20, "From strokes to maps of strokes: what the layers make of one 3", drawing.TITLE, 900,
-              weight="bold")
+drawing.write(figure, 12, 20, lesson.headline("From strokes to maps of strokes: what the layers make of one 3",
+                                              "What the layers make of one 3"), drawing.TITLE, 900, weight="bold")
 axes = drawing.place(figure, 12, 60, 128, 128)
 axes.imshow(x[0, 0], "gray_r", aspect="auto")
 axes.set(xticks=[], yticks=[])
@@ -320,6 +326,8 @@ lesson.figure(plotting.image_strip(shown_pets.images, [SPECIES[k] for k in shown
                                    title="Training pictures"), "pets")
 
 # %% [markdown]
+# How many epochs there are follows from a *budget*, the number of pictures that the training may look at.
+#
 # A dog in the mirror is a dog, and so is one in another light, a few pixels further left. *Augmentation* shows each
 # picture a little different every time: flipped or not, moved by up to a twentieth of its side, brighter or darker,
 # tinted. That makes it harder to learn a picture by heart. (Cutting parts out and enlarging them, too, was tried on a
@@ -376,7 +384,7 @@ if by_luck > 0.05:
           + (" It knows its training pictures; whether it knows cats and dogs is open." if on_training > 0.9 else ""))
 matrix = confusion_matrix(held_out.species, decided, 2)
 lesson.figure(confusion_figure(matrix, SPECIES, cell=56, title=f"{right} of {n} held-out pictures are right"),
-              "pets_confusion", alt=f"Confusion matrix, rows true: {matrix.tolist()}")
+              "pets_confusion")
 
 # %%
 of_true = probabilities[np.arange(len(held_out)), held_out.species]        # (n,)
@@ -388,7 +396,8 @@ lesson.figure(probability_grid(held_out.images[worst], probabilities[worst], hel
                                title="The most wrong of the held-out pictures"), "pets_most_wrong")
 
 # %% [markdown]
-# Look at the mistakes: would you have known?
+# On the rendered pets well above the majority's share, and a little below what it reaches on its training pictures: it
+# has learnt something about cats and dogs, not only these. Look at the mistakes: would you have known?
 #
 # ## 10. What does it look at?
 # Two ways to ask. **The gradient:** `backward` carries a derivative down to the parameters, and if asked to, to the
@@ -481,7 +490,7 @@ lesson.figure(figure, "looks_at", alt="Six held-out pictures with the probabilit
 many = held_out[:100]
 maps = np.abs(picture_gradient(pets_model, as_input(many.images), many.species)).max(axis=1)       # (n, H, W)
 maps /= maps.sum(axis=(1, 2), keepdims=True)
-parts = {"pet": many.trimaps != 1}
+parts = {"pet": many.trimaps != 1}                                          # all but background; lesson 5
 boxed = np.isfinite(many.head_boxes).all(axis=1)
 if boxed.any():
     at = np.arange(lesson.size) + 0.5

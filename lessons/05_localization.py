@@ -5,7 +5,7 @@
 # **New here:** the box as four numbers; intersection over union; the smooth L1 loss; a picture that is moved takes its
 # box along.
 #
-# **Needs:** regression (lesson 3), convolution and pooling (lesson 4).
+# **Needs:** dense layers (lesson 0), regression (lesson 3), convolution, pooling and augmentation (lesson 4).
 
 # %%
 import numpy as np
@@ -25,8 +25,9 @@ S = lesson.size
 # %% [markdown]
 # ## 1. The data
 # In: a picture. Out: the pet's *box*, the smallest upright rectangle around it. Four numbers say it: left, upper, right
-# and lower edge, x0, y0, x1, y1, in pixels from the upper left corner. We get it from the trimap: the first and last
-# column, and the first and last row, that are not background.
+# and lower edge, x0, y0, x1, y1, in pixels from the upper left corner. We get it from the *trimap* that comes with each
+# picture and says of each pixel whether it is *object* (the pet), *background*, or *border*, the band of a few pixels
+# between them: the first and last column, and the first and last row, that are not background.
 
 
 # %%
@@ -46,7 +47,7 @@ lesson.figure(boxes_on_pictures(train.images[:8], train.boxes[:8, None], true_na
               alt="Eight training pictures, each with the box around its pet")
 
 # %% [markdown]
-# ## 2. When is a box right? Intersection over union
+# ## 2. When is a box right? Intersection over union, IoU
 # Hardly ever to the pixel, so we ask *how* right it is: the area that the predicted and the true box share, divided by
 # the area that they cover together. 1 is perfect, 0 a miss; unlike a distance in pixels it means the same for small
 # pets and large ones.
@@ -154,8 +155,11 @@ lesson.figure(figure, "losses", alt="Loss and slope over the error from -3 to 3.
               "the absolute error's is 1 or -1, that of smooth L1 goes from -1 to 1 in a straight line between")
 
 # %% [markdown]
+# 6, 1 and 1: smooth L1 pulls like the absolute error far off, and ever less the nearer it comes.
+#
 # ## 6. Whatever moves the picture moves the box
-# Pictures are flipped, and parts of them cut out and enlarged, so that no two epochs look alike. The box must follow.
+# As in lesson 4, pictures are flipped, and also parts of them cut out and enlarged: no two epochs look alike. The box
+# must follow.
 # A flip turns x0 into S - x1, but what if a crop cuts off the tail? We do not calculate, we look: the trimap takes
 # part in everything that happens to its picture (`Augment` sees to that), and the box is read off the trimap
 # afterwards. It is around what is *seen* of the pet.
@@ -182,7 +186,7 @@ assert not predict(model, test.images[:2]).any()
 
 # %% [markdown]
 # ## 8. Training
-# Ten steps on one batch, in the open; then as many epochs as the budget allows.
+# Ten steps on one batch, in the open; then as many epochs as the budget of pictures allows.
 #
 # **Predict:** what is the loss before the first step, roughly, if the targets have standard deviation 1?
 
@@ -221,6 +225,9 @@ lesson.figure(plotting.learning_curves(
     title=f"The mean box scores {baselines['mean box'].mean():.2f}"), "training")
 
 # %% [markdown]
+# The loss began near 0.4: for errors of the order of 1, e²/2 and |e| - 1/2 are some tenths on average. Most is won in
+# the first third of the epochs; then the loss on training pictures falls on, and the scores hardly rise.
+#
 # ## 9. The result
 # Held-out pictures from the worst to the best: the first row are the four worst of all, the second is what usually
 # happens, the third are the four best.

@@ -5,7 +5,7 @@
 # **New here:** a grid of cells that each answer for their own place; a loss of three parts; non-maximum suppression;
 # precision, recall and average precision.
 #
-# **Needs:** boxes, IoU and `encode` (lesson 5); convolution and pooling (lesson 4); cross entropy (lessons 1 and 2).
+# **Needs:** boxes, IoU, trimaps and `encode` (lesson 5); convolution and pooling (lesson 4); cross entropy (lesson 1).
 
 # %%
 import numpy as np
@@ -106,9 +106,9 @@ lesson.figure(figure, "grid", alt=f"A mosaic under a grid of {G} x {G} cells. Th
 # front. The cells are small, so that hardly ever happens.)
 #
 # ## 3. The model
-# Convolution and pooling down to the size of the grid, three more blocks, and a 1 × 1 convolution that turns the
-# features of a cell into its answers. There is no dense layer: each cell is asked with the same weights, and what they
-# learn about a pet in one corner they know everywhere.
+# Convolution and pooling down to the size of the grid, three more blocks, and a 1 × 1 convolution: its kernel is a
+# single place, so it turns the features of a cell into its answers, and looks at no other. There is no dense layer:
+# each cell is asked with the same weights, and what they learn about a pet in one corner they know everywhere.
 #
 # **Predict:** how many numbers come out for a picture?
 
@@ -119,7 +119,9 @@ assert model.output_shape((1, 3, lesson.size, lesson.size)) == (1, 5 + len(SPECI
 
 # %% [markdown]
 # ## 4. The loss, written out
-# Objectness is a question of yes or no, asked in every cell: binary cross entropy. Box and species count only where
+# Objectness is a question of yes or no, asked in every cell. Its score z becomes the probability of "yes" by the
+# *sigmoid*, p = 1 / (1 + exp(-z)), which is softmax for the scores z and 0; the loss is *binary cross entropy*, -log p
+# where there is a pet and -log (1 - p) where there is none. Box and species count only where
 # there is a pet: smooth L1 (lesson 5) and cross entropy. What a cell without a pet says about its box is ignored, and
 # its gradient there is 0. All is divided by the number P of pets, not of cells.
 #
@@ -151,6 +153,9 @@ assert np.allclose(loss_by_hand(prediction.astype(np.float64), target), list(los
 print("before training: " + ", ".join(f"{name} {value:.2f}" for name, value in loss.parts.items()))
 
 # %% [markdown]
+# A pet that is not found would be one cell of 144, and its loss a drop among those of the silent ones. Divided by P,
+# each pet counts the same, in a full mosaic as in an empty one.
+#
 # The last layer's biases begin so that each cell says "yes" with probability 0.02: most have nothing to say, and that
 # need not be learnt first. Species begins near ln 2 = 0.69, a coin's toss.
 #
@@ -167,6 +172,8 @@ for step in range(21):
         print(f"step {step:2d}: " + ", ".join(f"{name} {value:.2f}" for name, value in loss.parts.items()))
 
 # %% [markdown]
+# All three fall, on one batch, which is soon known by heart: species and box to almost nothing, objectness more slowly.
+#
 # Now new mosaics all the time, no two alike; their colors are varied a little, too. Every few epochs the test mosaics
 # are scored, never learnt from (what the scores mean is told below).
 
@@ -222,11 +229,14 @@ pair = [raw[busy].above(0.3), found[busy].above(0.3)]
 lesson.figure(boxes_on_pictures(
     np.stack([test_images[busy]] * 2), [test_boxes[busy]] * 2, [d.boxes for d in pair], [d.species for d in pair],
     kind_names=SPECIES, notes=[f"{len(pair[0])} boxes before", f"{len(pair[1])} boxes after"], cell=384, columns=2,
-    title="Neighboring cells find the same pet (score ≥ 0.3)"), "suppression",
+    title=lesson.headline("Neighboring cells find the same pet (score ≥ 0.3)", "Before and after suppression "
+                          "(score ≥ 0.3)")), "suppression",
     alt=f"One mosaic twice: {len(pair[0])} overlapping boxes before suppression, {len(pair[1])} after it, "
         f"for {len(test_boxes[busy])} pets")
 
 # %% [markdown]
+# (It throws a right answer away if two pets' boxes overlap by more than that. Our test mosaics have no such pair.)
+#
 # ## 7. How good is it? Precision, recall, average precision
 # A box found is *right* if it overlaps with a true one by IoU 0.5 or more, and no box with a higher score has found
 # that one before. Which boxes to believe? Those whose score reaches a threshold. Then
@@ -248,6 +258,9 @@ assert np.allclose(curve.precision, [1, 1 / 2, 2 / 3]) and np.allclose(curve.rec
 assert np.isclose(curve.average_precision, 1 / 2 * 1 + 1 / 2 * 2 / 3)
 
 # %% [markdown]
+# Precision is 1, then 1/2 (of two boxes one is right), then 2/3; at recall 1/2 the best is 1, at recall 1 it is 2/3, so
+# AP = 5/6.
+#
 # To draw boxes, one threshold has to be chosen, and not by looking at the test mosaics. Here is the one with the
 # highest F1 = 2 · precision · recall / (precision + recall) on mosaics of *training* pictures. It is far below 0.5: if
 # a center is near the line between two cells, neither can be sure, and each says "perhaps"; and the score is the

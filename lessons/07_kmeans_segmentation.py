@@ -5,7 +5,8 @@
 # **New here:** clustering. Nobody tells K-means what a pet is, or that there are pets: it gets points and a number k,
 # and finds k groups. *Segmentation*, giving every pixel of a picture a class, is the task of all lessons from here on.
 #
-# **Needs:** NumPy. No network yet; nothing is trained here. `--image my_photo.jpg` takes a picture of your own.
+# **Needs:** NumPy; trimaps and IoU (lesson 5). No network: nothing is trained here by gradients. `--image my_photo.jpg`
+# takes a picture of your own.
 
 # %%
 import argparse
@@ -117,6 +118,8 @@ for k, (title, colors) in enumerate(panels.items()):
 lesson.figure(figure, "steps")
 
 # %% [markdown]
+# On the right, the lines are the centers' ways from where they began to where they end, in clouds of their own color.
+#
 # ## 3. The picture in k colors
 # Put each pixel's center in its place. **Predict:** from which k on can you tell what the picture shows?
 
@@ -138,6 +141,8 @@ for k, found in by_color.items():
     print(f"k = {k}: {found.iterations} iterations, colors are off by {255 * error:.1f} of 255 (root mean square)")
 
 # %% [markdown]
+# Three or four colors are usually enough. What is small and has a color of its own gets it later.
+#
 # ## 4. How many clusters?
 # One center more can always be put to use, so the inertia falls until each color has its own: it cannot choose k. What
 # one looks for is the *elbow*, where it stops falling fast. Photos seldom have a sharp one.
@@ -182,7 +187,9 @@ each_start.set(xticks=[1, runs], ylim=(0, 1.1 * max(map(max, ends.values())) + 1
 for axes, text in ((best, "number of clusters k"), (each_start, "start")):
     quiet(axes)
     axes.set_xlabel(text, fontsize=TEXT, color=QUIET, labelpad=4)
-lesson.figure(figure, "elbow")
+lesson.figure(figure, "elbow", alt="Inertia per pixel by number of clusters: " + ", ".join(
+    f"{k}: {value:.4f}" for k, value in elbow.items()) + f"; of {runs} starts with k = 8, best and worst: " + ", ".join(
+    f"{name} {values[0]:.4f} and {values[-1]:.4f}" for name, values in ends.items()))
 
 # %% [markdown]
 # The colors of a photo run into each other, and either start does well most of the time. Where clusters lie far apart,
@@ -221,13 +228,13 @@ lesson.figure(plotting.image_strip(np.stack([photo, *strip]), ["the picture", *(
 # made this way, with a small w and hundreds of clusters.)
 #
 # ## 6. Clusters have no names
-# Our question is another one: which pixels are the pet? Each picture comes with its *trimap*, which says of each pixel
-# whether it is *object* (the pet), *background*, or *border*, the band of a few pixels between them. K-means says only
-# "cluster 2". First let an *oracle* name the clusters: it looks at the true trimap, and gives each cluster the class
-# that most of its pixels have. No way to name these clusters gets more pixels right, so this is a bound, not a result.
+# Our question is another one: which pixels are the pet? The truth is the picture's trimap: of each pixel, whether it is
+# object (the pet), background, or border. K-means says only "cluster 2". First let an *oracle* name the clusters: it
+# looks at the true trimap, and gives each cluster the class that most of its pixels have. No way to name these clusters
+# gets more pixels right, so this is a bound, not a result.
 #
-# IoU, intersection over union: of the pixels that are a class or are called so, the share that is both. Their mean
-# over the classes does not forgive forgetting a small one.
+# IoU (lesson 5), now of pixels: of those that are a class or are called so, the share that is both. *Mean IoU* is the
+# mean over the classes, which all count alike: it does not forgive forgetting a small one.
 
 
 # %%
@@ -332,6 +339,5 @@ if lesson.as_intended:
 # **Try:**
 # 1. `--image` with photos of your own. Find one where k = 3 cuts out the subject, and one where no k does. Why?
 # 2. Let the oracle have k = 64, then 256. Where does its pixel accuracy go, and why is that no success of K-means?
-# 3. Make three blobs of points far apart, by `rng.normal`, and compare `ends` for k = 3. Who misses a blob, how often?
-# 4. Let the rule cluster and compare `with_place(..., 1)` instead of colors alone. It gets better, about 0.33 in mean
+# 3. Let the rule cluster and compare `with_place(..., 1)` instead of colors alone. It gets better, about 0.33 in mean
 #    IoU instead of 0.21. What has it learnt about photos of pets?

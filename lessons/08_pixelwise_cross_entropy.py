@@ -5,17 +5,16 @@
 # **New here:** nothing but the shape. Segmentation is classification H·W times over: three scores for each pixel, a
 # softmax over them, a cross entropy, and the mean of them all. And its gradient, which is itself a picture.
 #
-# **Needs:** softmax and cross entropy (lessons 1 and 2), a convolutional network (lesson 4).
+# **Needs:** softmax, one-hot and cross entropy (lesson 1), a convolutional network (lesson 4), trimaps (lesson 5).
 
 # %%
 import numpy as np
-from matplotlib import colormaps
-from matplotlib.figure import Figure
+from matplotlib.colors import ListedColormap
 
 from minidl import Adam, CrossEntropyLoss, Softmax, pixelwise, plotting
 from minidl.datasets.batches import Batches, as_input
 from minidl.datasets.pets import CLASSES, load_pets
-from minidl.drawing import INK, MARGIN, QUIET, SMALL, TEXT, TITLE, blank, place, write
+from minidl.drawing import MARGIN, QUIET, SMALL, TEXT, TITLE, blank, draw_grid, place, write
 from minidl.report import Lesson
 from minidl.training import train_step
 
@@ -43,8 +42,8 @@ assert labels.tolist() == [[0, 2], [2, 1]]
 
 # %% [markdown]
 # ## 2. The label of a picture is a picture
-# For training, the ground truth says the right class of each pixel. *One-hot* writes it as probabilities, in the shape
-# of the output: 1 in the map of the right class, 0 in the others.
+# For training, the ground truth says the right class of each pixel. One-hot (lesson 1) writes it as probabilities, in
+# the shape of the output: 1 in the map of the right class, 0 in the others.
 #
 # **Predict:** the ground truth [[1, 0], [2, 0]] as three maps.
 
@@ -62,39 +61,25 @@ assert np.array_equal(one_hot(truth).argmax(axis=0), truth)        # argmax undo
 
 
 # %%
-def draw_map(figure: Figure, left: int, top: int, values: np.ndarray, heading: str, digits: int = 0) -> None:
-    """Draw a 2 x 2 map with its numbers: labels in the colors of the classes, others in greys."""
-    write(figure, left + 45, top - 12, heading, SMALL, 130, ha="center", color=QUIET)
-    axes = place(figure, left, top, 90, 90)
-    is_labels = values.dtype.kind == "i"
-    picture = plotting.colorize(values) if is_labels else colormaps["Greys"](0.5 * values / values.max())[..., :3]
-    axes.imshow(picture, aspect="auto")
-    axes.set_xticks([0.5], [])
-    axes.set_yticks([0.5], [])
-    axes.grid(color="white", linewidth=2)
-    axes.tick_params(length=0)
-    for (row, column), value in np.ndenumerate(values):
-        axes.text(column, row, f"{value:.{digits}f}", ha="center", va="center", fontsize=TITLE,
-                  color="white" if is_labels and value == 1 else INK)
-
-
 figure = blank(680, 330)
+class_colors = ListedColormap(plotting.CLASS_COLORS)
 lefts = (MARGIN + 36, MARGIN + 176, MARGIN + 316, MARGIN + 530)
 write(figure, MARGIN, MARGIN + 8, "Output and label have the same shape: one map a class", TITLE, 640, weight="bold")
 for k in range(3):
-    draw_map(figure, lefts[k], 66, scores[k], f"scores of class {k}", digits=1)
-    draw_map(figure, lefts[k], 198, one_hot(truth)[k], f"class {k}: yes or no")
-draw_map(figure, lefts[3], 66, labels, "predicted labels")
-draw_map(figure, lefts[3], 198, truth, "ground truth")
+    draw_grid(figure, lefts[k], 66, scores[k], 45, f"scores of class {k}", "Greys", (-1, 6), ".1f")
+    draw_grid(figure, lefts[k], 198, one_hot(truth)[k], 45, f"class {k}: yes or no", "Greys", (-0.3, 2), ".0f")
+draw_grid(figure, lefts[3], 66, labels, 45, "predicted labels", class_colors, (0, 2), "d")
+draw_grid(figure, lefts[3], 198, truth, 45, "ground truth", class_colors, (0, 2), "d")
 write(figure, lefts[2] + 152, 111, "argmax  →", TEXT, 120, ha="center")
 write(figure, lefts[2] + 152, 243, "←  one-hot", TEXT, 120, ha="center")
 write(figure, MARGIN + 36, 312, "above: what the model says; below: what it should have said", SMALL, 600, color=QUIET)
-lesson.figure(figure, "tensors")
+lesson.figure(figure, "tensors", alt=f"Scores of 2 x 2 pixels, a map a class: {scores.tolist()}; argmax makes labels "
+              f"{labels.tolist()} of them; the truth {truth.tolist()}, one-hot, is three maps, too")
 
 # %% [markdown]
 # ## 3. One pixel
-# The pixel on slide 14 has the logits 0.07, -0.65, 0.81 for object, background, border. Softmax: p_k = exp(z_k) / sum
-# of all exp(z_j).
+# The pixel on slide 14 has the logits 0.07, -0.65, 0.81 for object, background, border. Softmax, as in lesson 1:
+# p_k = exp(z_k) / sum of all exp(z_j).
 #
 # **Predict:** exp(0.07) = 1.073, exp(-0.65) = 0.522, exp(0.81) = 2.248. Divide each by their sum.
 
@@ -171,16 +156,12 @@ assert np.isnan(in_two_steps).any() and np.allclose(loss.backward(), [[1, -1]])
 
 # %% [markdown]
 # ## 6. The gradient: softmax minus one-hot
-# For one pixel, L = ln(sum_k exp(z_k)) - z_y. Its derivative with respect to z_j, term by term:
+# For one pixel it is p - y, as lesson 1 derived; with the mean over all pixels, dL/dz = (p - y) / (H·W).
 #
-# - of the logarithm: exp(z_j) / sum_k exp(z_k) = p_j;
-# - of -z_y: -1 if j is the right class y, else 0, which is minus one-hot.
+# **Predict:** what is its sum over the classes of a pixel?
 #
-# Together p_j - y_j, and with the mean over all pixels, dL/dz = (p - y) / (H·W). **Predict:** what is its sum over the
-# classes of a pixel?
-#
-# Check it as every gradient of this library is checked: move each number a little to both sides, and see what the loss
-# does.
+# Check it as every gradient of this library is checked (lesson 0): move each number a little to both sides, and see
+# what the loss does.
 
 # %%
 rng = np.random.default_rng(lesson.seed)
@@ -246,7 +227,8 @@ for row, (maps, heading, colors, low, beside, name) in enumerate(rows):
     bar.set_ticks([low, (low + 1) / 2, 1])
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=SMALL, labelcolor=QUIET, color=QUIET, length=3)
-lesson.figure(figure, "gradient")
+lesson.figure(figure, "gradient", alt="A picture, its trimap, and for each class the map of its probability and that "
+              f"of its gradient; the loss is {model_loss:.3f}. The gradient is large where the model is wrong")
 
 # %% [markdown]
 # Training goes *against* the gradient. Red: this logit will be lowered here; blue: raised; white: it stays. At each

@@ -3,9 +3,10 @@
 # Slides 15–16. *How is a segmentation network trained, and what does one find that looks at each pixel by itself?*
 #
 # **New here:** the first network whose output is a picture; the training that all lessons up to 17 share, step by step;
-# and the 1 × 1 convolution, a small network applied to each pixel alone.
+# and a network of 1 × 1 convolutions only, applied to each pixel alone.
 #
-# **Needs:** convolution and batch norm (lesson 4), cross entropy at every pixel (lesson 8), K-means (lesson 7).
+# **Needs:** a CNN and its training (lesson 4), trimaps (lesson 5), 1 × 1 convolution (lesson 6), mean IoU and K-means
+# (lesson 7), cross entropy at every pixel (lesson 8).
 
 # %%
 import numpy as np
@@ -24,8 +25,8 @@ lesson = Lesson("09_segmentation_1x1")
 
 # %% [markdown]
 # ## 1. The data
-# In: a picture, (3, H, W). Out: a class for each of its pixels, *object* (the pet), *background*, or the *border*
-# between them. The set has two parts: pictures to train on, and pictures *held out*, looked at, but never learnt from.
+# In: a picture, (3, H, W). Out: a class for each of its pixels, object (the pet), background, or the border between
+# them. Some pictures are to train on, the others held out.
 
 # %%
 train, test = (load_pets(lesson.data, split, lesson.size, cache=lesson.cache, limit=lesson.limit, broken="skip")
@@ -41,10 +42,9 @@ lesson.figure(plotting.image_strip(np.concatenate([as_input(shown.images), overl
                                    "background, yellow border"), "data")
 
 # %% [markdown]
-# Pictures are learnt from a few at a time, in an order drawn anew for each *epoch*, one pass over all of them. A cat
-# seen in the mirror is a cat: each picture is flipped or not, at random, together with its trimap. (If there are so few
-# that each is shown more than 20 times, they are also cropped, shifted and tinted.) How many epochs there are follows
-# from a budget of pictures to look at, the same for all models: what differs later is the model, and nothing else.
+# Minibatches, augmentation and a budget, as in lesson 4: each picture is flipped or not, at random, together with its
+# trimap. (If there are so few that each is shown more than 20 times, they are also cropped, shifted and tinted.) The
+# budget is the same for all models of this ladder: what differs later is the model, and nothing else.
 
 # %%
 epochs = lesson.epochs(len(train))
@@ -56,9 +56,8 @@ print(f"{epochs} epochs of {len(batches)} batches; x {x.shape} {x.dtype}, labels
 
 # %% [markdown]
 # ## 2. The model
-# The block of all models of this ladder: convolution, with padding "same", that is, so many zeros around the picture
-# that its size stays; batch norm; ReLU. Here the kernel is 1 × 1. A last 1 × 1 convolution gives each pixel three
-# scores.
+# The block of all models of this ladder: convolution, with padding "same"; batch norm; ReLU. Here the kernel is 1 × 1.
+# A last 1 × 1 convolution gives each pixel three scores.
 #
 # **Predict:** how many parameters has it, for `width` w? (Batch norm learns two numbers a channel.)
 
@@ -71,7 +70,7 @@ assert sum(p.data.size for p in model.parameters()) == (3 * w + w) + 2 * w + (w 
 # %% [markdown]
 # ## 3. It is a function of the color, and of nothing else
 # A 1 × 1 convolution multiplies a pixel's three numbers by a matrix; ReLU works on single numbers; and so does batch
-# norm once training is over (*eval* mode), when mean and variance are fixed numbers and no longer those of a batch.
+# norm in eval mode, when mean and variance are fixed numbers and no longer those of a batch.
 #
 # **Predict:** shuffle the pixels of a picture. What becomes of the result? No training is needed to answer that, so let
 # the model keep the random weights it was born with.
@@ -125,9 +124,8 @@ print(f"random weights: {first_loss:.3f}; only the shares, in all training pictu
 # That number is the *entropy* of the shares. What a model gets below it, it has learnt from the picture.
 #
 # ## 5. Training, in the open
-# One step: *forward* gives the scores, *loss* a number and (`loss.backward`) its derivative with respect to the scores,
-# *backward* the derivative with respect to every parameter, and the optimizer moves each parameter a little downhill.
-# Adam gives each its own step size; the schedule lowers the learning rate along a cosine, down to nearly 0 at the end.
+# The step of all lessons: forward, loss, backward, and the optimizer, here Adam with the cosine schedule. Only the
+# shapes are new: scores and their gradient are (n, 3, H, W) now.
 #
 # **Predict:** what must the loss of one batch do, if it is shown again and again?
 
@@ -163,7 +161,7 @@ print(f"one epoch by hand: mean loss {np.mean(by_hand):.4f}")
 # %% [markdown]
 # ## 6. The same from now on, in two lines
 # All of this is in `Segmentation` (`minidl/segmentation.py`): it reads the data, makes the batches, and its `fit` is
-# the loop above, with progress, scores on the held-out pictures, and checkpoints from which `--resume` goes on. Do not
+# the loop above, with progress, scores on the held-out pictures, and checkpoints. Do not
 # believe it, look: the batches must be the same, and so must the weights after one epoch, to the last bit.
 
 # %%
@@ -191,9 +189,8 @@ lesson.figure(plotting.learning_curves(history, scores={"pixel_accuracy": "pixel
 
 # %% [markdown]
 # ## 7. The result
-# IoU, intersection over union: of the pixels that are a class or are called so, the share that is both; *mean IoU* is
-# its mean over the classes, which all count alike. "All background" gets most pixels right, and only a third of that
-# share as mean IoU. `rung` computes the scores and saves them for the lessons to come.
+# "All background" gets most pixels right, and only a third of that share as mean IoU (lesson 7). `rung` computes the
+# scores and saves them for the lessons to come.
 #
 # **Predict:** which class does the model give to most pixels?
 
@@ -271,7 +268,9 @@ scale = drawing.place(figure, room + 5 * (side + 6) + 12, 62 + side + 6, 12, 2 *
 figure.colorbar(drawn, cax=scale).set_ticks([0, 0.5, 1], labels=["0", "0.5", "1"], fontsize=drawing.SMALL)
 drawing.write(figure, room, 62 + 3 * (side + 6) + 12, "In each square red grows to the right and green upward, both "
               "from 0 to 1. Light gray: fewer than 100 training pixels", drawing.SMALL, 5 * side, color=drawing.QUIET)
-lesson.figure(figure, "color_table")
+lesson.figure(figure, "color_table", alt="The probability of object for each color, learnt by the network and counted "
+              f"in the training pictures; right: all background {all_background:.1%}, the model "
+              f"{rung.scores['pixel_accuracy']:.1%}")
 
 # %% [markdown]
 # ## 9. Would a better model help?
@@ -298,8 +297,9 @@ assert max(by_table, all_background) <= bound
 # %%
 levels = np.arange(0, 256, 8)
 figure = drawing.blank(3 * 250 + 40, 300)
-drawing.write(figure, 12, 20, "Background is the best guess, however bright red, green or blue is",
-              drawing.TITLE, 760, weight="bold")
+drawing.write(figure, 12, 20, lesson.headline("Background is the best guess, however bright red, green or blue is",
+                                              "What the pixels of one brightness are"), drawing.TITLE, 760,
+              weight="bold")
 drawing.draw_legend(figure, drawing.legend_lines(CLASSES, 700), 40, 36, plotting.CLASS_COLORS)
 for channel, name in enumerate(("red", "green", "blue")):
     values, classes = train.images[:1000, channel] // 8, train.trimaps[:1000]

@@ -2,8 +2,8 @@
 # # 10 · Segmentation (2): look at the neighbors, too
 # Slides 17–18. *A pixel's color does not tell its class. What do the 5 × 5 pixels around it tell?*
 #
-# **New here:** the receptive field, the part of the picture that one pixel's class can depend on: predicted, measured
-# and drawn. And texture, which a single pixel does not have.
+# **New here:** the receptive field (lesson 9 measured one of 1 × 1), the part of the picture that one pixel's class can
+# depend on: predicted, measured and drawn. And texture, which a single pixel does not have.
 #
 # **Needs:** lesson 9, whose training is used here as it is, and convolution (lesson 4).
 
@@ -78,8 +78,9 @@ picture = as_input(test.images[example:example + 1])[0].transpose(1, 2, 0)      
 
 pixel = max(1, 448 // size)                                                   # side of a pixel in the figure
 figure = drawing.blank(size * pixel + 3 * 140 + 44, size * pixel + 60)
-drawing.write(figure, 12, 20, "Some of these windows look like fur, some like an edge; a single pixel never does",
-              drawing.TITLE, 850, weight="bold")
+drawing.write(figure, 12, 20, lesson.headline("Some of these windows look like fur, some like an edge; a single pixel "
+                                              "never does", "What one pixel sees, at six places"), drawing.TITLE, 850,
+              weight="bold")
 axes = drawing.place(figure, 12, 44, size * pixel, size * pixel)
 axes.imshow(picture, interpolation="nearest", aspect="auto")
 axes.set_axis_off()
@@ -129,8 +130,8 @@ shares = counts / np.maximum(1, counts.sum(axis=0))
 
 # %%
 figure = drawing.blank(620, 330)
-drawing.write(figure, 12, 20, "Smooth places are background; the rougher, the more pet and border", drawing.TITLE, 590,
-              weight="bold")
+drawing.write(figure, 12, 20, lesson.headline("Smooth places are background; the rougher, the more pet and border",
+                                              "Classes by roughness"), drawing.TITLE, 590, weight="bold")
 drawing.draw_legend(figure, drawing.legend_lines(CLASSES, 500), 40, 36, plotting.CLASS_COLORS)
 axes = drawing.place(figure, 40, 66, 560, 200)
 drawing.quiet(axes)
@@ -142,7 +143,8 @@ axes.set(xlim=(-0.5, 9.5), ylim=(0, 1), yticks=[0, 0.5, 1], xticks=np.arange(10)
 axes.set_xticklabels([f"{low:.0f}–{high:.0f}" for low, high in zip(edges, edges[1:])])
 drawing.write(figure, 320, 304, "roughness: standard deviation of 25 pixels' brightness (0–255), a tenth of the pixels "
               "in each group", drawing.SMALL, 590, ha="center", color=drawing.QUIET)
-lesson.figure(figure, "roughness")
+lesson.figure(figure, "roughness", alt="Share of object in ten groups of pixels, from smooth to rough: " + ", ".join(
+    f"{share:.0%}" for share in shares[0]) + "; of border: " + ", ".join(f"{share:.0%}" for share in shares[2]))
 
 # %% [markdown]
 # Compare `shares.png` of lesson 9. Now the rule "the class that most pixels of this roughness have", on the held-out
@@ -157,6 +159,9 @@ print(f"by roughness alone: {pixel_accuracy(matrix):.1%} of the pixels right, me
       f"all background: {background:.1%}, {background / 3:.3f}")
 
 # %% [markdown]
+# Better than the 1 × 1 network, and by much: where pixels differ from their neighbors tells more than what color they
+# are.
+#
 # ## 4. Training
 # The loss, the pictures and their order, the number of epochs: as in lesson 9.
 
@@ -198,8 +203,10 @@ print("correlation of neighboring weights: " + ", ".join(f"{name} {value:.2f}" f
 by_use = np.argsort(-np.abs(model.layers[-1].weight.data).max(axis=(0, 2, 3)))             # most used first
 strip = plotting.image_strip(np.concatenate([as_patches(weight[by_use]) for weight in stages.values()]),
                              [f"{n} {name}" for name in stages for n in range(1, len(by_use) + 1)], cell=60,
-                             columns=len(by_use), title="What training added to the filters: stripes, spots and edges")
-lesson.figure(strip, "filters")
+                             columns=len(by_use), title=lesson.headline(
+                                 "What training added to the filters: stripes, spots and edges", "The first layer"))
+lesson.figure(strip, "filters", alt=f"{len(by_use)} filters of the first layer as born, trained, and the difference; "
+              "correlation of neighboring weights: " + ", ".join(f"{n} {value:.2f}" for n, value in smoothness.items()))
 
 # %% [markdown]
 # After these few epochs a filter is still mostly the noise that it was born with. What was added is smooth: the bottom

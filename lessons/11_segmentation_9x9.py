@@ -68,7 +68,8 @@ places = np.concatenate(places)                                        # (3, 2):
 models = {name: pixelwise(kernels, 2, rng=0) for name, kernels in ladder.items()}
 pixel = max(1, 448 // size)                                            # side of a pixel in the figure
 figure = drawing.blank(size * pixel + 3 * 146 + 110, size * pixel + 60)
-drawing.write(figure, 12, 20, "One pixel says nothing, 5 × 5 are a texture, 13 × 13 begin to be a part of something",
+drawing.write(figure, 12, 20, lesson.headline("One pixel says nothing, 5 × 5 are a texture, 13 × 13 begin to be a part "
+                                              "of something", "What one pixel sees through one or two kernels"),
               drawing.TITLE, 850, weight="bold")
 axes = drawing.place(figure, 12, 44, size * pixel, size * pixel)
 axes.imshow(picture, interpolation="nearest", aspect="auto")
@@ -224,7 +225,8 @@ for two_blocks, name in ((False, "one block"), (True, "two blocks")):
                       fontsize=drawing.SMALL)
 axes.set(xlim=(3, 15), ylim=(0, 0.8), xticks=[5, 13])
 axes.set_xticklabels(["sees 5 × 5", "sees 13 × 13"])
-lesson.figure(figure, "control")
+lesson.figure(figure, "control", alt="Mean IoU of one block or two, seeing 5 × 5 or 13 × 13 pixels: " + ", ".join(
+    f"{kernels_of[key]} {value:.2f}" for key, value in mean_ious.items()))
 
 # %% [markdown]
 # Both help, and the second block more. One block weighs the colors in its window and cuts off at 0; a second one can
@@ -251,8 +253,9 @@ assert planned["one pair of kernels"][0] == (13, multiply_adds(model))
 
 # %%
 figure = drawing.blank(860, 360)
-drawing.write(figure, 12, 20, "Every step took about ten times the work; to see the whole picture takes far more",
-              drawing.TITLE, 830, weight="bold")
+drawing.write(figure, 12, 20, lesson.headline("Every step took about ten times the work; to see the whole picture "
+                                              "takes far more", "What it costs to see further"), drawing.TITLE, 830,
+              weight="bold")
 drawing.write(figure, 12, 48, "mean IoU, held-out pictures", drawing.TEXT, 380, weight="bold")
 axes = drawing.place(figure, 44, 66, 330, 230)
 drawing.quiet(axes)
@@ -279,7 +282,11 @@ axes.axvline(size, color=drawing.QUIET, linewidth=0.8, linestyle=":")
 axes.text(size + 1, axes.get_ylim()[0] * 1.2, f"a side of the picture: {size}", fontsize=drawing.SMALL,
           color=drawing.QUIET)
 drawing.write(figure, 660, 330, "receptive field: side of the square, in pixels", drawing.TEXT, 340, ha="center")
-lesson.figure(figure, "cost")
+lesson.figure(figure, "cost", alt="Left, mean IoU over multiply-adds a pixel: " + "; ".join(
+    f"{r.name} {r.scores['mean_iou']:.2f} for {costs[r.name]['multiply_adds']:,}" for r in drawn)
+    + ". Right, multiply-adds to see further: " + "; ".join(
+    f"{plan}, from {points[0][1]:,} for {points[0][0]} pixels to {points[-1][1]:,} for {points[-1][0]}"
+    for plan, points in planned.items()))
 
 # %% [markdown]
 # Doubling the reach takes nearly four times the work with large kernels, and twice with a row of small ones, which has

@@ -4,9 +4,11 @@
 # again?*
 #
 # **New here:** an *encoder*, conv blocks with poolings between them; what `Reshape` does to the order of numbers, and
-# pixel shuffle instead; and *equivariance*: if the picture moves, does the answer move along?
+# pixel shuffle instead; and *equivariance*: if the picture moves, does the answer move along, as the maps of lesson 4
+# did?
 #
-# **Needs:** dense layers and pooling (lesson 4), the data and the loss (lessons 8, 9), conv blocks (lessons 9–11).
+# **Needs:** dense layers (lesson 0), pooling (lesson 4), the data and the loss (lessons 8, 9), conv blocks (lessons
+# 9–11).
 
 # %%
 import numpy as np
@@ -285,7 +287,8 @@ assert min(agreement["5 × 5 convolution"]) > 0.9999
 
 # %%
 figure = drawing.blank(640, 320)
-drawing.write(figure, 12, 20, "A convolution's answer moves along with the picture, the reshaped one only in part",
+drawing.write(figure, 12, 20, lesson.headline("A convolution's answer moves along with the picture, the reshaped one "
+                                              "only in part", "Does the answer move along with the picture?"),
               drawing.TITLE, 620, weight="bold")
 drawing.write(figure, 12, 46, "share of pixels where predict(shift(x)) = shift(predict(x))", drawing.TEXT, 500)
 axes = drawing.place(figure, 50, 60, 360, 210)
@@ -296,7 +299,9 @@ drawing.curves(axes, [(name, np.array(places), np.array(values)) for name, value
                [tick / 10 for tick in range(lowest, 11)], places)
 axes.set_xticks(places, [str(d) for d in distances])
 axes.set_xlabel("pixels that the pictures are moved by", fontsize=drawing.SMALL, color=drawing.QUIET, labelpad=3)
-lesson.figure(figure, "shift")
+lesson.figure(figure, "shift", alt="Share of pixels whose answer moves along with the picture: " + "; ".join(
+    f"{name} " + ", ".join(f"{value:.1%} for {d}" for d, value in zip(distances, values))
+    for name, values in agreement.items()))
 
 # %% [markdown]
 # The convolution's 100 % is mathematics; training has nothing to do with it. The third line is what a model scores that

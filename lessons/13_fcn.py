@@ -3,7 +3,7 @@
 # Slide 24. *Can a network see the whole picture and still keep every place in its place?*
 #
 # **New here:** the *fully convolutional* network of Long, Shelhamer and Darrell: class scores on the encoder's coarse
-# maps; transposed convolutions that enlarge them; and skips whose scores are *added*.
+# maps; transposed convolutions that enlarge them; and skips, ways around the deeper layers, whose scores are *added*.
 #
 # **Needs:** the encoder and its dense layer (lesson 12), conv blocks (lessons 9–11).
 
@@ -49,8 +49,9 @@ print(f"maps {maps.shape[1:]} -> scores {score_maps.shape[1:]}: the dense layer 
 #
 # ## 2. Enlarging with a transposed convolution
 # A convolution collects: each output pixel is a weighted sum of the input pixels under its kernel. *Transposed*, it
-# paints: each input pixel paints its kernel, times its value, onto the output, `stride` pixels apart, and where painted
-# kernels overlap they add up. The kernel is learnt. `enlarge` of `minidl/models.py` makes such a layer that begins with
+# paints: each input pixel paints its kernel, times its value, onto the output, and where painted kernels overlap they
+# add up. How many pixels apart they are painted is the *stride*; in general, how many pixels of the picture one step on
+# a map is. The kernel is learnt. `enlarge` of `minidl/models.py` makes such a layer that begins with
 # a tent for each class: largest in the middle, falling in straight lines to 0 at the places of the neighbors.
 #
 # **Predict:** the row 1, 5, 4, 8 is enlarged 8 times. What do the tents add up to between two of the values, and what

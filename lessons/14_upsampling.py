@@ -5,7 +5,8 @@
 # **New here:** interpolation, nearest and bilinear, first by hand and then as two matrix products; its backward, the
 # same matrices transposed; and why a decoder upsamples *and* convolves.
 #
-# **Needs:** convolution, pooling and gradient checks (lessons 0–6), the pets and their trimaps (lesson 9).
+# **Needs:** gradient checks (lesson 0), convolution and pooling (lesson 4), segmentation (lesson 9), transposed
+# convolution (lesson 13).
 
 # %%
 import numpy as np
@@ -73,6 +74,9 @@ drawing.draw_legend(figure, legend, 40, 318, ("#EEF1F3", drawing.LINE_COLORS[1],
 lesson.figure(figure, "one_dimension")
 
 # %% [markdown]
+# Where two rings are far apart in height, nearest makes one large step, bilinear as many small ones as there are new
+# pixels between.
+#
 # ## 2. A picture: the same along both sides
 # Slide 27: four pixels, 1 and 5 above, 4 and 8 below. What lies at a quarter of the way to the right and three quarters
 # down? First along the two sides, down; then between what was found there, across.
@@ -99,19 +103,6 @@ assert bilinear[2, 1] == inside, "its center lies a quarter to the right and thr
 
 
 # %%
-def draw_grid(figure, left, top, grid, cell, title, limits=None, numbers=True, colormap="viridis"):
-    """Draw a small map as colored squares of `cell` figure pixels, each with its number."""
-    H, W = grid.shape
-    low, high = limits or (grid.min(), grid.max())
-    axes = drawing.place(figure, left, top, W * cell, H * cell)
-    axes.imshow(grid, colormap, vmin=low, vmax=high, aspect="auto")
-    axes.set_axis_off()
-    for (i, j), value in np.ndenumerate(grid) if numbers else ():
-        color = "white" if value < (low + high) / 2 else drawing.INK
-        axes.text(j, i, f"{value:g}", ha="center", va="center", fontsize=min(11, cell / 4.5 + 3), color=color)
-    drawing.write(figure, left, top - 12, title, drawing.TEXT, max(W * cell, 150))
-
-
 def draw_by_hand(figure, left, top, side):
     """Draw slide 27: the square between the four centers, the two points on its sides, and the one inside."""
     axes = drawing.place(figure, left, top, side, side)
@@ -134,9 +125,9 @@ figure = drawing.blank(1000, 310)
 drawing.write(figure, 12, 20, "Bilinear mixes the four centers around a point, nearest copies one of them",
               drawing.TITLE, 980, weight="bold")
 draw_by_hand(figure, 58, 92, 180)
-draw_grid(figure, 336, 128, corners, 54, "input", (1, 8))
-draw_grid(figure, 496, 74, nearest, 54, "nearest (slide 28)", (1, 8))
-draw_grid(figure, 758, 74, bilinear, 54, "bilinear (slide 29)", (1, 8))
+drawing.draw_grid(figure, 336, 128, corners, 54, "input", "viridis", (1, 8), "g")
+drawing.draw_grid(figure, 496, 74, nearest, 54, "nearest (slide 28)", "viridis", (1, 8), "g")
+drawing.draw_grid(figure, 758, 74, bilinear, 54, "bilinear (slide 29)", "viridis", (1, 8), "g")
 lesson.figure(figure, "two_dimensions")
 
 # %% [markdown]
@@ -167,10 +158,10 @@ for mode, top in (("nearest", 70), ("bilinear", 306)):
     assert np.allclose(Upsample(4, mode).forward(x[None, None])[0, 0], y)
     for left, text in ((120, "·"), (232, "·"), (486, "=")):
         drawing.write(figure, left, top + 96, text, 16, 20)
-    draw_grid(figure, 40, top, shares_of_old, 6, f"A, {mode} (32 × 8)", (0, 1), numbers=False)
-    draw_grid(figure, 156, top + 72, x, 6, "x (8 × 8)", low_high, numbers=False, colormap="gray")
-    draw_grid(figure, 268, top + 72, shares_of_old.T, 6, "Aᵀ (8 × 32)", (0, 1), numbers=False)
-    draw_grid(figure, 530, top, y, 6, "y (32 × 32)", low_high, numbers=False, colormap="gray")
+    drawing.draw_grid(figure, 40, top, shares_of_old, 6, f"A, {mode} (32 × 8)", "viridis", (0, 1))
+    drawing.draw_grid(figure, 156, top + 72, x, 6, "x (8 × 8)", limits=low_high)
+    drawing.draw_grid(figure, 268, top + 72, shares_of_old.T, 6, "Aᵀ (8 × 32)", "viridis", (0, 1))
+    drawing.draw_grid(figure, 530, top, y, 6, "y (32 × 32)", limits=low_high)
 lesson.figure(figure, "matrices")
 
 # %% [markdown]
@@ -219,6 +210,8 @@ strip = plotting.image_strip(np.concatenate([photo, *again.values()]), columns=3
 lesson.figure(strip, "photo")
 
 # %% [markdown]
+# Bilinear comes a little closer. The whiskers are gone for good: averages do not remember them.
+#
 # ## 5. Upsampling alone, or upsampling + conv?
 # Slide 30: upsampling alone gives maps without detail; a convolution after each upsampling overcomes it. Measured, on a
 # task that has nothing else in it: a trimap is made 8 times smaller, so that each number is the *share* of a class in a
@@ -349,10 +342,10 @@ drawing.write(figure, 12, 20, "Fed with ones, a transposed convolution paints a 
               weight="bold")
 for k, name in enumerate(counts):
     left, cell = 20 + 235 * k, 200 // len(counts[name])
-    draw_grid(figure, left, 72, counts[name], cell, f"{name}: ones", (0, 9 if k == 2 else 4))
+    drawing.draw_grid(figure, left, 72, counts[name], cell, f"{name}: ones", "viridis", (0, 9 if k == 2 else 4), "g")
     within = patterns[name][2:-2, 2:-2]
     limits = (within.min(), within.max()) if distinct[name] > 1 else None    # the rim need not set the colors
-    draw_grid(figure, left, 334, patterns[name], cell, f"{name}: random", limits, numbers=False)
+    drawing.draw_grid(figure, left, 334, patterns[name], cell, f"{name}: random", "viridis", limits)
     inside = "inside: " + ", ".join(f"{value:g}" for value in np.unique(counts[name][2:-2, 2:-2]))
     drawing.write(figure, left, 284, inside, drawing.TEXT, 200, color=drawing.QUIET)
     drawing.write(figure, left, 546, f"different values inside: {distinct[name]}", drawing.TEXT, 200,

@@ -145,18 +145,22 @@ widths = [drawing.whole_multiple(m.shape[3], wanted)
 gap = 20
 figure = drawing.blank(24 + sum(widths) + 10 * gap + 66, 520)
 drawing.write(figure, 12, 20, f"From {lesson.size} × {lesson.size} pixels to {smallest[1]} × {smallest[2]} places and "
-              "back: texture goes in, only shape comes out", drawing.TITLE, 1050, weight="bold")
+              "back" + lesson.headline(": texture goes in, only shape comes out", ""), drawing.TITLE, 1050,
+              weight="bold")
 left = 12
 for (head, pictures), m, width in zip(columns, maps, widths):
     draw_column(figure, left, width, pictures, head, m.shape[1:], width + gap - 2)
     left += width + gap
 for k, name in enumerate(CLASSES):
     drawing.write(figure, left - gap + 6, 66 + k * 138 + 64, name, drawing.SMALL, 76)
-lesson.figure(figure, "feature_maps")
+lesson.figure(figure, "feature_maps", alt=f"A picture and, of each of ten blocks, three feature maps, from {ours[1:]} "
+              f"to {smallest} and back: fur is seen in the first ones, later only the pet's shape")
 
 # %% [markdown]
 # Left below the picture: the truth and the prediction. Of each block the three channels that vary most are drawn, each
-# with brightness of its own, dark for small; below them the map's shape and how many numbers that is.
+# with brightness of its own, dark for small; below them the map's shape and how many numbers that is. Eyes and fur are
+# there in the first block or two. At 2 × 2 places nothing is left to recognize by eye, and on the way back comes
+# the outline of a pet, but no fur: nobody asked for it.
 #
 # ## 5. The decoder draws what the bottleneck says
 # Nothing else reaches it. So we can forge the bottleneck: its left half from one picture, its right half from another.
@@ -242,12 +246,13 @@ for k, share in enumerate(recall.values()):
     axes.annotate(f"{share:.2f}", (k, share), (0, 3), ha="center", textcoords="offset points", fontsize=8)
 axes.set_ylim(0, 1)
 drawing.write(figure, 294, 296, "thickness of the part, in pixels", drawing.TEXT, 496, ha="center")
-lesson.figure(figure, "thickness")
+lesson.figure(figure, "thickness", alt="Share of the pet's pixels that are found, by thickness in pixels: " + ", ".join(
+    f"{name}: {share:.0%}" for name, share in recall.items()))
 
 # %% [markdown]
-# Is that the bottleneck's doing? Lesson 17 leaves it as it is, and opens a way around it; exercise 1 draws these bars
-# again. Now let us look at pictures whose pet was found, but for its thin parts; in red, what of the pet was taken for
-# background.
+# Of the thinnest parts little is found, of the thickest nearly all. Is that the bottleneck's doing? Lesson 17 leaves it
+# as it is, and opens a way around it; exercise 1 draws these bars again. Now let us look at pictures whose pet was
+# found, but for its thin parts; in red, what of the pet was taken for background.
 
 # %%
 thin, thick = pet & ~covered(pet, 6), covered(pet, 12)
@@ -277,6 +282,11 @@ lesson.figure(rungs_figure(rungs[-4:], task.test.images, task.test.trimaps, less
     "predictions")
 lesson.figure(plotting.class_bars(rung.scores, title=lesson.headline(
     "The border is far below the object", "IoU of each class")), "classes")
+
+# %% [markdown]
+# It wins what needs the whole picture, the object and the background, by far. At the border it is no better than 9 × 9,
+# which saw little but worked at full resolution; and FCN-8s, which adds finer scores, has more of it.
+
 
 # %%
 lesson.finish(test=rung.scores, found_by_thickness=recall, bottleneck_numbers=remain, picture_numbers=enter,

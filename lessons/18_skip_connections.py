@@ -110,7 +110,8 @@ for k, (a, b) in enumerate(zip(*border.values())):
 axes.set_xlim(-0.4, 2.8)
 axes.set_xticks([0, 1, 2], [f"seed {seed}" for seed in seeds])
 axes.set_ylim(0)
-lesson.figure(figure, "seeds")
+lesson.figure(figure, "seeds", alt="Border IoU without and with skips: " + "; ".join(
+    f"seed {seed}: {a:.3f} and {b:.3f}" for seed, a, b in zip(seeds, *border.values())))
 
 # %% [markdown]
 # The gain is many times what chance makes of it. Mind what this says and what not: at this length of training. A
@@ -257,7 +258,8 @@ for m, (label, color) in enumerate(zip(keys, drawing.LINE_COLORS)):
 axes.set_xticks(range(5), list(lost), fontsize=drawing.TEXT)
 axes.axhline(0, color=drawing.QUIET, linewidth=0.8)
 drawing.write(figure, 396, 308, "resolution of the skip", drawing.TEXT, 700, ha="center")
-lesson.figure(figure, "silenced")
+lesson.figure(figure, "silenced", alt="Lost when a skip is silenced: " + "; ".join(
+    f"{name}: " + ", ".join(f"{label} {value:.3f}" for label, value in row.items()) for name, row in lost.items()))
 
 # %% [markdown]
 # The two finest skips cost the border about four times what they cost the object: they carry edges. The very finest

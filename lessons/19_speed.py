@@ -5,7 +5,8 @@
 # **New here:** nothing is computed that earlier lessons did not compute. What changes is the order of the work: who
 # runs the loops, where in memory the numbers lie, how many of them are on their way at a time.
 #
-# **Needs:** convolution, batch norm, upsampling (lessons 9–15). No training, no pictures: random numbers will do.
+# **Needs:** convolution and im2col, batch norm (lesson 0), upsampling (lesson 14). No training, no pictures: random
+# numbers will do.
 
 # %%
 import numpy as np
@@ -184,7 +185,7 @@ def address(order):
 
 
 def pieces(cells):
-    """Count the runs of neighbours."""
+    """Count the runs of neighbors."""
     return 1 + int((np.diff(np.sort(cells, axis=None)) > 1).sum())
 
 
@@ -300,8 +301,8 @@ by_limit = {limit: times[str(limit)] for limit in limits}
 best = min(by_limit, key=by_limit.__getitem__)
 names = {limit: f"{limit // 2**10} KiB" if limit < 2**20 else f"{limit // 2**20} MiB" for limit in limits}
 last = limits[-1]
-title = (f"Tiny slabs pay for Python's calls: best are {names[best]} here; everything at once takes "
-         f"{by_limit[last] / by_limit[best]:.2f} times as long")
+title = (lesson.headline("Tiny slabs pay for Python's calls: best", "Batch norm + ReLU in slabs: best")
+         + f" are {names[best]} here; everything at once takes {by_limit[last] / by_limit[best]:.2f} times as long")
 lesson.figure(drawing_speed.times({"in slabs, in place": by_limit}, title, "bytes in a slab",
                                   f"milliseconds for batch norm + ReLU of {names[last]}",
                                   {limit: names[limit] for limit in limits[::2]},
@@ -500,7 +501,8 @@ speedup = float(f"{layer['seven loops, extrapolated'] / layer['minidl']:.2g}")
 title = f"One layer, forward and backward: minidl takes 1/{speedup:,.0f} of the loops' time"
 sizes = f"{N} pictures, {C} to {2 * C} channels, {size} x {size}; threads: {get_num_threads()}"
 lesson.figure(drawing_speed.ladder(layer, title, f"milliseconds for one layer ({sizes})", texts,
-                                   extrapolated=["seven loops, extrapolated"]), "ladder")
+                                   extrapolated=["seven loops, extrapolated"]), "ladder",
+              alt=f"{title}. " + ", ".join(f"{name}: {text}" for name, text in zip(layer, texts)))
 for name, text in zip(layer, texts):
     print(f"{name:<28} {text:>14}   {layer[name] / layer['minidl']:9.2f} times minidl's")
 step_gflops = 3 * 2e-6 * macs / layer["minidl"]

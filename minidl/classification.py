@@ -8,8 +8,8 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from minidl.drawing import (
-    GRID, INK, LINE_COLORS, MARGIN, QUIET, SMALL, TEXT, TITLE, blank, counted, draw_legend, legend_lines, place,
-    text_width, whole_multiple, write,
+    GRID, INK, LINE_COLORS, MARGIN, QUIET, SMALL, TEXT, TITLE, blank, counted, describe, draw_legend, legend_lines,
+    place, text_width, whole_multiple, write,
 )
 from minidl.layers import Layer
 from minidl.metrics import checked
@@ -82,6 +82,8 @@ def confusion_figure(matrix: Any, class_names: Sequence[str], title: str | None 
         for m in map(int, np.flatnonzero(matrix[k])):
             axes.text(m, k, str(matrix[k, m]), ha="center", va="center", fontsize=TEXT,
                       color="white" if k == m and shares[k, k] > 0.6 else INK)
+    describe(figure, title, "Of each true class right: " + ", ".join(
+        f"{name} {matrix[k, k]} of {rows[k]}" for k, name in enumerate(class_names)))
     return figure
 
 
@@ -153,6 +155,8 @@ def probability_grid(images: Any, probabilities: Any, labels: Any, class_names: 
             bars.spines[:].set_visible(False)
             write(figure, left + width + 11 + word + bar, middle, percent(share), SMALL, 42, color=QUIET)
     draw_legend(figure, legend, MARGIN, top + rows * row, (RIGHT, WRONG, OTHER))
+    describe(figure, title, "Probability of the true class: " + ", ".join(
+        f"{class_names[label]} {percent(row[label])}" for row, label in zip(probabilities, labels)))
     return figure
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
@@ -115,7 +116,8 @@ def draw_legend(figure: Figure, lines: list[list[tuple[int, float, str]]], left:
 
 
 def draw_grid(figure: Figure, left: float, top: float, values: Array, cell: float, title: str = "",
-              colormap: str = "gray", limits: tuple[float, float] | None = None, numbers: str | None = None) -> Axes:
+              colormap: str | Colormap = "gray", limits: tuple[float, float] | None = None,
+              numbers: str | None = None) -> Axes:
     """Draw an array (H, W) as colored squares of `cell` figure pixels, its title above; return the axes.
 
     Parameters
@@ -137,6 +139,11 @@ def draw_grid(figure: Figure, left: float, top: float, values: Array, cell: floa
                       color="white" if dark else INK)
     write(figure, left, top - 12, title, TEXT, max(W * cell, 120))
     return axes
+
+
+def describe(figure: Figure, title: str | None, *parts: str) -> None:
+    """Give a figure its label, for those who cannot see it: the headline, and what can be said in a few words."""
+    figure.set_label(". ".join(part for part in (title, *parts) if part))
 
 
 def quiet(axes: Axes) -> None:

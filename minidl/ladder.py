@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 
 from minidl.datasets.pets import CLASSES
 from minidl.drawing import (
-    INK, LINE_COLORS, MARGIN, QUIET, SMALL, TEXT, TITLE, blank, class_score, draw_legend, legend_lines, place, quiet,
-    text_width, whole_multiple, write,
+    INK, LINE_COLORS, MARGIN, QUIET, SMALL, TEXT, TITLE, blank, class_score, describe, draw_legend, legend_lines, place,
+    quiet, text_width, whole_multiple, write,
 )
 from minidl.plotting import CLASS_COLORS, colorize, prediction_grid, shown
 from minidl.segmentation import Rung
@@ -154,6 +154,9 @@ def ladder_figure(rungs: Sequence[Rung], images: Any, labels: Any, title: str | 
     if missing:
         write(figure, MARGIN, below + PLOT + 18, f"Not run yet: {', '.join(missing)}", SMALL, right - MARGIN,
               color=QUIET)
+    describe(figure, title, *("; ".join([f"{rung.name}, lesson {rung.lesson[:2]}", *(
+        f"{name} {rung.scores[key]:.3f}" for name, key in BARS.items() if rung.scores.get(key) is not None)])
+        for rung in rungs))
     return figure
 
 

@@ -20,8 +20,8 @@ from matplotlib.figure import Figure
 
 from minidl.datasets.pets import CLASSES as CLASS_NAMES
 from minidl.drawing import (
-    INK, LINE_COLORS, MARGIN, QUIET, SMALL, TEXT, TITLE, blank, class_score, counted, curves, digits, draw_legend,
-    epoch, legend_lines, lines_of, place, quiet, readable, text_width, ticks_of, whole_multiple, write,
+    INK, LINE_COLORS, MARGIN, QUIET, SMALL, TEXT, TITLE, blank, class_score, counted, curves, describe, digits,
+    draw_legend, epoch, legend_lines, lines_of, place, quiet, readable, text_width, ticks_of, whole_multiple, write,
 )
 from minidl.files import replacing
 from minidl.slabs import Array
@@ -183,6 +183,9 @@ def prediction_grid(images: Any, labels: Any, predictions: Any, names: Sequence[
             axes.imshow(picture, interpolation="nearest" if k or width >= W else "antialiased", aspect="auto")
             axes.set_axis_off()
     draw_legend(figure, legend, MARGIN, top + rows * row + 2, colors)
+    right = [f"{name} {np.mean(np.asarray(guess) == labels):.0%}" for name, guess in models.items()]
+    describe(figure, title, f"Columns: {', '.join(heads)}; samples: {N}",
+             f"Share of their pixels that are right: {', '.join(right)}" if notes is not None else "")
     return figure
 
 
@@ -233,6 +236,8 @@ def learning_curves(history: Sequence[Mapping[str, Any]], scores: Sequence[str] 
         write(figure, lefts[k] - left_rooms[k] + 4, top - 18, heading, TEXT, plot_width, weight="bold")
         axes.set_yscale("log" if log_loss and k == 0 else "linear")
         curves(axes, lines, ends[k], ticks[k], [epoch(number, entry) for number, entry in enumerate(history)])
+    named_lines = [(f"{label} loss", y) for label, _, y in panels[0][1]] + [(label, y) for label, _, y in panels[1][1]]
+    describe(figure, title, *(f"{label}: {digits(y[0])} first, {digits(y[-1])} last" for label, y in named_lines))
     return figure
 
 
@@ -290,6 +295,9 @@ def class_bars(scores: Mapping[str, Any], class_names: Sequence[str] = CLASS_NAM
                 axes.bar(x, value, bar - 6, color=color, edgecolor=QUIET if single else color, linewidth=0.6)
             axes.annotate("–" if value is None else f"{value:.2f}", (x, value or 0), (0, 3), ha="center", va="bottom",
                           textcoords="offset points", fontsize=SMALL, color=INK, annotation_clip=False)
+    describe(figure, title, *(f"{model or label}: " + ", ".join(
+        f"{name} –" if value is None else f"{name} {value:.2f}" for name, value in zip(class_names, row))
+        for model, row in values.items()))
     return figure
 
 
@@ -351,4 +359,6 @@ def image_strip(images: Any, titles: Sequence[str] | None = None, columns: int =
         else:
             axes.imshow(images[n], colormap, vmin=low, vmax=high, interpolation="nearest", aspect="auto")
         axes.set_axis_off()
+    texts = list(dict.fromkeys(text for text in titles or () if text))
+    describe(figure, title, f"{N} pictures" + (f": {', '.join(texts)}" if 0 < len(texts) <= 8 else ""))
     return figure

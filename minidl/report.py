@@ -154,11 +154,10 @@ class Lesson:
     def figure(self, figure: Figure, name: str, alt: str | None = None) -> None:
         """Save a figure as NAME.png in the lesson's folder and say so; in a notebook, show it below the cell.
 
-        `alt` says in words and numbers what it shows, for those who cannot see it (default: the texts in it).
+        `alt` says in words and numbers what it shows, for those who cannot see it (default: `alternative`).
         """
         path = plotting.save(figure, self.out / f"{name}.png")
-        self.figures.append({"file": path.name, "alt": alt or ". ".join(
-            text.get_text().replace("\n", " ") for text in figure.texts if text.get_text().strip())})
+        self.figures.append({"file": path.name, "alt": alt or alternative(figure)})
         print(f"figure: {shorten(path)}", flush=True)
         if self.options.show:
             show(path)
@@ -177,6 +176,14 @@ class Lesson:
             temporary.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
         print("\n".join(["", *_lines(numbers), "", f"{self.name}: done in {duration(seconds)}, "
                          f"results in {shorten(self.out)}"]))
+
+
+def alternative(figure: Figure, most: int = 7) -> str:
+    """Return what a figure says of itself (its label, which minidl's figures have), or the first of its texts."""
+    if figure.get_label():
+        return str(figure.get_label())
+    texts = list(dict.fromkeys(text.get_text().replace("\n", " ").strip() for text in figure.texts))
+    return ". ".join([text for text in texts if len(text) > 1][:most])
 
 
 def _lines(numbers: dict[str, Any], indent: str = "") -> list[str]:

@@ -4,8 +4,8 @@ import json
 import numpy as np
 import pytest
 
-from minidl import get_num_threads, plotting, set_num_threads
-from minidl.report import Lesson
+from minidl import drawing, get_num_threads, plotting, set_num_threads
+from minidl.report import Lesson, alternative
 from minidl.progress import Progress, duration
 
 
@@ -101,6 +101,28 @@ def test_progress_on_a_log_prints_now_and_then(capsys):
 def test_a_headline_that_was_worded_for_the_lessons_own_run_is_not_claimed_of_another(tmp_path):
     assert Lesson("97_made_up", argv=["--out", str(tmp_path)]).headline("It works", "A test") == "It works"
     assert Lesson("97_made_up", argv=["--out", str(tmp_path), "--lr", "9"]).headline("It works", "A test") == "A test"
+
+
+def test_a_figure_says_of_itself_what_it_shows_with_the_numbers_and_briefly():
+    images, labels = np.zeros((8, 3, 8, 8), np.uint8), np.zeros((8, 8, 8), int)
+    guess = labels.copy()
+    guess[:, :2] = 1                                      # a quarter is wrong
+    notes = [f"{k}% right" for k in range(8)]
+    grid = alternative(plotting.prediction_grid(images, labels, {"U-Net": guess}, notes={"U-Net": notes}, title="Cats"))
+    assert grid == "Cats. Columns: picture, truth, U-Net; samples: 8. Share of their pixels that are right: U-Net 75%"
+    bars = alternative(plotting.class_bars({"one": {"object": 0.5, "background": 1, "border": None}}))
+    assert bars == "one: object 0.50, background 1.00, border –"
+    history = [{"loss": 1.0, "iou": 0.1}, {"loss": 0.5, "iou": 0.25}]
+    assert alternative(plotting.learning_curves(history, {"iou": "IoU"})) == (
+        "training loss: 1.000 first, 0.500 last. IoU: 0.100 first, 0.250 last")
+
+
+def test_of_a_figure_without_a_label_the_first_texts_are_told_each_once():
+    figure = drawing.blank(200, 200)
+    for k in range(20):
+        for text in ("=", f"text {k}", f"text {k}"):
+            drawing.write(figure, 10, 10 * k, text, drawing.TEXT, 100)
+    assert alternative(figure, most=3) == "text 0. text 1. text 2"
 
 
 def test_figures_are_listed_with_their_texts(tmp_path):
