@@ -487,9 +487,9 @@ lesson.figure(figure, "tradeoff")
 
 # %% [markdown]
 # In the middle, the network that was trained there beats the mixtures. That its map may change from place to place adds
-# a little more, in the third digit, for the judge and for the first encoder. How much there would be to win shows the
-# best map, which cheats. Most of what makes a place want this or that t cannot be seen in the small picture. (With a
-# sample of 20 real pictures to learn from, the predicted map was no better than a fixed t.)
+# next to nothing: a difference in the third digit, and with a sample of 20 real pictures to learn from not even that.
+# How much there would be to win shows the best map, which cheats. Most of what makes a place want this or that t cannot
+# be seen in the small picture.
 #
 # **What the downsized versions leave out.** Of ESRGAN: 22 of 23 RRDBs, VGG-19 (our encoder has seen a thousand pictures
 # and one task), a discriminator that sees the whole picture, hundreds of thousands of steps, and weights of 1 for
@@ -510,7 +510,6 @@ if lesson.as_intended and not history.stopped:
     assert gain[4] > 1 and gain[2] > 1, "L1 must beat bicubic by 1 dB"
     assert scores[4]["GAN"]["feature_distance"] < scores[4]["L1"]["feature_distance"]
     assert scores[4]["GAN"]["psnr"] < scores[4]["L1"]["psnr"]
-    assert pays["judge"]["map"] < pays["judge"]["fixed_t"]
 
 # %% [markdown]
 # **Try:**
