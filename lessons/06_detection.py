@@ -61,7 +61,7 @@ lesson.figure(boxes_on_pictures(
 #
 # ## 2. The question, put to a grid
 # A network has a fixed number of outputs, a picture any number of pets. The way out: ask every place. We divide the
-# picture into cells of 8 × 8 pixels, and each one answers three questions:
+# picture into cells of 8 × 8 pixels (the grid's *stride* is 8), and each one answers three questions:
 #
 # * *objectness*: is the center of a pet's box in you? One number.
 # * *box*: then where exactly? The four numbers of `encode` (lesson 5), relative to an *anchor*: a square around the
