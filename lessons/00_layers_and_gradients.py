@@ -204,6 +204,7 @@ def one_product(x, w):
     return y.reshape(O, len(x), x.shape[2] - kh + 1, -1).transpose(1, 0, 2, 3)               # (N, O, Ho, Wo)
 
 
+# %%
 x = rng.normal(size=(4, 3, 24, 24))
 conv = Conv2d(3, 8, 3, bias=False, rng=rng).astype(np.float64)
 seconds = {}

@@ -156,7 +156,7 @@ for k, c in enumerate(cosines.values()):
     axes.annotate(f"{c:.2f}", (k, c), (0, -14), ha="center", textcoords="offset points", fontsize=drawing.SMALL)
 drawing.write(figure, 291, 296, "pictures in the minibatch", drawing.TEXT, 490, ha="center")
 lesson.figure(figure, "minibatches", alt="Cosine between a minibatch's gradient and that of all training pictures, "
-              "untrained network: " + ", ".join(f"{c:.2f} for {n} pictures" for n, c in cosines.items()))
+              "untrained network: " + ", ".join(f"{c:.2f} for {n}" for n, c in cosines.items()))
 
 # %% [markdown]
 # Four times the pictures halve the error. So 32 pictures, at a fortieth of the price, point at an angle of about 45° to

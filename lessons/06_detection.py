@@ -61,7 +61,7 @@ lesson.figure(boxes_on_pictures(
 #
 # ## 2. The question, put to a grid
 # A network has a fixed number of outputs, a picture any number of pets. The way out: ask every place. We divide the
-# picture into cells of 8 × 8 pixels, and each one answers three questions:
+# picture into cells of 8 × 8 pixels (the grid's *stride* is 8), and each one answers three questions:
 #
 # * *objectness*: is the center of a pet's box in you? One number.
 # * *box*: then where exactly? The four numbers of `encode` (lesson 5), relative to an *anchor*: a square around the
@@ -384,6 +384,6 @@ if lesson.as_intended and not history.stopped:
 # 1. `detections(grid, predict(model, test_images), overlap=None)` in `scores`: what is AP without suppression? That of
 #    "any pet" falls by a tenth, and mAP hardly at all: how can that be? And what goes wrong with `overlap=0.2`?
 # 2. `overlap=0.75` as the last argument of `detection_scores`: boxes must fit better now. Which AP falls more, that of
-#    any pet or mAP? Then train with `DetectionLoss(box_weight=3)`: does it pay?
+#    any pet or mAP? Then `loss = DetectionLoss(box_weight=3)` before `fit`: does it pay?
 # 3. `Mosaics(pets, count=(6, 8), sides=(0.15, 0.3))` for the test mosaics only: more and smaller pets than the network
 #    has ever seen. How many does it find? Train on such mosaics, too: what else has to be changed in `Grid`?

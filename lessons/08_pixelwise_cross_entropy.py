@@ -285,9 +285,10 @@ lesson.finish(first_loss=history[0], last_loss=history[-1], steps=len(history) -
               gradient_error=error, pixels_right=right, picture=one.names[0])
 
 # %% [markdown]
-# **Try:**
+# **Try** (assertions about the plain loss have to go):
 # 1. `CrossEntropyLoss(weight=np.array([1.0, 1.0, 5.0]))` in section 7. Which map of the gradient becomes stronger? Does
 #    the sum over the classes of a pixel stay 0?
-# 2. `CrossEntropyLoss(ignore_index=2)`: what is the gradient at border pixels, and what does section 8 make of them?
+# 2. `loss = CrossEntropyLoss(ignore_index=2)` before section 7: what is the gradient at border pixels, and what does
+#    section 8 make of them?
 # 3. A learning rate of 10·H·W in section 8: does the loss still fall at every step? And with 0.1·H·W, how many steps
 #    take it below 0.05?
