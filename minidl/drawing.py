@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 
 from minidl.slabs import Array
 
-# Lines and bars of several models (after Okabe and Ito, safe for colour-blind readers).
+# Lines and bars of several models (after Okabe and Ito, safe for color-blind readers).
 LINE_COLORS = ("#0072B2", "#D55E00", "#009E73", "#B5588F", "#8A6D00", "#3D9BD1", "#5A5A5A")
 
 INK, QUIET, GRID = "#222B33", "#5F6B76", "#E1E6EA"
@@ -104,7 +104,7 @@ def legend_lines(names: Sequence[str], width: float) -> list[list[tuple[int, flo
 
 def draw_legend(figure: Figure, lines: list[list[tuple[int, float, str]]], left: float, top: float,
                 colors: Sequence[str]) -> None:
-    """Draw a coloured square and a name for each entry; pale colours need the outline."""
+    """Draw a colored square and a name for each entry; pale colors need the outline."""
     whole_width, whole_height = figure.get_size_inches() * 100
     for row, line in enumerate(lines):
         y = top + 20 * row + 10
@@ -249,9 +249,9 @@ def curves(axes: Axes, lines: list[tuple[str, Array, Array]], texts: list[str], 
 
 
 def spread(heights: Sequence[float], distance: float) -> list[float]:
-    """Move heights between 0 and 1 apart so that neighbours keep a distance, and keep their order.
+    """Move heights between 0 and 1 apart so that neighbors keep a distance, and keep their order.
 
-    Neighbours that come too close form a group, centred on the mean of its members' wanted heights (or as near
+    Neighbors that come too close form a group, centered on the mean of its members' wanted heights (or as near
     to that as the ends allow).
 
     >>> [round(height, 3) for height in spread([0.5, 0.1, 0.5, 1.0, 1.0], 0.2)]
@@ -271,10 +271,10 @@ def spread(heights: Sequence[float], distance: float) -> list[float]:
 
 
 def lowest(group: list[int], heights: Sequence[float], distance: float) -> float:
-    """Return the lowest height of a group that is centred on the mean of the wanted heights."""
+    """Return the lowest height of a group that is centered on the mean of the wanted heights."""
     extent = (len(group) - 1) * distance
-    centred = sum(heights[k] for k in group) / len(group) - extent / 2
-    return max(0.0, min(centred, 1 - extent))
+    centered = sum(heights[k] for k in group) / len(group) - extent / 2
+    return max(0.0, min(centered, 1 - extent))
 
 
 def class_score(entry: Mapping[str, Any], name: str) -> float | None:

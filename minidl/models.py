@@ -91,7 +91,7 @@ def pixelwise(kernel_sizes: Sequence[int] = (1,), width: int = 64, classes: int 
     """Build a segmenter that keeps the resolution throughout: a conv block for each kernel size, then a class a pixel.
 
     ``(1,)`` is slides 15-16, ``(5,)`` slides 17-18, ``(9, 5)`` slides 19-20. The last layer, a 1x1 convolution, only
-    turns a pixel's features into its classes; what a pixel sees of its neighbourhood is decided by the blocks:
+    turns a pixel's features into its classes; what a pixel sees of its neighborhood is decided by the blocks:
     1 + sum of (k - 1) pixels on each side.
 
     Returns
@@ -196,7 +196,7 @@ def enlarge(channels: int, scale: int) -> ConvTranspose2d:
     """Return a transposed convolution that begins as bilinear enlargement, each channel by itself, by an even factor.
 
     Its kernel of 2 scale x 2 scale pixels is a tent: a pixel's weight falls in a straight line, from the place it is
-    painted at, to 0 at its neighbours' places.
+    painted at, to 0 at its neighbors' places.
     """
     layer = ConvTranspose2d(channels, channels, 2 * scale, stride=scale, padding=scale // 2, bias=False)
     tent = 1 - np.abs(np.arange(2 * scale) - (scale - 0.5)) / scale                # (2 scale,)

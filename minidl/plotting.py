@@ -26,7 +26,7 @@ from minidl.drawing import (
 from minidl.files import replacing
 from minidl.slabs import Array
 
-# Told apart by lightness as well as by hue: medium orange, dark blue-grey, pale yellow.
+# Told apart by lightness as well as by hue: medium orange, dark blue-gray, pale yellow.
 CLASS_COLORS = ("#E8862E", "#4A6378", "#FFF3B8")
 FORMATS = (".png", ".svg", ".pdf")
 
@@ -47,22 +47,22 @@ def save(figure: Figure, path: str | os.PathLike[str], dpi: float = 100) -> Path
     return path
 
 
-# Arrays as colours
+# Arrays as colors
 
 def colorize(labels: Any, colors: Sequence[str] = CLASS_COLORS) -> Array:
-    """Turn a label map (H, W) of integers into a picture (H, W, 3) of floats in [0, 1], one colour a class."""
+    """Turn a label map (H, W) of integers into a picture (H, W, 3) of floats in [0, 1], one color a class."""
     labels = np.asarray(labels)
     if labels.ndim != 2 or not np.issubdtype(labels.dtype, np.integer):
         raise ValueError(f"colorize: expected integer labels of shape (H, W), got {labels.dtype} {labels.shape}")
     wrong = (labels < 0) | (labels >= len(colors))
     if wrong.any():
-        raise ValueError(f"colorize: labels must lie in 0..{len(colors) - 1} (there are {len(colors)} colours), "
+        raise ValueError(f"colorize: labels must lie in 0..{len(colors) - 1} (there are {len(colors)} colors), "
                          f"got {labels[wrong][0]}")
     return np.array([to_rgb(color) for color in colors])[labels]  # (H, W, 3)
 
 
 def overlay(image: Any, labels: Any, alpha: float = 0.5, colors: Sequence[str] = CLASS_COLORS) -> Array:
-    """Lay the class colours over a picture (3, H, W): alpha 0 is the picture, 1 the colours. Returns (H, W, 3)."""
+    """Lay the class colors over a picture (3, H, W): alpha 0 is the picture, 1 the colors. Returns (H, W, 3)."""
     if not 0 <= alpha <= 1:
         raise ValueError(f"overlay: alpha must lie in [0, 1], got {alpha}")
     picture, layer = shown(image, "overlay"), colorize(labels, colors)
@@ -117,7 +117,7 @@ def prediction_grid(images: Any, labels: Any, predictions: Any, names: Sequence[
     title : str, optional
         Headline.
     colors : strings
-        The classes' colours.
+        The classes' colors.
     cell : int
         Wanted width of one picture in figure pixels. It is rounded to a whole multiple of W (or, for W more
         than that, to a whole fraction).
@@ -142,8 +142,8 @@ def prediction_grid(images: Any, labels: Any, predictions: Any, names: Sequence[
     else:
         counted("prediction_grid", "notes", notes, N)
     if columns < 1 or len(class_names) > len(colors):
-        raise ValueError("prediction_grid: expected columns >= 1 and a colour for each class, "
-                         f"got columns {columns}, {len(class_names)} class names and {len(colors)} colours")
+        raise ValueError("prediction_grid: expected columns >= 1 and a color for each class, "
+                         f"got columns {columns}, {len(class_names)} class names and {len(colors)} colors")
 
     width = whole_multiple(W, cell)                       # of one picture, in figure pixels
     height = max(1, round(H * width / W))
@@ -316,10 +316,10 @@ def image_strip(images: Any, titles: Sequence[str] | None = None, columns: int =
     title : str, optional
         Headline.
     colormap : str, optional
-        matplotlib's name of the colours of maps, "classes" for the class colours. If left out, maps of integers
-        are label maps and get the class colours, maps of floats get "gray".
+        matplotlib's name of the colors of maps, "classes" for the class colors. If left out, maps of integers
+        are label maps and get the class colors, maps of floats get "gray".
     limits : pair of floats, optional
-        Values shown as the first and the last colour; smallest and largest of all the maps if left out.
+        Values shown as the first and the last color; smallest and largest of all the maps if left out.
     cell : int
         Wanted width of one picture in figure pixels, rounded as in `prediction_grid`.
     """

@@ -202,9 +202,9 @@ def upsample_nearest(x: Array, scale: int) -> Array:
 def source_position(i: int, size: int, scale: int, align_corners: bool) -> tuple[int, int, float]:
     """Where output position i of size*scale lies among `size` inputs.
 
-    Returns the left neighbour, the right neighbour, and the weight of the right one.
+    Returns the left neighbor, the right neighbor, and the weight of the right one.
 
-    align_corners=True: the centres of the outermost values coincide, u = i * (size - 1) / (size*scale - 1).
+    align_corners=True: the centers of the outermost values coincide, u = i * (size - 1) / (size*scale - 1).
     align_corners=False: the outer edges coincide, u = (i + 0.5) / scale - 0.5, and u below 0 becomes 0.
     """
     if align_corners:

@@ -1,4 +1,4 @@
-"""Figures are rendered without a display, and what matters on them is read back: colours, sizes, texts, data."""
+"""Figures are rendered without a display, and what matters on them is read back: colors, sizes, texts, data."""
 import subprocess
 import sys
 
@@ -107,7 +107,7 @@ def test_texts_do_not_lie_on_pictures(name):
             assert apart, text.get_text()
 
 
-# Colours
+# Colors
 
 def test_colorize():
     picture = plotting.colorize(np.array([[0, 1], [2, 0]], np.uint8))
@@ -119,10 +119,10 @@ def test_colorize():
 
 def test_class_colors_differ_in_lightness():
     luminance = np.sort(PALETTE @ [0.2126, 0.7152, 0.0722])
-    assert np.diff(luminance).min() > 50                    # of 255: told apart even in greys
+    assert np.diff(luminance).min() > 50                    # of 255: told apart even in grays
 
 
-def test_overlay_mixes_picture_and_class_colours():
+def test_overlay_mixes_picture_and_class_colors():
     image = np.zeros((3, 1, 2), np.uint8)
     image[:, 0, 1] = 255, 51, 0
     labels = np.array([[1, 1]])
@@ -161,7 +161,7 @@ def area(pixels, axes, dpi=100):
 
 
 @pytest.mark.parametrize("dpi", [100, 200])
-def test_grid_shows_each_pixel_of_a_label_map_as_a_square_of_its_class_colour(dpi):
+def test_grid_shows_each_pixel_of_a_label_map_as_a_square_of_its_class_color(dpi):
     figure = make_grid(columns=2, names=["a", "b", "c"], title="headline")
     pixels = render(figure, dpi)
     assert len(figure.axes) == 3 * N                        # picture, truth, prediction of each sample in turn
@@ -212,7 +212,7 @@ def test_eight_samples_in_two_columns_are_a_landscape_figure():
     ({"notes": {"other": ["a"] * 3}}, r"expected notes for \['prediction'\], got notes for \['other'\]"),
     ({"notes": {"prediction": ["a"]}}, r"expected 3 notes for 'prediction'"),
     ({"columns": 0}, r"got columns 0"),
-    ({"class_names": "abcd"}, r"4 class names and 3 colours"),
+    ({"class_names": "abcd"}, r"4 class names and 3 colors"),
 ])
 def test_grid_refuses(change, message):
     arguments = {"images": IMAGES, "labels": LABELS, "predictions": GUESSES} | change
@@ -228,15 +228,15 @@ def test_strip_of_pictures_label_maps_and_values():
     assert lefts[0] == lefts[2] < lefts[1]                  # two side by side, the third below the first
     assert words(figure) == ["a", "b", "c"]
 
-    figure = plotting.image_strip(LABELS)                   # integers: class colours
+    figure = plotting.image_strip(LABELS)                   # integers: class colors
     assert np.array_equal(area(render(figure), figure.axes[1]), PALETTE[LABELS[1]].repeat(3, 0).repeat(3, 1))
 
-    values = np.array([[[-1.0, 0.0]], [[1.0, 3.0]]])        # floats: greys, one scale for all maps
+    values = np.array([[[-1.0, 0.0]], [[1.0, 3.0]]])        # floats: grays, one scale for all maps
     for maps in (values, values[:, None]):                  # (N, H, W) and (N, 1, H, W)
         figure = plotting.image_strip(maps, cell=2)
         pixels = render(figure)
-        greys = [area(pixels, axes)[0, :, 0].tolist() for axes in figure.axes]
-        assert greys == [[0, 64], [128, 255]]               # 255 * (0, 1/4), 255 * (2/4, 1), rounded as by matplotlib
+        grays = [area(pixels, axes)[0, :, 0].tolist() for axes in figure.axes]
+        assert grays == [[0, 64], [128, 255]]               # 255 * (0, 1/4), 255 * (2/4, 1), rounded as by matplotlib
     figure = plotting.image_strip(values, limits=(0, 1), cell=2)
     pixels = render(figure)
     assert [area(pixels, axes)[0, :, 0].tolist() for axes in figure.axes] == [[0, 0], [255, 255]]
@@ -266,7 +266,7 @@ def test_pictures_become_whole_multiples_or_fractions_near_the_wanted_width(W, w
 # Learning curves
 
 def plotted(axes):
-    """The curves of axes as {colour: (x, y)}; the dots at the ends are left out."""
+    """The curves of axes as {color: (x, y)}; the dots at the ends are left out."""
     return {line.get_color(): (line.get_xdata().tolist(), line.get_ydata().tolist())
             for line in axes.lines if line.get_linestyle() != "None"}
 
@@ -341,7 +341,7 @@ def test_curves_refuse(history, message):
 # Bars
 
 def bars(axes):
-    """(colour, height) of each bar from left to right."""
+    """(color, height) of each bar from left to right."""
     patches = sorted(axes.patches, key=lambda patch: patch.get_x())
     return [(patch.get_facecolor()[:3], patch.get_height()) for patch in patches]
 
@@ -358,7 +358,7 @@ def test_bars_have_the_height_of_the_scores():
     assert all(text in words(figure) for text in [*BARS, "object", "background", "border", "IoU"])
 
 
-def test_bars_of_one_model_have_the_class_colours():
+def test_bars_of_one_model_have_the_class_colors():
     axes, = plotting.class_bars(BARS["U-Net"]).axes
     assert bars(axes) == list(zip(map(to_rgb, plotting.CLASS_COLORS), [0.83, 1.0, 0.41]))
 

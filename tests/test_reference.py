@@ -177,7 +177,7 @@ def test_upsample_nearest():
 
 
 def test_upsample_bilinear_aligns_edges():
-    # sources at -0.25 -> 0, 0.25, 0.75, 1.25 -> 1 (beyond the last centre): weights 0, 1/4, 3/4, 1 in each
+    # sources at -0.25 -> 0, 0.25, 0.75, 1.25 -> 1 (beyond the last center): weights 0, 1/4, 3/4, 1 in each
     # direction. First row: 1, 1 + 4/4, 1 + 3*4/4, 5. First column: 1, 1 + 3/4, 1 + 3*3/4, 4.
     # Inside: 0.75*(1, 5) + 0.25*(4, 8) = (1.75, 5.75), again in quarters: 1.75, 2.75, 4.75, 5.75.
     assert ref.upsample_bilinear(maps([[1, 5], [4, 8]]), 2).tolist() == [[[[1, 2, 4, 5],

@@ -170,7 +170,7 @@ def test_slide_27_bilinear_by_hand():
     assert whole[2, 1] == 0.75 * 3.25 + 0.25 * 7.25 == 4.25
 
 
-def test_slide_28_nearest_neighbour():
+def test_slide_28_nearest_neighbor():
     y = Upsample(2, mode="nearest")(CORNERS)[0, 0]
     assert y.tolist() == [[1, 1, 5, 5], [1, 1, 5, 5], [4, 4, 8, 8], [4, 4, 8, 8]]
 

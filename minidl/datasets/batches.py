@@ -1,7 +1,7 @@
 """Minibatches: pictures in random order, a few at a time, each a little different every time it is shown.
 
 A network that sees every picture once per *epoch* in the same order and form soon knows them by heart.
-:class:`Batches` shuffles them anew for each epoch; :class:`Augment` flips, crops, shifts and recolours them, and
+:class:`Batches` shuffles them anew for each epoch; :class:`Augment` flips, crops, shifts and recolors them, and
 moves the trimap along with its picture.
 """
 from collections.abc import Callable, Iterable, Iterator
@@ -157,7 +157,7 @@ class Augment:
         The largest shift of that part in either direction, as a share of the picture's side, in whole pixels.
         Beyond the frame the picture goes on as its mirror image (as with `np.pad(..., mode="symmetric")`).
     color : float
-        Strength of the changes of colour. Brightness, contrast and saturation are multiplied with factors
+        Strength of the changes of color. Brightness, contrast and saturation are multiplied with factors
         from [1 - color, 1 + color], red, green and blue with factors from half that range.
 
     Notes
@@ -232,7 +232,7 @@ class Augment:
         x = _interpolate(_interpolate(image, across, axis=2), down, axis=1)  # (3, H, W)
         if image.dtype == np.uint8:
             x /= 255
-        self._recolour(x, rng)
+        self._recolor(x, rng)
         if labels is not None:
             rows, columns = _nearest(down, H), _nearest(across, W)
             labels = labels[rows[:, None], columns]                       # (H, W)
@@ -244,19 +244,19 @@ class Augment:
         start = rng.uniform(0, (1 - side) * size) + rng.integers(-reach, reach + 1)
         return start + (np.arange(size) + 0.5) * side - 0.5  # pixels are squares: i is the center of [i-½, i+½]
 
-    def _recolour(self, x: Array, rng: np.random.Generator) -> None:
-        """Change the colours of x (3, H, W) in place."""
+    def _recolor(self, x: Array, rng: np.random.Generator) -> None:
+        """Change the colors of x (3, H, W) in place."""
         brightness, contrast, saturation = rng.uniform(1 - self.color, 1 + self.color, 3)
         gain = rng.uniform(1 - self.color / 2, 1 + self.color / 2, (3, 1, 1))
         if self.color == 0:
             return
         x *= (brightness * gain).astype(np.float32)
-        grey = np.einsum("c,chw->hw", LUMA, x)                            # (H, W)
-        middle = grey.mean()
-        # Away from the pixel's own grey: saturation. Away from the picture's mean grey: contrast.
-        x -= grey
+        gray = np.einsum("c,chw->hw", LUMA, x)                            # (H, W)
+        middle = gray.mean()
+        # Away from the pixel's own gray: saturation. Away from the picture's mean gray: contrast.
+        x -= gray
         x *= np.float32(contrast * saturation)
-        x += np.float32(contrast) * (grey - middle) + middle
+        x += np.float32(contrast) * (gray - middle) + middle
         np.clip(x, 0, 1, out=x)
 
 

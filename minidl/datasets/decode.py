@@ -78,15 +78,15 @@ def open_picture(path: Path, upright: bool = False) -> Image.Image:
 def _to_rgb(picture: Image.Image) -> Image.Image:
     mode = picture.mode
     if mode.startswith("I;16") or (mode == "I" and picture.format == "PNG"):
-        # 16 bits of grey. Pillow's own conversion would clip at 255 what has to be divided by 257.
-        grey = (np.asarray(picture).astype(np.uint32) + 128) // 257
-        return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
+        # 16 bits of gray. Pillow's own conversion would clip at 255 what has to be divided by 257.
+        gray = (np.asarray(picture).astype(np.uint32) + 128) // 257
+        return Image.fromarray(gray.astype(np.uint8)).convert("RGB")
     if mode in ("I", "F"):
-        raise Problem(f"expected 8 or 16 bits per colour, got Pillow's mode {mode!r} of unknown range")
+        raise Problem(f"expected 8 or 16 bits per color, got Pillow's mode {mode!r} of unknown range")
     if mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
-        colours = picture.convert("RGBA")
+        colors = picture.convert("RGBA")
         white = Image.new("RGBA", picture.size, "white")
-        return Image.alpha_composite(white, colours).convert("RGB")
+        return Image.alpha_composite(white, colors).convert("RGB")
     return picture.convert("RGB")
 
 
@@ -96,7 +96,7 @@ def open_trimap(path: Path) -> Image.Image:
         if trimap.mode not in ("L", "P"):
             raise Problem("expected one byte per pixel (Pillow's modes 'L' or 'P') with values 1, 2, 3, "
                           f"got mode {trimap.mode!r}")
-        values = np.array(trimap)  # (H, W); of a palette the indices, whatever colours they stand for
+        values = np.array(trimap)  # (H, W); of a palette the indices, whatever colors they stand for
     strange = [int(v) for v in np.flatnonzero(np.bincount(values.ravel())) if v not in (1, 2, 3)]
     if strange:
         shown = ", ".join(map(str, strange[:8])) + (", ..." if len(strange) > 8 else "")

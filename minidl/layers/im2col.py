@@ -44,7 +44,7 @@ class Window:
     stride: Pair = (1, 1)
     before: Pair = (0, 0)    # zero rows above, zero columns at the left
     after: Pair = (0, 0)     # zero rows below, zero columns at the right
-    dilation: Pair = (1, 1)  # 1: the window's pixels are neighbours; 2: every other one
+    dilation: Pair = (1, 1)  # 1: the window's pixels are neighbors; 2: every other one
     flipped: bool = False    # whether its pixels are numbered from the last row and the last column
 
     @property
@@ -186,7 +186,7 @@ def col2im(cols: Array, x_shape: Shape, window: Window, out: Array | None = None
     along = [window.inside(1, j, W) for j in range(kw)]
     places = [(i, j) for i in range(kh) for j in range(kw)]
     whole = [(i, j) for i, j in places if down[i].all_pixels and along[j].all_pixels]
-    if whole:                                            # with "same" padding, the window's centre: it saves the zeros
+    if whole:                                            # with "same" padding, the window's center: it saves the zeros
         i, j = whole[0]
         pixels[...] = grid[:, i, j, :, down[i].windows, along[j].windows]
         places.remove((i, j))

@@ -76,10 +76,10 @@ class BatchNorm2d(Layer):
         mean, var = np.empty(C, x.dtype), np.empty(C, x.dtype)
         for s in slabs.channels(x):
             mean[s] = xs[s].mean(axis=1)
-            centred = np.subtract(xs[s], mean[s, None], out=ys[s])
-            var[s] = sums_of_products(centred, centred) / m
-            centred *= (self.weight.data[s] / np.sqrt(var[s] + self.eps))[:, None]
-            centred += self.bias.data[s, None]
+            centered = np.subtract(xs[s], mean[s, None], out=ys[s])
+            var[s] = sums_of_products(centered, centered) / m
+            centered *= (self.weight.data[s] / np.sqrt(var[s] + self.eps))[:, None]
+            centered += self.bias.data[s, None]
         self._track(mean, var * (m / (m - 1)))
         return self.keep(y, x, mean, 1 / np.sqrt(var + self.eps))
 

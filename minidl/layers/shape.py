@@ -58,7 +58,7 @@ class Flatten(_SameNumbers):
 class PixelShuffle(Layer):
     """Make r x r blocks of pixels of groups of r*r channels: (N, C*r*r, H, W) -> (N, C, H*r, W*r).
 
-    y[n, c, h*r + i, w*r + j] = x[n, c*r*r + i*r + j, h, w]. Unlike a plain `Reshape` it keeps neighbours neighbours.
+    y[n, c, h*r + i, w*r + j] = x[n, c*r*r + i*r + j, h, w]. Unlike a plain `Reshape` it keeps neighbors neighbors.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Upsample: more pixels, by nearest neighbour or by bilinear interpolation."""
+"""Upsample: more pixels, by nearest neighbor or by bilinear interpolation."""
 import numpy as np
 
 from minidl import slabs
@@ -103,7 +103,7 @@ def interpolation_matrix(size: int, scale: int, mode: str = "bilinear", align_co
     Notes
     -----
     Output pixel i lies, in units of input pixels, at (i + 1/2) / scale - 1/2, or with `align_corners` at
-    i * (size - 1) / (size * scale - 1). "bilinear" mixes the two neighbours by their nearness; before the first and
+    i * (size - 1) / (size * scale - 1). "bilinear" mixes the two neighbors by their nearness; before the first and
     behind the last pixel there is only one. "nearest" copies pixel floor(i / scale).
 
     Examples

@@ -250,11 +250,11 @@ def test_picture_and_trimap_move_together(seed, flip, crop, shift):
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 3, (4, 4))
     labels = np.kron(coarse, np.ones((12, 12), int)).astype(np.uint8)      # (48, 48)
-    image = np.stack([labels * 100] * 3)                                   # the class as a colour: 0, 100, 200
+    image = np.stack([labels * 100] * 3)                                   # the class as a color: 0, 100, 200
     x, y = Augment(flip, (crop, 1), shift, color=0)(image, labels, rng)
     shown = x[0] * 255 / 100
     assert set(np.unique(y)) <= set(np.unique(labels))
-    # Where no other class is within a pixel of the original, nothing is mixed into the colour.
+    # Where no other class is within a pixel of the original, nothing is mixed into the color.
     reach = int(np.ceil(1 / crop))
     padded = np.pad(y, reach, constant_values=99)
     windows = np.lib.stride_tricks.sliding_window_view(padded, (2 * reach + 1,) * 2)
@@ -270,28 +270,28 @@ def test_the_trimap_follows_the_picture_to_half_a_pixel(seed, flip, crop, shift)
     for labels in (np.tile(stripes, (48, 1)), np.tile(stripes[:, None], 48)):
         image = np.stack([labels * 255] * 3)
         x, y = Augment(flip, (crop, 1), shift, color=0)(image, labels, rng)
-        # Between two stripes the colour is a mixture, and the class that of the one that has more of it.
+        # Between two stripes the color is a mixture, and the class that of the one that has more of it.
         assert np.abs(x[0] - y).max() <= 0.5 + 1e-5
 
 
-def test_colours_change_within_bounds_and_the_trimap_does_not():
+def test_colors_change_within_bounds_and_the_trimap_does_not():
     rng = np.random.default_rng(0)
     image = np.full((3, 4, 4), 0.4)
     labels = rng.integers(0, 3, (4, 4))
-    colours = []
+    colors = []
     for _ in range(500):
         x, y = dataclasses.replace(STILL, color=0.2)(image, labels, rng)
         assert np.array_equal(y, labels)
-        colours.append(x[:, 0, 0])
-    values = np.array(colours)
-    # Of a picture of one grey, contrast leaves the brightness; saturation widens the difference of channels.
+        colors.append(x[:, 0, 0])
+    values = np.array(colors)
+    # Of a picture of one gray, contrast leaves the brightness; saturation widens the difference of channels.
     assert 0.4 * 0.8 * 0.9 <= values.mean(axis=1).min() < 0.36 and 0.44 < values.mean(axis=1).max() <= 0.4 * 1.2 * 1.1
     assert (values.max(axis=1) - values.min(axis=1)).max() > 0.04
 
 
 def test_contrast_and_saturation():
     class Fixed(np.random.Generator):
-        """Draws given colour factors."""
+        """Draws given color factors."""
 
         def __init__(self, *factors):
             super().__init__(np.random.PCG64(0))
@@ -305,7 +305,7 @@ def test_contrast_and_saturation():
     image = np.random.default_rng(0).uniform(0.3, 0.7, (3, 5, 5))
     luma = np.array([0.299, 0.587, 0.114])
 
-    def grey(x):
+    def gray(x):
         return np.tensordot(luma, x, 1)
 
     augment = dataclasses.replace(STILL, color=0.3)
@@ -314,10 +314,10 @@ def test_contrast_and_saturation():
     bright, _ = augment(image, None, Fixed(1.3, 1, 1))
     np.testing.assert_allclose(bright, image * 1.3, atol=1e-6)
     contrast, _ = augment(image, None, Fixed(1, 0.7, 1))
-    np.testing.assert_allclose(contrast, grey(image).mean() + 0.7 * (image - grey(image).mean()), atol=1e-6)
+    np.testing.assert_allclose(contrast, gray(image).mean() + 0.7 * (image - gray(image).mean()), atol=1e-6)
     saturated, _ = augment(image, None, Fixed(1, 1, 1.2))
-    np.testing.assert_allclose(saturated, grey(image) + 1.2 * (image - grey(image)), atol=1e-6)
-    np.testing.assert_allclose(grey(saturated), grey(image), atol=1e-6)
+    np.testing.assert_allclose(saturated, gray(image) + 1.2 * (image - gray(image)), atol=1e-6)
+    np.testing.assert_allclose(gray(saturated), gray(image), atol=1e-6)
 
 
 @given(st.integers(0, 10**6), st.integers(1, 9), st.integers(1, 9), st.booleans())

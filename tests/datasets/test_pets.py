@@ -31,7 +31,7 @@ RED, GREEN, BLUE = (200, 10, 30), (20, 180, 40), (10, 30, 220)
 
 
 def halves(size, left, right, mode="RGB"):
-    """A picture whose left and right half have one colour each."""
+    """A picture whose left and right half have one color each."""
     picture = Image.new(mode, size, left)
     picture.paste(right, (size[0] // 2, 0, size[0], size[1]))
     return picture
@@ -209,7 +209,7 @@ def test_other_suffixes(folder, suffix):
     np.testing.assert_allclose(load_pets(folder, split="all", size=8).images[0, :, 4, 1], RED, atol=12)
 
 
-def grey16(values):
+def gray16(values):
     return Image.fromarray(np.asarray(values, np.uint16))
 
 
@@ -218,10 +218,10 @@ def with_transparency(kind):
     picture = halves((24, 16), (0, 0, 0, 0), (*BLUE, 255), mode="RGBA")
     if kind == "png":
         return encoded(picture, "PNG")
-    colours = halves((24, 16), 0, 1, mode="P")
-    colours.putpalette([0, 0, 0, *BLUE])
-    return encoded(colours, "PNG", transparency=bytes([0, 255])) if kind == "palette" \
-        else encoded(colours, "GIF", transparency=0)
+    colors = halves((24, 16), 0, 1, mode="P")
+    colors.putpalette([0, 0, 0, *BLUE])
+    return encoded(colors, "PNG", transparency=bytes([0, 255])) if kind == "palette" \
+        else encoded(colors, "GIF", transparency=0)
 
 
 WHITE = (255, 255, 255)
@@ -237,12 +237,12 @@ WHITE = (255, 255, 255)
     (encoded(halves((24, 16), 0, 1, mode="1"), "PNG"), (0,) * 3, (255,) * 3),
     (encoded(halves((24, 16), (0, 250, 250, 50), (250, 0, 250, 0), mode="CMYK"), "JPEG", quality=95),
      (205, 4, 4), (5, 255, 5)),
-    (encoded(grey16([[0x3300] * 12 + [0xffff] * 12] * 16), "PNG"), (0x33,) * 3, (255,) * 3),
+    (encoded(gray16([[0x3300] * 12 + [0xffff] * 12] * 16), "PNG"), (0x33,) * 3, (255,) * 3),
     (encoded(halves((24, 16), (0, 0), (77, 255), mode="LA"), "PNG"), WHITE, (77,) * 3),
     (with_transparency("png"), WHITE, BLUE),
     (with_transparency("palette"), WHITE, BLUE),
     (with_transparency("gif"), WHITE, BLUE),
-], ids=["png", "gif", "animated gif", "palette", "grey", "one bit", "cmyk", "16 bits", "grey alpha", "alpha",
+], ids=["png", "gif", "animated gif", "palette", "gray", "one bit", "cmyk", "16 bits", "gray alpha", "alpha",
         "transparent palette", "transparent gif"])
 def test_pictures_called_jpg_that_are_something_else(folder, content, left, right):
     add(folder, "a", picture=content)
@@ -253,7 +253,7 @@ def test_pictures_called_jpg_that_are_something_else(folder, content, left, righ
 
 def test_sixteen_bits_are_scaled_not_clipped(folder):
     values = np.random.default_rng(0).integers(0, 65536, (16, 16))
-    add(folder, "a", picture=encoded(grey16(values), "PNG"), trimap=Image.new("L", (16, 16), 2))
+    add(folder, "a", picture=encoded(gray16(values), "PNG"), trimap=Image.new("L", (16, 16), 2))
     image = load_pets(folder, split="all", size=16).images[0]
     assert np.array_equal(image[1], np.round(values / 257).astype(np.uint8))
 
@@ -387,7 +387,7 @@ GOOD_PNG = encoded(halves((24, 16), RED, BLUE), "PNG")
     (b"\xff\xd8\xff\xe0" + bytes(200), "images/bad.jpg: not a picture"),
     (GOOD[:len(GOOD) * 3 // 4], "images/bad.jpg: cannot be read"),
     (GOOD_PNG[:len(GOOD_PNG) * 3 // 4], "images/bad.jpg: cannot be read"),
-    (encoded(Image.new("F", (24, 16)), "TIFF"), "images/bad.jpg: expected 8 or 16 bits per colour, got.*'F'"),
+    (encoded(Image.new("F", (24, 16)), "TIFF"), "images/bad.jpg: expected 8 or 16 bits per color, got.*'F'"),
 ], ids=["empty", "html", "eps", "two bytes", "fake jpeg", "cut jpeg", "cut png", "float tiff"])
 def test_broken_pictures(folder, content, words):
     add(folder, "good")

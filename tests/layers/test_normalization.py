@@ -46,8 +46,8 @@ def test_a_shift_and_a_scaling_of_x_change_nothing(case):
     layer.eps = 0.0
     assert_close(layer.forward(4 * x + 7), layer.forward(x), 1e-9)
     dx = layer.backward(np.random.default_rng(0).normal(size=x.shape))
-    centred = x - x.mean(axis=(0, 2, 3), keepdims=True)
-    for direction in (np.ones(x.shape), centred):        # so dx has no part along these, in any channel
+    centered = x - x.mean(axis=(0, 2, 3), keepdims=True)
+    for direction in (np.ones(x.shape), centered):        # so dx has no part along these, in any channel
         np.testing.assert_allclose((dx * direction).sum(axis=(0, 2, 3)), 0, atol=1e-9 * max(1, np.abs(dx).max()))
 
 
