@@ -43,6 +43,16 @@ def conv_block(in_channels: int, out_channels: int, kernel_size: int = 3, rng: R
     return [Conv2d(in_channels, out_channels, kernel_size, padding="same", rng=rng), BatchNorm2d(out_channels), ReLU()]
 
 
+def encoder(levels: int, width: int, in_channels: int = 3, rng: Rng = None) -> tuple[list[Layer], int]:
+    """Return the deck's encoder, `levels` times conv block and 2x2 max pooling, and the channels that come out of it.
+
+    They are width, 2 width, 4 width, 8 width, and stay at that.
+    """
+    channels = [in_channels, *(width * min(2**level, 8) for level in range(levels))]
+    layers = [layer for a, b in zip(channels, channels[1:]) for layer in (*conv_block(a, b, rng=rng), MaxPool2d(2))]
+    return layers, channels[-1]
+
+
 def classifier(width: int = 64, classes: int = 2, size: int = 128, *, blocks: int = 5, in_channels: int = 3,
                rng: Rng = None) -> Sequential:
     """Build the classifier of slides 1 and 8: image -> CNN -> flatten -> classification.
@@ -78,11 +88,7 @@ def classifier(width: int = 64, classes: int = 2, size: int = 128, *, blocks: in
         raise ValueError(f"classifier: expected a size that divides by {2**blocks}, to be halved {blocks} times, "
                          f"got {size}")
     rng = np.random.default_rng(rng)
-    layers: list[Layer] = []
-    channels = in_channels
-    for level in range(blocks):
-        layers += [*conv_block(channels, width * min(2**level, 8), rng=rng), MaxPool2d(2)]
-        channels = width * min(2**level, 8)
+    layers, channels = encoder(blocks, width, in_channels, rng)
     return Sequential(*layers, Flatten(), Linear(channels * (size // 2**blocks) ** 2, classes, rng=rng))
 
 
@@ -136,11 +142,7 @@ def reshape_segmenter(width: int = 64, size: int = 128, classes: int = 3, *, in_
     if positive("reshape_segmenter: size", size) < 4 or size & (size - 1):
         raise ValueError(f"reshape_segmenter: expected a size that is a power of 2 from 4 on, got {size}")
     rng = np.random.default_rng(rng)
-    layers: list[Layer] = []
-    channels = in_channels
-    for level in range(size.bit_length() - 2):                        # halve until 2 pixels are left on each side
-        layers += [*conv_block(channels, width * min(2**level, 8), rng=rng), MaxPool2d(2)]
-        channels = width * min(2**level, 8)
+    layers, channels = encoder(size.bit_length() - 2, width, in_channels, rng)        # until 2 x 2 pixels are left
     dense = Linear(channels * 2 * 2, classes * size * size, rng=rng)
     return Sequential(*layers, Flatten(), dense, Reshape((classes, size, size)))
 
@@ -282,11 +284,7 @@ def localizer(width: int = 64, size: int = 128, *, in_channels: int = 3, rng: Rn
     if positive("localizer: size", size) % 16:
         raise ValueError(f"localizer: expected a size that divides by 16, got {size}")
     rng = np.random.default_rng(rng)
-    layers: list[Layer] = []
-    channels = in_channels
-    for level in range(4):
-        layers += [*conv_block(channels, width * 2**level, rng=rng), MaxPool2d(2)]
-        channels = width * 2**level
+    layers, channels = encoder(4, width, in_channels, rng)
     last = Linear(8 * width, 4, rng=rng)
     last.weight.data[...] = 0
     return Sequential(*layers, Flatten(), Linear(channels * (size // 16)**2, 8 * width, rng=rng), ReLU(), last)
@@ -310,11 +308,7 @@ def detector(width: int = 64, classes: int = 2, *, in_channels: int = 3, rng: Rn
     """
     positive("detector: width", width)
     rng = np.random.default_rng(rng)
-    layers: list[Layer] = []
-    channels = in_channels
-    for level in range(3):
-        layers += [*conv_block(channels, width * 2**level, rng=rng), MaxPool2d(2)]
-        channels = width * 2**level
+    layers, channels = encoder(3, width, in_channels, rng)
     for out_channels in (8 * width, 8 * width, 8 * width):
         layers += conv_block(channels, out_channels, rng=rng)
         channels = out_channels
