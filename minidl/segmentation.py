@@ -148,7 +148,7 @@ class Segmentation:
         seconds = sum(row["seconds"] for row in history)
         pictures = max(1, len(history)) * len(self.train)
         return {"seconds_per_100_pictures": 100 * seconds / pictures,
-                "waited": sum(row["waited"] for row in history) / max(seconds, 1e-9)}
+                "waited": sum(row.get("waited", 0.0) for row in history) / max(seconds, 1e-9)}
 
     def save(self, name: str, scores: dict[str, float], predictions: Array, parameters: int, sees: int,
              seconds: float, finished: bool = True) -> Rung:

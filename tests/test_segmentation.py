@@ -38,6 +38,7 @@ def test_training_and_its_record(pets, tmp_path):
     assert (tmp_path / "10_b" / "checkpoints" / "model" / "last.npz").exists()
     pace = run.pace(history)
     assert np.isclose(pace["seconds_per_100_pictures"], history[0]["seconds"] / 12 * 100) and 0 <= pace["waited"] < 1
+    assert run.pace([{"seconds": 2.0}])["waited"] == 0                # of a checkpoint that does not know
 
 
 def test_the_same_seed_shows_the_same_pictures_in_the_same_order(pets, tmp_path):
