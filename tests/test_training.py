@@ -11,32 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minidl import (
-    Adam, BatchNorm2d, Conv2d, CosineSchedule, CrossEntropyLoss, Dropout, ReLU, Sequential, SGD,
-)
+from minidl import Conv2d, CrossEntropyLoss, ReLU, Sequential, SGD
 from minidl.checkpoint import load_arrays, load_weights
 from minidl.training import first_non_finite, fit, predict, segmentation_scores, unfinished
+from tests.trainings import EPOCHS, Squares, new_training, run
 
 CLASSES = ("dark", "bright")
-EPOCHS = 6
 ROOT = Path(__file__).resolve().parents[1]
-
-
-class Squares:
-    """32 pictures of noise; a pixel's class is whether its first channel is bright."""
-
-    def __init__(self):
-        self.rng = np.random.default_rng(5)
-        self.x = np.random.default_rng(1).random((32, 3, 8, 8), dtype=np.float32)
-        self.labels = (self.x[:, 0] > 0.5).astype(int)
-
-    def __len__(self):
-        return 8
-
-    def __iter__(self):
-        order = self.rng.permutation(32)
-        for i in range(0, 32, 4):
-            yield self.x[order[i:i + 4]], self.labels[order[i:i + 4]]
 
 
 class Interrupted(CrossEntropyLoss):
@@ -51,21 +32,6 @@ class Interrupted(CrossEntropyLoss):
         for _ in range(self.presses if self.computed == self.at else 0):
             signal.raise_signal(signal.SIGINT)
         return super().forward(prediction, target)
-
-
-def new_training(batches=None, width=8):
-    """Return model, batches, loss, optimizer: with batch norm, dropout and a schedule, so that all has a state."""
-    model = Sequential(Conv2d(3, width, 3, padding="same", rng=0), BatchNorm2d(width), ReLU(), Dropout(0.2, rng=3),
-                       Conv2d(width, 2, 1, rng=1))
-    batches = batches or Squares()
-    return model, batches, CrossEntropyLoss(), Adam(model.parameters(), 5e-2)
-
-
-def run(batches=None, epochs=EPOCHS, width=8, loss=None, **options):
-    model, batches, usual, optimizer = new_training(batches, width)
-    schedule = CosineSchedule(optimizer, epochs * len(batches))
-    history = fit(model, batches, loss or usual, optimizer, epochs, schedule=schedule, progress=False, **options)
-    return model, history
 
 
 def scores(model):
@@ -162,18 +128,9 @@ def test_second_ctrl_c_interrupts_at_once():
         run(loss=Interrupted(1, presses=2))
 
 
-class Slow(Squares):
-    """A quarter of a second an epoch, so that a process can be killed in the middle of one."""
-
-    def __iter__(self):
-        for batch in super().__iter__():
-            time.sleep(0.03)
-            yield batch
-
-
 @pytest.mark.parametrize("after", [0.0, 0.1])
 def test_a_killed_training_loses_at_most_an_epoch_and_ends_with_the_same_bits(tmp_path, after):
-    code = f"from tests.test_training import Slow, run; run(Slow(), checkpoint={str(tmp_path)!r})"
+    code = f"from tests.trainings import Slow, run; run(Slow(), checkpoint={str(tmp_path)!r})"
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     training = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=environment)
     while not (tmp_path / "last.npz").exists():
