@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from minidl.average_precision import precision_recall
 from minidl.boxes import iou_pairs
+from tests.samples import random_boxes
 from tests.strategies import FEW, seeds
-from tests.test_boxes import random_boxes
 
 A, B, C = [0, 0, 10, 10], [20, 0, 30, 10], [0, 20, 10, 30]                 # three pets, far from each other
 NEAR_A, NOT_A = [0, 0, 10, 9], [0, 0, 10, 4]                               # IoU with A: 0.9 and 0.4

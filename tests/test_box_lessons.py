@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from minidl.datasets import synthetic_pets
-from tests.test_lessons import ROOT, run
+from tests.programs import ROOT, run
 
 
 @pytest.fixture(scope="module")

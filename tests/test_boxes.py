@@ -7,17 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minidl import boxes as bx
+from tests.samples import random_boxes
 from tests.strategies import FEW, seeds
 
 NONE = np.zeros((0, 4))
-
-
-def random_boxes(rng, n, size=12, whole=False):
-    """Return n boxes (n, 4) within size x size, sides of 0.1 at least; `whole`: with whole numbers as edges."""
-    edges = rng.integers(1, size + 1, (n, 2, 2)) if whole else rng.uniform(0.1, size, (n, 2, 2))
-    edges = np.sort(edges.astype(float), axis=1)                          # (n, 2, 2): upper left, lower right
-    edges[:, 0] = np.minimum(edges[:, 0], edges[:, 1] - (1 if whole else 0.1))
-    return edges.reshape(n, 4)
 
 
 @st.composite

@@ -12,8 +12,8 @@ from minidl.detection import SCALE, DetectionLoss, Detections, Grid, detection_s
 from minidl.models import detector, localizer
 from tests import reference as ref
 from tests.layers import saboteurs
+from tests.samples import random_boxes
 from tests.strategies import FEW, seeds
-from tests.test_boxes import random_boxes
 
 GRID = Grid(size=32, stride=8, anchor=12)
 

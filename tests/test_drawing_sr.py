@@ -2,7 +2,7 @@
 import numpy as np
 
 from minidl.drawing_sr import busiest_square, colored, comparison
-from tests.test_super_resolution import pictures
+from tests.samples import pictures
 
 
 def test_the_busiest_square_is_found():

@@ -1,4 +1,4 @@
-"""`python -m lessons`: what it runs, and the page that it writes (here without a browser; see browser_check.py)."""
+"""`python -m lessons`: what it runs, and the page that it writes (here without a browser; see tests/tools)."""
 import base64
 import html
 import io

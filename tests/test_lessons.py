@@ -1,23 +1,14 @@
 """Every lesson runs with --quick, writes what it promises, and its loss falls."""
 import json
-import os
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.programs import ROOT, run
+
 LESSONS = sorted((ROOT / "lessons").glob("[0-9][0-9]_*.py"))
 WITHOUT_TRAINING = {"07_kmeans_segmentation", "19_speed"}
 REAL = ROOT.parent / "shared" / "oxford-iiit-pet-mini"
-
-
-def run(*arguments, cwd=ROOT, **variables):
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", "MPLBACKEND": "agg"} | variables
-    return subprocess.run([sys.executable, *map(str, arguments)], cwd=cwd, capture_output=True, encoding="utf-8",
-                          env={name: value for name, value in environment.items() if value is not None}, timeout=300)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from minidl import (
     rrdb_net, slabs,
 )
 from minidl.models_sr import dense_block, rrdb
-from tests.test_models import directional_errors
+from tests.directions import directional_errors
 
 X = np.random.default_rng(0).random((2, 3, 5, 4)).astype(np.float32)
 

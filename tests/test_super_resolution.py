@@ -10,10 +10,7 @@ from minidl.super_resolution import (
     METHODS, Pairs, SuperResolution, as_pictures, block_means, endless, feature_distance, interpolated, resized,
     smoothed, train_encoder, with_map,
 )
-
-
-def pictures(N=3, size=16, seed=0):
-    return np.random.default_rng(seed).integers(0, 256, (N, 3, size, size), dtype=np.uint8)
+from tests.samples import pictures
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from minidl import BatchNorm2d, Conv2d, ReLU, Sequential, get_num_threads, set_num_threads, threads
+from minidl import get_num_threads, set_num_threads, threads
 from minidl.datasets import pets, synthetic_pets
 from minidl.threads import get_blas_threads
+from tests.trainings import step
 
 needs_control = pytest.mark.skipif(get_blas_threads() is None, reason="this NumPy's BLAS library cannot be told")
 
@@ -66,15 +67,6 @@ def test_available_cores():
     assert 1 <= threads.available_cores() <= (os.cpu_count() or 1)
 
 
-def step(seed=0):
-    """One forward and backward pass in float64; all that comes out of it, but for rounding."""
-    model = Sequential(Conv2d(3, 16, 3, padding=1, rng=seed), BatchNorm2d(16), ReLU(),
-                       Conv2d(16, 4, 3, padding=1, rng=seed)).astype(np.float64)
-    x = np.random.default_rng(seed).random((4, 3, 32, 32))
-    y = model.forward(x)
-    return [y, model.backward(y), *(p.grad for p in model.parameters())]
-
-
 def test_what_minidl_splits_gives_the_same_bits_for_any_number_of_threads(tmp_path):
     files, arrays = [], []
     for n in (1, 3):
@@ -114,7 +106,7 @@ def test_models_in_several_threads_at_once_do_not_disturb_each_other():
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_forked_process_goes_on_computing_and_ends():
-    program = ("import os, warnings; from tests.test_threads import step; step(); warnings.simplefilter('ignore')\n"
+    program = ("import os, warnings; from tests.trainings import step; step(); warnings.simplefilter('ignore')\n"
                "child = os.fork()\n"
                "step()\n"
                "if child: assert os.waitpid(child, 0)[1] == 0; print('both done')")

@@ -1,4 +1,4 @@
-"""A small training with a state in every part, for tests of what interrupts, resumes and watches it."""
+"""Small trainings, for the tests of what interrupts, resumes, watches and runs them, some in processes of their own."""
 import time
 
 import numpy as np
@@ -48,3 +48,12 @@ def run(batches=None, epochs=EPOCHS, width=8, loss=None, **options):
     schedule = CosineSchedule(optimizer, epochs * len(batches))
     history = fit(model, batches, loss or usual, optimizer, epochs, schedule=schedule, progress=False, **options)
     return model, history
+
+
+def step(seed=0):
+    """One forward and backward pass in float64; all that comes out of it, but for rounding."""
+    model = Sequential(Conv2d(3, 16, 3, padding=1, rng=seed), BatchNorm2d(16), ReLU(),
+                       Conv2d(16, 4, 3, padding=1, rng=seed)).astype(np.float64)
+    x = np.random.default_rng(seed).random((4, 3, 32, 32))
+    y = model.forward(x)
+    return [y, model.backward(y), *(p.grad for p in model.parameters())]

@@ -5,7 +5,7 @@ from hypothesis import given
 
 from minidl.datasets.batches import Augment
 from minidl.datasets.box_batches import BoxBatches
-from tests.datasets.test_mosaics import SIZE, block_pets
+from tests.samples import SIZE, block_pets
 from tests.strategies import FEW, seeds
 
 

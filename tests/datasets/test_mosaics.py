@@ -6,27 +6,10 @@ from hypothesis import strategies as st
 
 from minidl import Adam, Conv2d, Flatten, Linear, MSELoss, ReLU, Sequential
 from minidl.datasets.mosaics import HIDDEN, MosaicBatches, Mosaics, without_pet
-from minidl.datasets.pets import Pets, pet_box
+from minidl.datasets.pets import pet_box
 from minidl.training import fit
+from tests.samples import SIZE, block_pets
 from tests.strategies import FEW, seeds
-
-SIZE = 40
-
-
-def block_pets(n=3, size=SIZE, border=False):
-    """Pets that are blocks of one color each, (200 + k, 0, 0), on a background that has no red."""
-    rng = np.random.default_rng(0)
-    images = np.zeros((n, 3, size, size), np.uint8)
-    images[:, 1:] = rng.integers(0, 60, (n, 2, size, size))
-    trimaps = np.ones((n, size, size), np.uint8)
-    for k in range(n):
-        y, x, h, w = 5 + k, 3 + k, 20 + 4 * k, 16 + 5 * k
-        images[k, :, y:y + h, x:x + w] = np.array([200 + k, 0, 0])[:, None, None]
-        trimaps[k, y:y + h, x:x + w] = 2 if border else 0
-        trimaps[k, y + 1:y + h - 1, x + 1:x + w - 1] = 0
-    boxes = np.stack([pet_box(trimap) for trimap in trimaps])
-    species = np.arange(n) % 2
-    return Pets([f"pet{k}" for k in range(n)], images, trimaps, species, species, boxes, np.full((n, 4), np.nan), [])
 
 
 @FEW

@@ -1,4 +1,6 @@
-"""Look at the page of all lessons in a real browser: `python tests/browser_check.py [out/index.html] [--shots FOLDER]`.
+"""Look at the page of all lessons in a real browser.
+
+    python tests/tools/check_page_in_browser.py [out/index.html] [--shots FOLDER]
 
 Where Chromium (or Chrome, or Edge) is there, opens the page at widths of 400, 800 and 1400 pixels, light and dark,
 saves screenshots, and reports errors on the console, requests to the network, pictures that do not load, links without
@@ -23,7 +25,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 WIDTHS = (400, 800, 1400)
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
 PLACES = ("C:/Program Files/Google/Chrome/Application/chrome.exe",
