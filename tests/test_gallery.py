@@ -199,6 +199,25 @@ def test_nothing_in_results_can_break_the_page(folder):
     assert "broken.png cannot be read" in text
 
 
+@pytest.mark.parametrize("stopped, failed, notes", [
+    (False, "", ["<code>--quick</code>", "<code>python -m lessons 1</code> trains"]),
+    (True, "", ["<code>python -m lessons 1 --resume</code> goes on"]),
+    (False, "a < b", ["failed: <code>a &lt; b</code>"]),
+])
+def test_a_note_says_what_became_of_the_run(folder, stopped, failed, notes):
+    run(folder, "1", "--quick")
+    place = folder.parent / "out" / "01_one"
+    metrics = json.loads((place / "metrics.json").read_text(encoding="utf-8"))
+    metrics["options"]["iou_level"] = 0.5
+    (place / "metrics.json").write_text(json.dumps(metrics | {"failed": failed}), encoding="utf-8")
+    if stopped:
+        (place / "checkpoints").mkdir()
+        (place / "checkpoints" / "last.npz").write_bytes(b"half a checkpoint")
+    run(folder, "--page")
+    shown = written(folder)
+    assert all(note in shown for note in notes) and "<code>--iou-level</code>" in shown
+
+
 def test_figures_of_an_older_version_are_found_in_the_folder(folder):
     run(folder, "1")
     path = folder.parent / "out" / "01_one" / "metrics.json"

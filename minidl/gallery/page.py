@@ -114,7 +114,8 @@ def _lesson(script: Script, results: Results, folder: Path, scripts: Sequence[Sc
 
 def _state(script: Script, results: Results) -> str:
     """Return what is to be said about the run: that there was none, that it failed, was stopped, or was quick."""
-    command = f"<code>python -m lessons {script.number}</code>"
+    line = f"python -m lessons {script.number}"
+    command = f"<code>{line}</code>"
     notes = []
     if results.failed:
         notes.append(f"The latest run failed: <code>{html.escape(results.failed)}</code>. "
@@ -123,7 +124,7 @@ def _state(script: Script, results: Results) -> str:
     elif not results.ran:
         notes.append(f"Not run yet: {command} runs this lesson, and its figures and numbers appear here.")
     if results.stopped:
-        notes.append(f"The training was stopped before its end; {command[:-7]} --resume</code> goes on.")
+        notes.append(f"The training was stopped before its end; <code>{line} --resume</code> goes on.")
     elif results.ran and results.options.get("quick"):
         notes.append(f"Run with <code>--quick</code>: proof that it works, no more. {command} trains for its results.")
     return "".join(f'<p class="note">{note}</p>' for note in notes)
@@ -145,7 +146,7 @@ def _numbers(results: Results) -> str:
     shown = "".join(f"<div><dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd></div>" for name, value in tiles)
     rows = "".join(f'<tr><th scope="row">{html.escape(name)}</th><td>{html.escape(value)}</td></tr>'
                    for name, value in flat(results.numbers))
-    rows += "".join(f'<tr><th scope="row"><code>--{html.escape(words(key).replace(" ", "-"))}</code></th>'
+    rows += "".join(f'<tr><th scope="row"><code>--{html.escape(key.replace("_", "-"))}</code></th>'
                     f"<td>{html.escape(written(value))}</td></tr>" for key, value in results.options.items()
                     if value is not None and value is not False and key not in ("out", "show", "resume"))
     return (f'<dl class="tiles">{shown}</dl>' if tiles else "") + (
