@@ -34,7 +34,7 @@ from minidl.super_resolution import (
 )
 from minidl.training import predict
 
-lesson = Lesson("16_super_resolution", budget=14_000)
+lesson = Lesson("16_super_resolution", budget=14_000, quick_epochs=8)          # few pictures: few steps an epoch
 
 # %% [markdown]
 # ## 1. Data, and what an image program does

@@ -35,7 +35,8 @@ def options_parser(name: str, **defaults: Any) -> argparse.ArgumentParser:
     add("--out", Path, "folder for figures and numbers (default: out in the project)")
     parser.add_argument("--resume", action="store_true", help="go on with a training that was interrupted")
     parser.add_argument("--show", action="store_true", help="open each figure in a window, too")
-    parser.add_argument("--quick", action="store_true", help="prove in seconds that everything runs")
+    parser.add_argument("--quick", action="store_true", help="prove in seconds that everything runs: little data, and "
+                        "a small size, width and number of epochs where they are not given")
     return parser
 
 
@@ -66,6 +67,8 @@ class Lesson:
         How many pictures of 64 x 64 the training may look at when `--epochs` is not given.
     argv : list of str, optional
         The command line; by default the program's, and none in a notebook.
+    quick_epochs : int
+        Of a `--quick` run, when `--epochs` is not given.
     **defaults
         Of the options, where the lesson's differ from the common ones.
 
@@ -79,18 +82,21 @@ class Lesson:
         Whether data and training are the lesson's own, so that its result may be held to a standard.
     """
 
-    def __init__(self, name: str, budget: int = 6_000, argv: list[str] | None = None, **defaults: Any) -> None:
+    def __init__(self, name: str, budget: int = 6_000, argv: list[str] | None = None, quick_epochs: int = 2,
+                 **defaults: Any) -> None:
         self.in_notebook = "ipykernel" in sys.modules
         if hasattr(sys.stdout, "reconfigure"):
             sys.stdout.reconfigure(errors="replace")             # a code page without "→" must not end a lesson
         parser = options_parser(name, **defaults)
-        options = parser.parse_args([] if argv is None and self.in_notebook else argv)
+        if argv is None and self.in_notebook:
+            argv = []
+        options = parser.parse_args(argv)
+        if options.quick:                                # other defaults; what is given counts in a quick run, too
+            parser.set_defaults(size=min(parser.get_default("size"), 32), width=min(parser.get_default("width"), 4),
+                                epochs=quick_epochs)
+            options = parser.parse_args(argv)
         if options.threads is not None:
             set_num_threads(options.threads)
-        if options.quick:
-            options.size, options.width = min(options.size, 32), min(options.width, 4)
-            if options.epochs == parser.get_default("epochs"):           # not asked for
-                options.epochs = 2
         self.name, self.budget, self.options = name, budget, options
         self.arguments = [] if self.in_notebook else sys.argv[1:]     # as they were given
         self.size: int = options.size

@@ -116,7 +116,7 @@ class SuperResolution:
             print(f"left out: {problem}")
         self.small = resized(self.train.images, lesson.size // scale, "bicubic")
         self.small_test = resized(self.test.images, lesson.size // scale, "bicubic")
-        self.epochs = lesson.epochs(len(self.train)) * (4 if lesson.quick else 1)   # few pictures: few steps an epoch
+        self.epochs = lesson.epochs(len(self.train))
 
     def pairs(self, seed: int) -> Pairs:
         """Return the training pairs in the order that belongs to a seed."""

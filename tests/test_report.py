@@ -35,12 +35,17 @@ def test_epochs_follow_the_budget_unless_given(tmp_path, options, pictures, epoc
     assert lesson(tmp_path, *options).epochs(pictures) == epochs
 
 
-@pytest.mark.parametrize("options, defaults, epochs", [
-    ([], {}, 2), ([], {"epochs": 300}, 2), (["--epochs", "5"], {"epochs": 300}, 5), (["--epochs", "5"], {}, 5),
+@pytest.mark.parametrize("options, defaults, expected", [
+    ([], {}, (32, 4, 2)), ([], {"size": 16, "width": 3, "epochs": 1}, (16, 3, 2)),
+    (["--size", "64"], {}, (64, 4, 2)), (["--width=8"], {"width": 8}, (32, 8, 2)), (["--size", "7"], {}, (7, 4, 2)),
+    (["--epochs", "30"], {"epochs": 30}, (32, 4, 30)), (["--epochs", "1"], {"quick_epochs": 8}, (32, 4, 1)),
+    ([], {"quick_epochs": 8}, (32, 4, 8)), (["--size", "64", "--width", "16", "--epochs", "9"], {}, (64, 16, 9)),
 ])
-def test_a_quick_run_has_two_epochs_unless_others_are_asked_for(tmp_path, options, defaults, epochs):
-    assert lesson(tmp_path, "--quick", *options, **defaults).epochs(10) == epochs
-    assert lesson(tmp_path, **defaults).epochs(10) == defaults.get("epochs", 600)
+def test_a_quick_run_makes_small_only_what_is_not_given(tmp_path, options, defaults, expected):
+    for argv in (["--quick", *options], [*options, "--quick"]):
+        run = lesson(tmp_path, *argv, **defaults)
+        assert (run.size, run.width, run.epochs(10)) == expected and not run.as_intended
+        assert (run.options.size, run.options.width, run.options.epochs) == expected
 
 
 def test_as_intended_only_with_default_options(tmp_path):
