@@ -113,7 +113,8 @@ def entropy(shares):
 
 
 loss = CrossEntropyLoss()
-first_loss = float(np.mean([loss.forward(model.forward(x), labels) for x, labels in batches]))
+losses, sizes = zip(*[(loss.forward(model.forward(x), labels), len(x)) for x, labels in batches])
+first_loss = float(np.average(losses, weights=sizes))              # a short last batch counts less
 x, labels = next(iter(batches))
 in_batch = np.bincount(labels.ravel(), minlength=3) / labels.size      # checked on one batch, by the loss itself
 constant = np.log(np.maximum(in_batch, 1e-9))[:, None, None] * np.ones(labels[:, None].shape)       # (n, 3, H, W)

@@ -145,6 +145,7 @@ class DetectionLoss(Loss):
             said, true = prediction[n, :, rows, columns], target[n, :, rows, columns]  # (P, 5 + K), (P, 6)
             self.parts["box"] = self.box_weight * self.box(said[:, 1:5], true[:, 1:5]) / P
             self.parts["species"] = self.species(said[:, 5:], true[:, 5].astype(np.int64)) / P
+        self.count = P
         self._cache = (prediction.shape, prediction.dtype, (n, rows, columns))
         return sum(self.parts.values())
 

@@ -12,8 +12,16 @@ from minidl.slabs import Array
 
 
 class Loss:
-    """What all losses share. A loss remembers its latest forward; `backward` without one is refused."""
+    """What all losses share. A loss remembers its latest forward; `backward` without one is refused.
 
+    Attributes
+    ----------
+    count : float
+        How many values the latest forward averaged (1 if it did not average): the mean over several batches is the sum
+        of value * count divided by the sum of counts.
+    """
+
+    count = 1.0
     _cache: tuple[Any, ...] | None = None
 
     def __init__(self, reduction: str = "mean") -> None:
@@ -105,6 +113,7 @@ class CrossEntropyLoss(Loss):
         if total == 0:
             raise ValueError("CrossEntropyLoss: no label is left to count (all are ignore_index or of weight 0)")
         if self.reduction == "mean":
+            self.count = total
             share /= total
         shifted = logits - logits.max(axis=1, keepdims=True)               # (N, K, H, W)
         exp = np.exp(shifted)
@@ -164,7 +173,10 @@ class _ElementwiseLoss(Loss):
         target = target.astype(prediction.dtype, copy=False)
         total = float(self.values(prediction, target).sum(dtype=np.float64))
         self._cache = (prediction, target)
-        return total / prediction.size if self.reduction == "mean" else total
+        if self.reduction == "sum":
+            return total
+        self.count = prediction.size
+        return total / self.count
 
     def backward(self) -> Array:
         prediction, target = self.recall()

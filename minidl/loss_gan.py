@@ -142,6 +142,7 @@ class FeatureLoss(Loss):
         self.check_prediction(prediction)
         wanted = self.features.eval().forward(target)
         value = self.distance.forward(self.features.train().forward(prediction), wanted)   # this one is remembered
+        self.count = self.distance.count
         self._cache = (value,)
         return value
 
