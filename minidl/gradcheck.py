@@ -98,7 +98,7 @@ def check_layer(layer: Layer, x: Array, dy: Array | None = None, *, rng: np.rand
         return layer.forward(x)
 
     y = forward()
-    assert layer.output_shape(x.shape) == y.shape, f"{layer!r}: output_shape says {layer.output_shape(x.shape)}"
+    _require(layer.output_shape(x.shape) == y.shape, f"{layer!r}: output_shape says {layer.output_shape(x.shape)}")
     dy = rng.normal(size=y.shape) if dy is None else np.asarray(dy, dtype=np.float64)
     parameters = dict(layer.named_parameters())
     before = {name: rng.normal(size=p.data.shape) for name, p in parameters.items()}
@@ -106,8 +106,9 @@ def check_layer(layer: Layer, x: Array, dy: Array | None = None, *, rng: np.rand
         p.grad[...] = before[name]                 # backward must add to what is there
     dy_copy = dy.copy()
     dx = layer.backward(dy)
-    assert dx.shape == x.shape and dx.dtype == x.dtype, f"{layer!r}: dx is {dx.dtype} {dx.shape}, x {x.dtype} {x.shape}"
-    assert np.array_equal(x, x_copy) and np.array_equal(dy, dy_copy), f"{layer!r}: wrote into x or dy"
+    _require(dx.shape == x.shape and dx.dtype == x.dtype,
+             f"{layer!r}: dx is {dx.dtype} {dx.shape}, x {x.dtype} {x.shape}")
+    _require(np.array_equal(x, x_copy) and np.array_equal(dy, dy_copy), f"{layer!r}: wrote into x or dy")
 
     analytic = {"x": dx} | {name: p.grad - before[name] for name, p in parameters.items()}
     arrays = {"x": x} | {name: p.data for name, p in parameters.items()}
@@ -124,7 +125,9 @@ def check_loss(loss: Loss, prediction: Array, target: Array, *, h: float = 1e-5,
     value = loss.forward(prediction, target)
     analytic = loss.backward()
     numeric = numeric_gradient(lambda: np.array(loss.forward(prediction, target)), prediction, np.ones(()), h)
-    assert analytic.shape == prediction.shape and analytic.dtype == prediction.dtype
+    _require(analytic.shape == prediction.shape and analytic.dtype == prediction.dtype,
+             f"{type(loss).__name__}: backward returned {analytic.dtype} {analytic.shape} for a prediction "
+             f"{prediction.dtype} {prediction.shape}")
     errors = {"prediction": relative_error(analytic, numeric, abs(value) / prediction.size)}
     return _verdict(GradientReport(type(loss).__name__, errors, tolerance), strict)
 
@@ -154,6 +157,12 @@ def relative_error(a: Array, b: Array, scale: float = 0.0) -> float:
     floor = max(1e-3 * float(np.abs(b).max()), 1e-4 * scale, 1e-30)
     error = float((np.abs(a - b) / np.maximum(np.maximum(np.abs(a), np.abs(b)), floor)).max())
     return error if np.isfinite(error) else float("inf")
+
+
+def _require(condition: bool, otherwise: str) -> None:
+    """Raise an AssertionError unless the condition holds; an assert statement would vanish under ``python -O``."""
+    if not condition:
+        raise AssertionError(otherwise)
 
 
 def _verdict(report: GradientReport, strict: bool) -> GradientReport:

@@ -97,8 +97,8 @@ def pixelwise(kernel_sizes: Sequence[int] = (1,), width: int = 64, classes: int 
     """Build a segmenter that keeps the resolution throughout: a conv block for each kernel size, then a class a pixel.
 
     ``(1,)`` is slides 15-16, ``(5,)`` slides 17-18, ``(9, 5)`` slides 19-20. The last layer, a 1x1 convolution, only
-    turns a pixel's features into its classes; what a pixel sees of its neighborhood is decided by the blocks:
-    1 + sum of (k - 1) pixels on each side.
+    turns a pixel's features into its classes; the receptive field comes from the blocks: a square of
+    1 + sum of (k - 1) pixels on a side.
 
     Returns
     -------

@@ -9,9 +9,9 @@ from minidl.slabs import Array
 def seen_pixels(model: Layer, shape: tuple[int, int, int, int], row: int, column: int, tries: int = 4) -> Array:
     """Return the (H, W) mask of the input pixels that move the result at one place.
 
-    A 1 is put into dy there, for all classes, and zeros elsewhere: `backward` then says which pixels matter. Pixels
-    that happen to matter not at all for one picture (behind a ReLU that is 0, or beaten in a max pooling) may
-    for another, so several random pictures are tried.
+    dy is random there, for all classes, and 0 elsewhere: `backward` then says which pixels matter. (With ones, classes
+    that sum to 1, as after a softmax, would have no gradient at all.) Pixels that happen to matter not at all for one
+    picture (behind a ReLU that is 0, or beaten in a max pooling) may for another, so several random pictures are tried.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def seen_pixels(model: Layer, shape: tuple[int, int, int, int], row: int, column
     for _ in range(tries):
         y = model.forward(rng.random(shape).astype(model.parameters()[0].data.dtype))
         dy = np.zeros_like(y)
-        dy[0, :, row, column] = 1
+        dy[0, :, row, column] = rng.normal(size=y.shape[1])
         seen |= (model.backward(dy)[0] != 0).any(axis=0)
     return seen
 

@@ -1,5 +1,8 @@
 """The check of gradients itself: it passes what is right and fails each layer that is wrong."""
 import copy
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ from minidl import (
 from minidl.gradcheck import GradientReport, numeric_gradient, relative_error
 from tests.layers import saboteurs
 
+ROOT = Path(__file__).resolve().parents[1]
 RNG = np.random.default_rng(1)
 MAPS = RNG.normal(2, 1, (2, 3, 4, 5))
 ROWS = RNG.normal(size=(3, 4))
@@ -53,6 +57,15 @@ def test_a_layer_that_is_wrong_in_one_memory_order_fails_in_that_order():
     check_layer(layer, MAPS, dy)
     with pytest.raises(AssertionError):
         check_layer(layer, MAPS, np.asfortranarray(dy))
+
+
+def test_the_check_holds_without_asserts():
+    """`python -O` drops assert statements: a layer that writes into dy must fail there as well."""
+    program = ("import numpy as np\nfrom minidl import check_layer\n"
+               "from tests.layers.saboteurs import ReLUWritesIntoDy\n"
+               "check_layer(ReLUWritesIntoDy(), np.array([[-1.0, 2.0]]), np.array([[1.0, 1.0]]))")
+    run = subprocess.run([sys.executable, "-O", "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode and "wrote into x or dy" in run.stderr
 
 
 @pytest.mark.parametrize("loss", [saboteurs.CrossEntropyForgetsTheMean(), saboteurs.CrossEntropyWithoutOneHot()])

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from minidl import (
-    BatchNorm2d, Conv2d, ConvTranspose2d, CrossEntropyLoss, MaxPool2d, Sequential, Skip, Sum, Upsample, check_layer,
-    encoder_decoder, fcn, pixelwise, reshape_segmenter, slabs, unet,
+    BatchNorm2d, Conv2d, ConvTranspose2d, CrossEntropyLoss, MaxPool2d, Sequential, Skip, Softmax, Sum, Upsample,
+    check_layer, encoder_decoder, fcn, pixelwise, reshape_segmenter, slabs, unet,
 )
 from minidl.models import Pyramid, conv_block, enlarge
 from minidl.receptive import receptive_field, seen_pixels
@@ -191,3 +191,8 @@ def test_enlarge_begins_as_bilinear_interpolation(scale):
 def test_an_fcn_of_an_unknown_stride_is_refused():
     with pytest.raises(ValueError, match="expected a stride of 32, 16 or 8, got 4"):
         fcn(4)
+
+
+def test_receptive_field_is_measured_through_a_softmax():
+    model = Sequential(pixelwise((5,), 2, rng=0), Softmax())
+    assert receptive_field(model, (1, 3, 16, 16)) == (5, 5)

@@ -192,6 +192,8 @@ class Layer:
                 faults.append(f"{name}: expected shape {own[name].shape}, got {given[name].shape}")
             elif name in given and given[name].dtype.kind not in "fiu":
                 faults.append(f"{name}: expected numbers, got dtype {given[name].dtype}")
+            elif name in given and own[name].dtype.kind == "i" and not _are_integers(given[name]):
+                faults.append(f"{name}: expected integers, got {given[name]}")
         if faults:
             raise ValueError(f"{type(self).__name__}.load_state_dict: {len(faults)} of the names do not fit: "
                              + "; ".join(faults))
@@ -233,3 +235,9 @@ class Layer:
             like the boxes of the deck.
         """
         print(self.summary_table(input_shape))
+
+
+def _are_integers(values: Array) -> bool:
+    """Return whether int64 can hold the values as they are: no NaN, no infinity, no fractions."""
+    with np.errstate(invalid="ignore"):
+        return np.array_equal(values.astype(np.int64).astype(values.dtype), values)

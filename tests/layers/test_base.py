@@ -194,3 +194,12 @@ def test_summary_prints_each_layer_with_its_shape_and_parameters(capsys):
 def test_summary_refuses_what_forward_would():
     with pytest.raises(ValueError, match=r"expected input of shape \(N, 3, H, W\)"):
         model().summary((1, 4, 8, 8))
+
+
+@pytest.mark.parametrize("count", [np.nan, np.inf, 1e30, 2.5])
+def test_a_count_that_is_not_an_integer_is_refused(count):
+    layer = BatchNorm2d(2)
+    state = layer.state_dict() | {"num_batches_tracked": np.array(count)}
+    with pytest.raises(ValueError, match="num_batches_tracked: expected integers"):
+        layer.load_state_dict(state)
+    assert layer.num_batches_tracked == 0
