@@ -1,6 +1,7 @@
 """Optimizers: how gradients become steps; and a schedule for the step size."""
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,13 @@ from minidl.slabs import Array
 
 BLOCK_BYTES = 2**17  # a block of each array that an update reads stays in the cache between its operations
 STEPS_MOST = 2**62   # more are no number of steps, and fit into no file
+
+
+def restore_settings(owner: "Optimizer | CosineSchedule", state: Mapping[str, Array]) -> None:
+    """Set the settings of an optimizer or a schedule to those in a state; pairs become tuples again."""
+    for name in owner.settings():
+        value = state[name].tolist()
+        setattr(owner, name, tuple(value) if isinstance(value, list) else value)
 
 
 class Optimizer:
@@ -36,6 +44,7 @@ class Optimizer:
     """
 
     state_names: tuple[str, ...] = ()  # vectors as long as all parameters, part of the state
+    setting_names: tuple[str, ...] = ("lr", "weight_decay")
 
     def __init__(self, parameters: Sequence[Parameter], lr: float, weight_decay: float = 0.0) -> None:
         self.parameters = list(parameters)
@@ -47,12 +56,20 @@ class Optimizer:
         dtypes = sorted({str(p.data.dtype) for p in self.parameters})
         if len(dtypes) > 1:
             raise ValueError(f"{name}: expected parameters of one dtype, got {' and '.join(dtypes)}")
-        for what, value in (("lr", lr), ("weight_decay", weight_decay)):
-            if not (0 <= value < math.inf):
-                raise ValueError(f"{name}: expected {what} >= 0, got {value}")
         self.lr, self.weight_decay = float(lr), float(weight_decay)
+        self.check_settings()
         self.steps = 0
         self.data, self.grad = self._flatten()
+
+    def settings(self) -> dict[str, Any]:
+        """Return {name: value} of the learning rate and all other numbers that say how steps are made."""
+        return {name: getattr(self, name) for name in self.setting_names}
+
+    def check_settings(self) -> None:
+        """Raise a ValueError if a setting is impossible."""
+        for name in ("lr", "weight_decay"):
+            if not (0 <= getattr(self, name) < math.inf):
+                raise ValueError(f"{type(self).__name__}: expected {name} >= 0, got {getattr(self, name)}")
 
     def _flatten(self) -> tuple[Array, Array]:
         data = np.concatenate([p.data.ravel() for p in self.parameters])
@@ -87,21 +104,26 @@ class Optimizer:
     def state_dict(self) -> dict[str, Array]:
         """Return {name: array} of all that a later `load_state_dict` needs to go on as if nothing had happened."""
         state = {name: getattr(self, name).copy() for name in self.state_names}
-        return state | {"steps": np.array(self.steps), "lr": np.array(self.lr)}
+        return state | {name: np.array(value) for name, value in {"steps": self.steps, **self.settings()}.items()}
 
     def load_state_dict(self, state: dict[str, Array]) -> None:
-        """Restore what `state_dict` returned; ValueError if names or sizes differ, or steps or lr are impossible."""
-        expected = {name: getattr(self, name).shape for name in self.state_names} | {"steps": (), "lr": ()}
+        """Restore what `state_dict` returned; ValueError if names or sizes differ, or a number is impossible."""
+        expected = {name: value.shape for name, value in self.state_dict().items()}
         got = {name: np.shape(value) for name, value in state.items()}
         if got != expected:
             raise ValueError(f"{type(self).__name__}.load_state_dict: expected the arrays {expected}, got {got}")
-        steps, lr = int(state["steps"]), float(state["lr"])
-        if not (0 <= steps < STEPS_MOST and 0 <= lr < math.inf):
-            raise ValueError(f"{type(self).__name__}.load_state_dict: expected steps >= 0 and a finite lr >= 0, got "
-                             f"steps={steps}, lr={lr}")
+        steps, before = int(state["steps"]), self.settings()
+        if not 0 <= steps < STEPS_MOST:
+            raise ValueError(f"{type(self).__name__}.load_state_dict: expected steps >= 0, got {steps}")
+        try:
+            restore_settings(self, state)
+            self.check_settings()
+        except ValueError:
+            vars(self).update(before)
+            raise
         for name in self.state_names:
             getattr(self, name)[...] = state[name]
-        self.steps, self.lr = steps, lr
+        self.steps = steps
 
 
 class SGD(Optimizer):
@@ -118,14 +140,18 @@ class SGD(Optimizer):
     """
 
     state_names = ("velocity",)
+    setting_names = ("lr", "momentum", "weight_decay")
 
     def __init__(self, parameters: Sequence[Parameter], lr: float, momentum: float = 0.0,
                  weight_decay: float = 0.0) -> None:
+        self.momentum = float(momentum)
         super().__init__(parameters, lr, weight_decay)
-        if not 0 <= momentum < 1:
-            raise ValueError(f"SGD: expected momentum in [0, 1), got {momentum}")
-        self.momentum = momentum
         self.velocity = np.zeros_like(self.data)
+
+    def check_settings(self) -> None:
+        super().check_settings()
+        if not 0 <= self.momentum < 1:
+            raise ValueError(f"SGD: expected momentum in [0, 1), got {self.momentum}")
 
     def update(self, block: slice, gradient: Array) -> None:
         velocity = self.velocity[block]
@@ -148,14 +174,18 @@ class Adam(Optimizer):
     """
 
     state_names = ("m", "v")
+    setting_names = ("lr", "betas", "eps", "weight_decay")
 
     def __init__(self, parameters: Sequence[Parameter], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
                  eps: float = 1e-8, weight_decay: float = 0.0) -> None:
+        self.betas, self.eps = (float(betas[0]), float(betas[1])), float(eps)
         super().__init__(parameters, lr, weight_decay)
-        if not all(0 <= beta < 1 for beta in betas):
-            raise ValueError(f"Adam: expected betas in [0, 1), got {betas}")
-        self.betas, self.eps = betas, eps
         self.m, self.v = np.zeros_like(self.data), np.zeros_like(self.data)
+
+    def check_settings(self) -> None:
+        super().check_settings()
+        if not (all(0 <= beta < 1 for beta in self.betas) and 0 <= self.eps < math.inf):
+            raise ValueError(f"Adam: expected betas in [0, 1) and eps >= 0, got betas={self.betas}, eps={self.eps}")
 
     def update(self, block: slice, gradient: Array) -> None:
         b1, b2 = self.betas
@@ -191,13 +221,22 @@ class CosineSchedule:
     """
 
     def __init__(self, optimizer: Optimizer, steps: int, final_lr: float = 0.0, warmup: int = 0) -> None:
-        if not (steps >= 1 and 0 <= warmup < steps and final_lr >= 0):
-            raise ValueError("CosineSchedule: expected steps >= 1, 0 <= warmup < steps and final_lr >= 0, got "
-                             f"steps={steps}, warmup={warmup}, final_lr={final_lr}")
-        self.optimizer, self.steps, self.final_lr, self.warmup = optimizer, steps, final_lr, warmup
+        self.optimizer, self.steps, self.final_lr, self.warmup = optimizer, int(steps), float(final_lr), int(warmup)
         self.first_lr = optimizer.lr
+        self.check_settings()
         self.t = 0
         optimizer.lr = self.lr(0)
+
+    def settings(self) -> dict[str, Any]:
+        """Return {name: value} of all numbers that say how the learning rate moves."""
+        return {name: getattr(self, name) for name in ("first_lr", "final_lr", "warmup", "steps")}
+
+    def check_settings(self) -> None:
+        """Raise a ValueError if a setting is impossible."""
+        if not (1 <= self.steps < STEPS_MOST and 0 <= self.warmup < self.steps and 0 <= self.final_lr < math.inf
+                and 0 <= self.first_lr < math.inf):
+            raise ValueError("CosineSchedule: expected steps >= 1, 0 <= warmup < steps and finite rates >= 0, got "
+                             + ", ".join(f"{name}={value}" for name, value in self.settings().items()))
 
     def lr(self, t: int) -> float:
         """Return the learning rate of the step after t steps."""
@@ -210,16 +249,29 @@ class CosineSchedule:
         self.t += 1
         self.optimizer.lr = self.lr(self.t)
 
-    def state_dict(self) -> dict[str, Array]:
-        return {"t": np.array(self.t), "first_lr": np.array(self.first_lr), "steps": np.array(self.steps)}
-
-    def load_state_dict(self, state: dict[str, Array]) -> None:
-        got = {name: np.shape(value) for name, value in state.items()}
-        if got != {"t": (), "first_lr": (), "steps": ()}:
-            raise ValueError(f"CosineSchedule.load_state_dict: expected the numbers t, first_lr and steps, got {got}")
-        t, first_lr, steps = int(state["t"]), float(state["first_lr"]), int(state["steps"])
-        if not (0 <= t < STEPS_MOST and self.warmup < steps < STEPS_MOST and 0 <= first_lr < math.inf):
-            raise ValueError(f"CosineSchedule.load_state_dict: expected t >= 0, steps > {self.warmup} and a finite "
-                             f"first_lr >= 0, got t={t}, steps={steps}, first_lr={first_lr}")
-        self.t, self.first_lr, self.steps = t, first_lr, steps
+    def stretch(self, steps: int) -> None:
+        """Let the curve end after another number of steps; it goes on from where that curve would be by now."""
+        self.steps = steps
+        self.check_settings()
         self.optimizer.lr = self.lr(self.t)
+
+    def state_dict(self) -> dict[str, Array]:
+        return {name: np.array(value) for name, value in {"t": self.t, **self.settings()}.items()}
+
+    def load_state_dict(self, state: Mapping[str, Array]) -> None:
+        """Restore what `state_dict` returned; ValueError if a name is missing or a number is impossible."""
+        names = {"t", *self.settings()}
+        if {name for name, value in state.items() if np.shape(value) == ()} != names:
+            raise ValueError(f"CosineSchedule.load_state_dict: expected the numbers {', '.join(sorted(names))}, "
+                             f"got {({name: np.shape(value) for name, value in state.items()})}")
+        t, before = int(state["t"]), self.settings()
+        if not 0 <= t < STEPS_MOST:
+            raise ValueError(f"CosineSchedule.load_state_dict: expected t >= 0, got {t}")
+        try:
+            restore_settings(self, state)
+            self.check_settings()
+        except ValueError:
+            vars(self).update(before)
+            raise
+        self.t = t
+        self.optimizer.lr = self.lr(t)

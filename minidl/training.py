@@ -66,6 +66,8 @@ def fit(model: Layer, batches: BatchSource, loss: Loss, optimizer: Optimizer, ep
         weights, the optimizer, the schedule, the generators and the history (no pickles).
     resume : bool
         Go on from ``last.npz`` if there is one, and end with the very bits of a training that was never interrupted.
+        `epochs` may be more (or less) than before; a schedule then takes its number of steps from `schedule`. All other
+        settings of optimizer and schedule are the checkpoint's; those that differ from what was asked for are printed.
     progress : bool
         Print a line an epoch, with the time left.
 
@@ -105,12 +107,14 @@ def fit(model: Layer, batches: BatchSource, loss: Loss, optimizer: Optimizer, ep
             started = time.perf_counter()
             run.begin_epoch()
             for x, target in run.remaining_batches():
-                run.loss_sum += train_step(model, loss, optimizer, x, target, run.steps_done)
+                value = train_step(model, loss, optimizer, x, target, run.steps_done)
+                run.loss_sum += value * loss.count
+                run.loss_count += loss.count
                 if schedule is not None:
                     schedule.step()
                 run.step += 1
                 line.update(run.steps_done, f"epoch {run.epoch + 1}/{epochs}, step {run.step}/{len(batches)}, "
-                                            f"loss {run.loss_sum / run.step:.4f}")
+                                            f"loss {run.loss_sum / run.loss_count:.4f}")
                 if stop.is_set():
                     break
             run.seconds += time.perf_counter() - started
@@ -164,7 +168,7 @@ class _Run:
         self.epochs = epochs
         self.history = History()
         self.epoch = self.step = 0        # finished epochs; finished steps of the epoch under way
-        self.loss_sum = self.seconds = self.waited = 0.0
+        self.loss_sum = self.loss_count = self.seconds = self.waited = 0.0
         self.epoch_dice: Any = None       # the batches' generator as it was when the epoch under way began
         self.size: tuple[int, int] | None = None        # of the pictures, if the model is trained on pictures
 
@@ -194,22 +198,30 @@ class _Run:
 
     def end_epoch(self) -> Row:
         """Close the epoch and return its row in the history."""
-        row: Row = {"epoch": self.epoch + 1, "loss": self.loss_sum / self.step, "lr": self.optimizer.lr,
+        row: Row = {"epoch": self.epoch + 1, "loss": self.loss_sum / self.loss_count, "lr": self.optimizer.lr,
                     "seconds": self.seconds, "waited": self.waited}
         self.history.append(row)
         self.epoch, self.step = self.epoch + 1, 0
-        self.loss_sum = self.seconds = self.waited = 0.0
+        self.loss_sum = self.loss_count = self.seconds = self.waited = 0.0
         return row
 
     def settings(self) -> dict[str, Any]:
         """What must be the same in the training that resumes."""
-        return {"epochs": self.epochs, "steps an epoch": len(self.batches), "optimizer": type(self.optimizer).__name__,
+        return {"steps per epoch": len(self.batches), "optimizer": type(self.optimizer).__name__,
                 "schedule": type(self.schedule).__name__ if self.schedule else "none"}
 
+    def adjustable(self) -> dict[str, Any]:
+        """What may differ in the training that resumes: the checkpoint's values are used, except for `epochs`."""
+        settings = self.optimizer.settings()
+        if self.schedule is not None:
+            del settings["lr"]                                  # it follows from the schedule's
+            settings |= self.schedule.settings()
+        return settings
+
     def save(self, path: Path) -> None:
-        progress = {"epoch": self.epoch, "step": self.step, "loss_sum": self.loss_sum, "seconds": self.seconds,
-                    "waited": self.waited, "history": self.history, "settings": self.settings(),
-                    "epoch_dice": self.epoch_dice,
+        progress = {"epoch": self.epoch, "step": self.step, "loss_sum": self.loss_sum, "loss_count": self.loss_count,
+                    "seconds": self.seconds, "waited": self.waited, "history": self.history,
+                    "epochs": self.epochs, "settings": self.settings(), "epoch_dice": self.epoch_dice,
                     "dice": None if self.dice is None else self.dice.bit_generator.state,
                     "layer_dice": {name: g.bit_generator.state for name, g in generators(self.model).items()}}
         arrays = {f"model/{name}": array for name, array in self.model.state_dict().items()}
@@ -227,22 +239,31 @@ class _Run:
                 parts[part][rest] = array
         try:
             progress = json.loads(str(arrays["training"]))
-            if progress["settings"] != self.settings():
-                raise ValueError(f"it is of a training with {progress['settings']}, this one has {self.settings()}")
-            self.epoch, self.step = int(progress["epoch"]), int(progress["step"])
-            if not (0 <= self.epoch <= self.epochs and 0 <= self.step < len(self.batches)):
-                raise ValueError(f"it is at epoch {self.epoch}, step {self.step}, which this training does not have")
+            differences = [f"{name}: {progress['settings'][name]} in the checkpoint, {value} here"
+                           for name, value in self.settings().items() if value != progress["settings"][name]]
+            if differences:
+                raise ValueError("; ".join(differences))
+            epochs, self.epoch, self.step = int(progress["epochs"]), int(progress["epoch"]), int(progress["step"])
+            if not (0 <= self.epoch <= epochs and 0 <= self.step < len(self.batches)):
+                raise ValueError(f"it is at epoch {self.epoch} of {epochs}, step {self.step}, which cannot be")
+            if self.epochs < self.epoch + (self.step > 0):
+                raise ValueError(f"{self.epoch} epochs are done, {self.epochs} were asked for")
             self.history[:] = progress["history"]
             values = [value for row in self.history for value in row.values()]
             if len(self.history) != self.epoch or not all(isinstance(value, (int, float)) for value in values):
                 raise ValueError(f"expected a history of {self.epoch} rows of numbers")
-            self.loss_sum, self.seconds = float(progress["loss_sum"]), float(progress["seconds"])
-            self.waited = float(progress.get("waited", 0))    # older checkpoints do not know
+            self.loss_sum, self.loss_count = float(progress["loss_sum"]), float(progress["loss_count"])
+            self.seconds, self.waited = float(progress["seconds"]), float(progress["waited"])
+            asked = self.adjustable()
             _refuse_others_than_numbers(parts["optimizer"] | parts["schedule"])
             self.model.load_state_dict(parts["model"])
             self.optimizer.load_state_dict(parts["optimizer"])
             if self.schedule is not None:
+                steps = self.schedule.steps
                 self.schedule.load_state_dict(parts["schedule"])
+                if epochs != self.epochs:
+                    self.schedule.stretch(steps)
+            self._say_what_differs(asked, epochs)
             for name, g in generators(self.model).items():
                 g.bit_generator.state = _as_state(progress["layer_dice"][name])
             if self.dice is not None:
@@ -252,6 +273,16 @@ class _Run:
                 self.dice.bit_generator.state = _as_state(progress["dice"])
         except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
             raise ValueError(f"{path}: this checkpoint cannot be resumed: {error}") from error
+
+    def _say_what_differs(self, asked: dict[str, Any], epochs: int) -> None:
+        """Print which settings are not as they were asked for, or not as in the checkpoint."""
+        used = self.adjustable()
+        lines = [f"{name}: {used[name]} as in the checkpoint ({value} was asked for)"
+                 for name, value in asked.items() if used[name] != value]
+        if epochs != self.epochs:
+            lines.append(f"epochs: {self.epochs} as asked ({epochs} in the checkpoint)")
+        if lines:
+            print("Resumed with " + ", ".join(lines) + ".")
 
 
 def _plain(value: Any) -> Any:
@@ -292,7 +323,7 @@ def unfinished(checkpoint: str | Path) -> bool:
     try:
         with open(checkpoint, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             progress = json.loads(str(arrays["training"]))
-        return int(progress["epoch"]) < int(progress["settings"]["epochs"])
+        return int(progress["epoch"]) < int(progress["epochs"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error):
         return True
 
@@ -338,24 +369,31 @@ def predict(model: Layer, images: Array, batch_size: int = 32) -> Array:
     Parameters
     ----------
     model : Layer
-        Left in the mode it was found in.
+        Each of its layers is left in the mode it was found in.
     images : array (N, C, H, W)
         uint8 pictures are scaled to [0, 1]; floating-point ones are used as they are.
     """
     if len(images) == 0:
         raise ValueError("predict: expected at least one image, got none")
-    was_training = model.training
+    modes = [(layer, layer.training) for _, layer in model.walk()]
     model.eval()
     try:
         outputs = [model.forward(as_input(images[i:i + batch_size])) for i in range(0, len(images), batch_size)]
     finally:
-        model.train(was_training)
+        for layer, mode in modes:
+            layer.training = mode
     return np.concatenate(outputs)
 
 
 def predict_classes(model: Layer, images: Array, batch_size: int = 32) -> Array:
-    """Return the class of the largest output at each pixel (or of each picture), uint8 (N, H, W) (or (N,))."""
-    return np.concatenate([predict(model, images[i:i + batch_size], batch_size).argmax(axis=1).astype(np.uint8)
+    """Return the class of the largest output at each pixel (or of each picture), (N, H, W) (or (N,)).
+
+    The dtype is the smallest that can hold the classes: uint8 for up to 256 of them.
+    """
+    def classes(logits: Array) -> Array:
+        return logits.argmax(axis=1).astype(np.min_scalar_type(logits.shape[1] - 1))
+
+    return np.concatenate([classes(predict(model, images[i:i + batch_size], batch_size))
                            for i in range(0, len(images), batch_size)])
 
 

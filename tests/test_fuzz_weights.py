@@ -282,13 +282,13 @@ def test_checkpoints_to_resume_from(tmp_path, training, data):
 
 
 @pytest.mark.parametrize("name, value, message", [
-    ("epoch", 3, "epoch 3, step 0, which this training does not have"),
-    ("epoch", -10**9, "which this training does not have"), ("step", 2, "epoch 2, step 2"), ("step", -1, "step -1"),
+    ("epoch", 3, "at epoch 3 of 2, step 0, which cannot be"),
+    ("epoch", -10**9, "which cannot be"), ("step", 2, "at epoch 2 of 2, step 2"), ("step", -1, "step -1"),
     ("history", [], "a history of 2 rows"), ("history", [{"loss": "low"}] * 2, "a history of 2 rows of numbers"),
-    ("optimizer/steps", -1, "expected steps >= 0"), ("optimizer/lr", np.nan, "a finite lr"),
+    ("optimizer/steps", -1, "expected steps >= 0"), ("optimizer/lr", np.nan, "expected lr >= 0, got nan"),
     ("optimizer/m", "text", "m: expected numbers"),
-    ("schedule/t", -1, "expected t >= 0"), ("schedule/steps", 0, "steps > 0"),
-    ("schedule/first_lr", np.inf, "first_lr=inf"), ("schedule/t", [1], "expected the numbers t")])
+    ("schedule/t", -1, "expected t >= 0"), ("schedule/steps", 0, "expected steps >= 1"),
+    ("schedule/first_lr", np.inf, "first_lr=inf"), ("schedule/t", [1], "expected the numbers .*t, warmup")])
 def test_impossible_states_are_refused_by_name(name, value, message, training, tmp_path):
     arrays, bits = training
     progress = json.loads(str(arrays["training"]))

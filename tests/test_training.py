@@ -11,9 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minidl import Conv2d, CrossEntropyLoss, ReLU, Sequential, SGD
+from minidl import (
+    SGD, Adam, BatchNorm2d, BCEWithLogitsLoss, Conv2d, CosineSchedule, CrossEntropyLoss, Dropout, L1Loss, MSELoss, ReLU,
+    Sequential, SmoothL1Loss,
+)
 from minidl.checkpoint import load_arrays, load_weights
-from minidl.training import first_non_finite, fit, predict, segmentation_scores, unfinished
+from minidl.training import first_non_finite, fit, predict, predict_classes, segmentation_scores, unfinished
 from tests.trainings import EPOCHS, Squares, new_training, run
 
 CLASSES = ("dark", "bright")
@@ -39,6 +42,12 @@ def scores(model):
     return segmentation_scores(model, data.x, data.labels, CLASSES)
 
 
+def one_epoch(model, batches, loss):
+    """Return the loss that `fit` reports of one epoch in which nothing is learned."""
+    history = fit(model, batches, loss, SGD(model.parameters(), 0), 1, progress=False)
+    return history[0]["loss"]
+
+
 def equal_states(a, b):
     a, b = a.state_dict(), b.state_dict()
     return all(np.array_equal(a[name], b[name]) for name in a)
@@ -55,6 +64,26 @@ def test_training_learns():
 def test_evaluation_only_as_often_as_asked_and_at_the_end():
     _, history = run(epochs=5, evaluate=scores, evaluate_every=2)
     assert [row["epoch"] for row in history if "mean_iou" in row] == [2, 4, 5]
+
+
+@pytest.mark.parametrize("loss", [MSELoss(), L1Loss(), SmoothL1Loss(), BCEWithLogitsLoss()])
+def test_an_epochs_loss_is_that_of_all_samples(loss):
+    """A short last batch counts as much as it has samples."""
+    x, target = np.random.default_rng(0).random((2, 5, 3, 4, 4)).astype(np.float32)
+    model = Conv2d(3, 3, 1, rng=0)
+    whole = loss(model(x), target)
+    assert one_epoch(model, [(x[:4], target[:4]), (x[4:], target[4:])], loss) == pytest.approx(whole, rel=1e-5)
+
+
+@pytest.mark.parametrize("options", [{}, {"weight": [1.0, 5.0, 0.5]}, {"ignore_index": 1}])
+def test_an_epochs_cross_entropy_is_that_of_all_labels(options):
+    rng = np.random.default_rng(0)
+    x, labels = rng.random((5, 3, 4, 4)).astype(np.float32), rng.integers(0, 3, (5, 4, 4))
+    labels[0, :3] = 1
+    loss = CrossEntropyLoss(**options)
+    model = Conv2d(3, 3, 1, rng=0)
+    whole = loss(model(x), labels)
+    assert one_epoch(model, [(x[:1], labels[:1]), (x[1:], labels[1:])], loss) == pytest.approx(whole, rel=1e-5)
 
 
 def test_same_seed_same_bits():
@@ -176,9 +205,81 @@ def test_best_checkpoint_is_that_of_the_highest_score(tmp_path):
 
 
 def test_checkpoint_of_another_training_is_refused(tmp_path):
+    class Fewer(Squares):
+        def __len__(self):
+            return 7
+
+        def __iter__(self):
+            yield from itertools.islice(super().__iter__(), 7)
+
     run(checkpoint=tmp_path)
-    with pytest.raises(ValueError, match=r"last\.npz.*'epochs': 6.*'epochs': 7"):
-        run(epochs=7, checkpoint=tmp_path, resume=True)
+    with pytest.raises(ValueError, match=r"last\.npz.*steps per epoch: 8 in the checkpoint, 7 here"):
+        run(Fewer(), checkpoint=tmp_path, resume=True)
+
+
+def test_resume_may_ask_for_more_epochs(tmp_path, capsys):
+    """With a constant learning rate the result is that of one long training."""
+    def constant(epochs, **options):
+        model, batches, loss, optimizer = new_training()
+        return model, fit(model, batches, loss, optimizer, epochs, progress=False, checkpoint=tmp_path, **options)
+
+    whole, _ = constant(5)
+    constant(2)
+    resumed, history = constant(5, resume=True)
+    assert equal_states(whole, resumed) and len(history) == 5 and not history.stopped
+    assert "epochs: 5 as asked (2 in the checkpoint)" in capsys.readouterr().out
+
+
+def test_more_epochs_stretch_the_schedule(tmp_path):
+    run(epochs=2, checkpoint=tmp_path)
+    _, history = run(epochs=4, checkpoint=tmp_path, resume=True)
+    assert [row["lr"] for row in history] == pytest.approx([0.025, 0, 0.05 * (1 + np.cos(np.pi * 3 / 4)) / 2, 0])
+
+
+def test_resume_refuses_fewer_epochs_than_are_done(tmp_path):
+    run(epochs=3, checkpoint=tmp_path)
+    with pytest.raises(ValueError, match="3 epochs are done, 2 were asked for"):
+        run(epochs=2, checkpoint=tmp_path, resume=True)
+
+
+@pytest.mark.parametrize("kind, given, asked, said", [
+    (SGD, {"lr": 0.1, "momentum": 0.9}, {"lr": 0.2, "momentum": 0.5},
+     "lr: 0.1 as in the checkpoint (0.2 was asked for), momentum: 0.9 as in the checkpoint (0.5 was asked for)"),
+    (Adam, {"lr": 0.1, "betas": (0.8, 0.9), "weight_decay": 0.1}, {"lr": 0.1, "eps": 1e-3},
+     "betas: (0.8, 0.9) as in the checkpoint ((0.9, 0.999) was asked for), eps: 1e-08 as in the checkpoint (0.001 was "
+     "asked for), weight_decay: 0.1 as in the checkpoint (0.0 was asked for)"),
+])
+def test_resume_says_which_settings_differ_and_are_used(tmp_path, capsys, kind, given, asked, said):
+    def sgd(epochs, settings, **options):
+        model, batches, loss, _ = new_training()
+        fit(model, batches, loss, kind(model.parameters(), **settings), epochs, progress=False, checkpoint=tmp_path,
+            **options)
+        return model
+
+    whole = sgd(3, given)
+    sgd(2, given)
+    capsys.readouterr()
+    assert equal_states(whole, sgd(3, asked, resume=True))
+    assert said in capsys.readouterr().out
+
+
+def test_resume_says_which_schedule_is_used(tmp_path, capsys):
+    def scheduled(epochs, **settings):
+        model, batches, loss, optimizer = new_training()
+        fit(model, batches, loss, optimizer, epochs, schedule=CosineSchedule(optimizer, 24, **settings),
+            progress=False, checkpoint=tmp_path, resume=True)
+
+    scheduled(2, warmup=4)
+    scheduled(3, warmup=6, final_lr=1e-3)
+    said = capsys.readouterr().out
+    assert "warmup: 4 as in the checkpoint (6 was asked for)" in said and "final_lr: 0.0 as in" in said
+
+
+def test_resume_with_the_same_settings_says_nothing(tmp_path, capsys):
+    run(loss=Interrupted(11), checkpoint=tmp_path)
+    capsys.readouterr()
+    run(checkpoint=tmp_path, resume=True)
+    assert not capsys.readouterr().out
 
 
 def test_checkpoint_of_another_model_is_refused(tmp_path):
@@ -241,6 +342,20 @@ def test_predict_is_the_same_for_any_batch_size_and_keeps_the_mode():
     assert model.training
     model.eval()
     assert predict(model, data.x[:2]).shape == (2, 2, 8, 8) and not model.training
+
+
+def test_predict_leaves_each_layer_in_its_mode():
+    model = Sequential(Conv2d(3, 2, 1, rng=0), Dropout(0.5, rng=0).eval(), BatchNorm2d(2))
+    predict(model, np.zeros((1, 3, 2, 2), np.uint8))
+    assert [layer.training for _, layer in model.walk()] == [True, True, False, True]
+
+
+@pytest.mark.parametrize("classes, dtype", [(3, np.uint8), (256, np.uint8), (300, np.uint16)])
+def test_predicted_classes_are_not_wrapped(classes, dtype):
+    best = Conv2d(1, classes, 1, rng=0)
+    best.load_state_dict({"weight": np.zeros((classes, 1, 1, 1)), "bias": np.arange(classes)})
+    predicted = predict_classes(best, np.zeros((2, 1, 2, 2), np.uint8))
+    assert (predicted == classes - 1).all() and predicted.dtype == dtype
 
 
 def test_predict_scales_bytes():
