@@ -193,7 +193,8 @@ assert not predict(model, test.images[:2]).any()
 # %%
 loss = SmoothL1Loss()
 optimizer = Adam(model.parameters(), lesson.lr)
-first_loss = float(np.mean([loss(model(x), answers) for x, answers in batches]))
+before = np.array([(loss(model(x), answers), len(x)) for x, answers in batches])
+first_loss = float(np.average(before[:, 0], weights=before[:, 1]))                  # a short last batch counts less
 print(f"loss of the mean box: {first_loss:.3f}")
 x, answers = next(iter(batches))                                                   # (n, 3, S, S), (n, 4)
 steps = []

@@ -113,8 +113,8 @@ def entropy(shares):
 
 
 loss = CrossEntropyLoss()
-losses, sizes = zip(*[(loss.forward(model.forward(x), labels), len(x)) for x, labels in batches])
-first_loss = float(np.average(losses, weights=sizes))              # a short last batch counts less
+before = np.array([(loss.forward(model.forward(x), labels), len(x)) for x, labels in batches])
+first_loss = float(np.average(before[:, 0], weights=before[:, 1]))              # a short last batch counts less
 x, labels = next(iter(batches))
 in_batch = np.bincount(labels.ravel(), minlength=3) / labels.size      # checked on one batch, by the loss itself
 constant = np.log(np.maximum(in_batch, 1e-9))[:, None, None] * np.ones(labels[:, None].shape)       # (n, 3, H, W)
