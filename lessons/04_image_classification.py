@@ -21,7 +21,6 @@ from minidl.checkpoint import save_weights
 from minidl.classification import accuracy, confusion_figure, percent, probability_grid
 from minidl.datasets.batches import Augment, Batches, as_input
 from minidl.datasets.digits import load_digits, stratified_split
-from minidl.datasets.pets import load_pets
 from minidl.metrics import confusion_matrix
 from minidl.report import Lesson
 from minidl.training import fit, predict
@@ -304,9 +303,7 @@ numbers = {"first_loss": first_loss, "last_loss": history[-1]["loss"], "digits":
 # %%
 def load(split):
     """Return the pictures of one split whose species is known."""
-    pets = load_pets(lesson.data, split, lesson.size, cache=lesson.cache, limit=lesson.limit, broken="skip")
-    for problem in pets.problems:
-        print(f"left out: {problem}")
+    pets = lesson.pets(split)                            # what cannot be read is left out and named
     if (pets.species < 0).any():
         print(f"left out: {(pets.species < 0).sum()} {split} pictures whose species annotations/list.txt does not tell")
     return pets[pets.species >= 0]

@@ -14,7 +14,6 @@ from minidl import Adam, CosineSchedule, L1Loss, MSELoss, SmoothL1Loss, drawing,
 from minidl.boxes import clip, decode, encode, iou_pairs
 from minidl.datasets.batches import Augment
 from minidl.datasets.box_batches import BoxBatches
-from minidl.datasets.pets import load_pets
 from minidl.drawing_boxes import boxes_on_pictures
 from minidl.report import Lesson
 from minidl.training import fit, predict
@@ -33,7 +32,7 @@ S = lesson.size
 # %%
 def load(split):
     """Read a split's pictures; those without a pet in the trimap have no box, and are left out and named."""
-    pets = load_pets(lesson.data, split, S, cache=lesson.cache, limit=lesson.limit, broken="skip")
+    pets = lesson.pets(split)
     without = np.isnan(pets.boxes[:, 0])
     if without.any():
         print(f"{split}: left out, because there is no pet in the trimap: {', '.join(pets[without].names)}")

@@ -14,7 +14,6 @@ from minidl import Adam, CosineSchedule, detector, drawing, plotting
 from minidl.average_precision import precision_recall
 from minidl.boxes import decode, iou_matrix, nms
 from minidl.datasets.mosaics import MosaicBatches, Mosaics
-from minidl.datasets.pets import load_pets
 from minidl.detection import SCALE, DetectionLoss, Grid, detection_scores, detections
 from minidl.drawing_boxes import boxes_on_pictures
 from minidl.report import Lesson
@@ -36,8 +35,7 @@ EPOCH = 96 if lesson.quick else 960                      # mosaics that we call 
 # %%
 sets = {}
 for split in ("train", "test"):
-    pets = load_pets(lesson.data, split, lesson.size, cache=lesson.cache, limit=lesson.limit, broken="skip")
-    sets[split] = Mosaics(pets)
+    sets[split] = Mosaics(lesson.pets(split))
     if sets[split].left_out:
         print(f"{split}: left out, because they have no box or no species: {', '.join(sets[split].left_out)}")
 train = sets["train"]

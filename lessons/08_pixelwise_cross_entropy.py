@@ -13,7 +13,7 @@ from matplotlib.colors import ListedColormap
 
 from minidl import Adam, CrossEntropyLoss, Softmax, pixelwise, plotting
 from minidl.datasets.batches import Batches, as_input
-from minidl.datasets.pets import CLASSES, load_pets
+from minidl.datasets.pets import CLASSES
 from minidl.drawing import MARGIN, QUIET, SMALL, TEXT, TITLE, blank, draw_grid, place, write
 from minidl.report import Lesson
 from minidl.training import train_step
@@ -186,8 +186,7 @@ assert error < 1e-8
 # here.
 
 # %%
-train = load_pets(lesson.data, "train", lesson.size, broken="skip", limit=96, progress=False)
-test = load_pets(lesson.data, "test", lesson.size, broken="skip", limit=5, progress=False)
+train, test = lesson.pets("train", limit=96), lesson.pets("test", limit=5)
 model = pixelwise((5, 5), lesson.width, rng=rng)
 optimizer = Adam(model.parameters(), lesson.lr)
 batches = Batches(train.images, train.trimaps, lesson.batch_size, rng=rng)

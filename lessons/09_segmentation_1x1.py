@@ -13,7 +13,7 @@ import numpy as np
 
 from minidl import Adam, CosineSchedule, CrossEntropyLoss, Softmax, drawing, pixelwise, plotting
 from minidl.datasets.batches import Augment, Batches, as_input
-from minidl.datasets.pets import CLASSES, load_pets
+from minidl.datasets.pets import CLASSES
 from minidl.ladder import rungs_figure, rungs_text
 from minidl.metrics import confusion_matrix, pixel_accuracy
 from minidl.receptive import receptive_field
@@ -29,8 +29,7 @@ lesson = Lesson("09_segmentation_1x1")
 # them. Some pictures are to train on, the others held out.
 
 # %%
-train, test = (load_pets(lesson.data, split, lesson.size, cache=lesson.cache, limit=lesson.limit, broken="skip")
-               for split in ("train", "test"))                         # what cannot be read is left out and named
+train, test = lesson.pets("train"), lesson.pets("test")                # what cannot be read is left out and named
 shares = np.array([(train.trimaps == k).mean() for k in range(3)])     # of the pixels, for each class
 print(f"{len(train)} pictures to train on, {len(test)} held out: images {train.images.shape} {train.images.dtype}, "
       f"trimaps {train.trimaps.shape} {train.trimaps.dtype}")

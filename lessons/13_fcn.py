@@ -12,7 +12,7 @@ import numpy as np
 
 from minidl import Conv2d, Linear, Upsample, drawing, fcn, plotting
 from minidl.datasets.batches import as_input
-from minidl.datasets.pets import CLASSES, load_pets
+from minidl.datasets.pets import CLASSES
 from minidl.ladder import rungs_figure, rungs_text
 from minidl.models import enlarge
 from minidl.report import Lesson
@@ -335,7 +335,7 @@ lesson.figure(strip, "any_size")
 # **Predict:** better (there are more pixels to see), or worse?
 
 # %%
-twice = load_pets(lesson.data, "test", 2 * lesson.size, cache=lesson.cache, broken="skip", limit=lesson.limit)
+twice = lesson.pets("test", 2 * lesson.size)
 scores_twice = segmentation_scores(models["FCN-8s"], twice.images, twice.trimaps, CLASSES)
 print(f"at {2 * lesson.size} × {2 * lesson.size} pixels: mean IoU {scores_twice['mean_iou']:.3f} "
       f"instead of {scores['FCN-8s']['mean_iou']:.3f}")
@@ -393,4 +393,4 @@ if lesson.as_intended and not any(rows.stopped for rows in histories.values()):
 #    in `minidl.models`), and train it with `task.fit`. To which number printed above does its mean IoU come close?
 # 2. Which of the three contributions is dispensable? Predict with `three[1] + three[2]` alone and count the right
 #    pixels, then leave out another one. Do the printed standard deviations foretell the result?
-# 3. Score FCN-8s on `load_pets(lesson.data, "test", size)` for `size` 32, 64, 96 and 128. Where is it best? And 80?
+# 3. Score FCN-8s on `lesson.pets("test", size)` for `size` 32, 64, 96 and 128. Where is it best? And 80?

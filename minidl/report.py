@@ -5,7 +5,7 @@ import math
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
 
@@ -13,6 +13,9 @@ from minidl import plotting
 from minidl.files import project_root, replacing, shorten
 from minidl.progress import duration
 from minidl.threads import set_num_threads
+
+if TYPE_CHECKING:
+    from minidl.datasets.pets import Pets
 
 
 def options_parser(name: str, **defaults: Any) -> argparse.ArgumentParser:
@@ -110,6 +113,7 @@ class Lesson:
         self.root = project_root()
         self.out = (options.out or self.root / "out") / name
         self.figures: list[dict[str, str]] = []
+        self._left_out: set[str] = set()                              # the pictures named by `pets`, with the reasons
         self.started = time.perf_counter()
         free = ("out", "show", "threads", "seed", "resume")  # these do not make a result better or worse
         self.as_intended = all(vars(options)[key] == value for key, value in vars(parser.parse_args([])).items()
@@ -131,6 +135,21 @@ class Lesson:
     def cache(self) -> Path:
         """Where resized pictures are kept for the next run."""
         return self.root / "data" / "cache"
+
+    def pets(self, split: str, size: int | None = None, limit: int | None = None) -> "Pets":
+        """Read the pictures of a split, "train" or "test"; those that cannot be read are left out, and named.
+
+        Each is named once in a run, however often it is met. `size` is the lesson's by default; `limit` reads so many
+        pictures at most, and not more than the lesson's own limit.
+        """
+        from minidl.datasets.pets import first_problems, load_pets
+        pets = load_pets(self.data, split, self.size if size is None else size, cache=self.cache, broken="skip",
+                         limit=min((most for most in (limit, self.limit) if most is not None), default=None))
+        new = [problem for problem in pets.problems if problem not in self._left_out]
+        self._left_out.update(new)
+        for line in first_problems(new):
+            print(f"left out: {line}", flush=True)
+        return pets
 
     def table(self, name: str) -> Path:
         """Return the path of one of the small tables that come with the project, such as "iris.csv"."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from minidl.checkpoint import load_arrays, save_arrays
 from minidl.datasets.batches import Augment, Batches
-from minidl.datasets.pets import CLASSES, load_pets
+from minidl.datasets.pets import CLASSES
 from minidl.layers import Layer
 from minidl.loss import CrossEntropyLoss
 from minidl.optim import Adam, CosineSchedule
@@ -79,11 +79,8 @@ class Segmentation:
 
     def __init__(self, lesson: Lesson) -> None:
         self.lesson = lesson
-        self.train = load_pets(lesson.data, "train", lesson.size, cache=lesson.cache, broken="skip", limit=lesson.limit)
-        self.test = load_pets(lesson.data, "test", lesson.size, cache=lesson.cache, broken="skip", limit=lesson.limit)
+        self.train, self.test = lesson.pets("train"), lesson.pets("test")
         self.held = self.test[:HELD]
-        for problem in self.train.problems + self.test.problems:
-            print(f"left out: {problem}")
         self.epochs = lesson.epochs(len(self.train))
         # A picture that is shown hundreds of times, because there are few, had better look different each time.
         self.augment = Augment() if self.epochs > 20 else Augment(flip=0.5, crop=(1, 1), shift=0, color=0)

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from minidl.datasets.batches import Augment, Batches, as_input
-from minidl.datasets.pets import load_pets
 from minidl.folding import fold_batchnorm
 from minidl.image_metrics import psnr, ssim
 from minidl.layers import Conv2d, Layer, MaxPool2d, Sequential, Upsample
@@ -110,10 +109,7 @@ class SuperResolution:
         if lesson.size % (2 * scale) or lesson.size < 16:
             raise ValueError(f"--size: expected a size from 16 on that divides by {2 * scale}, got {lesson.size}")
         self.lesson, self.scale = lesson, scale
-        self.train = load_pets(lesson.data, "train", lesson.size, cache=lesson.cache, broken="skip", limit=lesson.limit)
-        self.test = load_pets(lesson.data, "test", lesson.size, cache=lesson.cache, broken="skip", limit=lesson.limit)
-        for problem in self.train.problems + self.test.problems:
-            print(f"left out: {problem}")
+        self.train, self.test = lesson.pets("train"), lesson.pets("test")
         self.small = resized(self.train.images, lesson.size // scale, "bicubic")
         self.small_test = resized(self.test.images, lesson.size // scale, "bicubic")
         self.epochs = lesson.epochs(len(self.train))

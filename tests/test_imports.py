@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).resolve().parent
+ROOT = TESTS.parent
 IN_A_TEXT = re.compile(r"\b(?:from|import) ([\w.]+)")           # of a program that a test starts
 
 
@@ -42,3 +43,9 @@ def test_no_test_imports_another(path):
 def test_imports_of_test_modules_are_seen(source):
     assert others_in(source.format("test_made_up"))
     assert not others_in(source.format("samples"))
+
+
+@pytest.mark.parametrize("path", sorted([*ROOT.glob("lessons/*.py"), *ROOT.glob("minidl/*.py")]),
+                         ids=lambda path: path.name)
+def test_lessons_read_pets_through_the_lesson_which_names_what_it_leaves_out(path):
+    assert path.name == "report.py" or "load_pets" not in path.read_text(encoding="utf-8"), "use Lesson.pets"

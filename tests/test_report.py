@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 from minidl import drawing, get_num_threads, plotting, set_num_threads
+from minidl.datasets import synthetic_pets
 from minidl.report import Lesson, alternative
 from minidl.progress import Progress, duration
+from tests.samples import block_pets
 
 
 BAD_OPTIONS = [["--size", "0"], ["--lr", "nan"], ["--lr", "-1"], ["--epochs", "1.5"], ["--widht", "3"]]
@@ -101,6 +103,61 @@ def test_progress_on_a_log_prints_now_and_then(capsys):
         progress.update(done, "busy")
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(",")[0] for line in lines] == ["work 1/3", "work 2/3"]
+
+
+@pytest.fixture(scope="module")
+def damaged_pets(tmp_path_factory):
+    """Rendered pets, of which one training picture and one test picture cannot be read."""
+    folder = synthetic_pets.ensure(tmp_path_factory.mktemp("damaged") / "pets", train=8, test=4)
+    damage(folder, "trainval", 1)
+    damage(folder, "test", 1)
+    return folder
+
+
+def damage(folder, split, count):
+    """Make the first pictures of a split unreadable; return their names."""
+    lines = (folder / "annotations" / f"{split}.txt").read_text(encoding="utf-8").splitlines()
+    names = [line.split()[0] for line in lines if not line.startswith("#")][:count]
+    for name in names:
+        (folder / "images" / f"{name}.jpg").write_bytes(b"no picture")
+    return names
+
+
+def test_pictures_that_cannot_be_read_are_left_out_and_each_is_named_once(damaged_pets, tmp_path, capsys):
+    for cached in (False, True):                         # what the cache has is not read again, but named again
+        run = lesson(tmp_path, "--data", str(damaged_pets), "--size", "16")
+        run.root = tmp_path
+        capsys.readouterr()
+        train, test = run.pets("train"), run.pets("test")
+        said = capsys.readouterr().out.splitlines()
+        assert said == [f"left out: {problem}" for problem in train.problems + test.problems] and len(said) == 2
+        assert (len(train), len(test), train.images.shape) == (7, 3, (7, 3, 16, 16))
+        assert run.pets("test", size=32).images.shape == (3, 3, 32, 32) and len(run.pets("train")) == 7
+        assert capsys.readouterr().out == ""
+        assert any((tmp_path / "data" / "cache").iterdir())
+
+
+def test_of_many_pictures_that_cannot_be_read_the_first_are_named(tmp_path, capsys):
+    folder = synthetic_pets.ensure(tmp_path / "pets", train=15, test=2)
+    names = damage(folder, "trainval", 13)
+    run = lesson(tmp_path, "--data", str(folder), "--size", "8")
+    run.root = tmp_path
+    capsys.readouterr()
+    assert len(run.pets("train")) == 2
+    *lines, last = capsys.readouterr().out.splitlines()
+    assert [name in line for name, line in zip(names, lines)] == [True] * 10 and len(lines) == 10
+    assert last == "left out: and 3 more"
+
+
+@pytest.mark.parametrize("options, limit, count", [
+    ([], None, 60), ([], 5, 5), (["--quick"], None, 48), (["--quick"], 5, 5), (["--quick"], 60, 48),
+])
+def test_a_quick_run_reads_few_pictures(tmp_path, monkeypatch, options, limit, count):
+    def load(*arguments, limit, **options):
+        return block_pets(60 if limit is None else limit)
+
+    monkeypatch.setattr("minidl.datasets.pets.load_pets", load)
+    assert len(lesson(tmp_path, "--data", str(tmp_path), *options).pets("train", limit=limit)) == count
 
 
 def test_a_headline_that_was_worded_for_the_lessons_own_run_is_not_claimed_of_another(tmp_path):

@@ -186,12 +186,15 @@ def _judge(count: int, problems: list[str], folder: Path, broken: str) -> None:
     """Raise the one error that names all that is broken, if it is to be refused or nothing else is left."""
     if not problems or (broken == "skip" and count):
         return
-    lines = problems[:PROBLEMS_SHOWN]
-    if len(problems) > PROBLEMS_SHOWN:
-        lines.append(f"and {len(problems) - PROBLEMS_SHOWN} more")
     advice = "broken='skip' leaves them out." if count else "Nothing is left."
     raise ValueError(f"{folder}: {len(problems)} of {count + len(problems)} pictures cannot be used. {advice}\n  "
-                     + "\n  ".join(lines))
+                     + "\n  ".join(first_problems(problems)))
+
+
+def first_problems(problems: list[str]) -> list[str]:
+    """Return the lines that tell of some problems: the first ten, and how many more there are."""
+    more = len(problems) - PROBLEMS_SHOWN
+    return problems[:PROBLEMS_SHOWN] + ([f"and {more} more"] if more > 0 else [])
 
 
 def _read(sources: list[Source], size: int, progress: bool) -> Pets:
