@@ -1,5 +1,6 @@
 """Where the project is, and how files are written so that an interruption leaves the old one whole."""
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,11 +23,18 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def project_root() -> Path:
-    """Return the folder of the project that the program was started in (or its current folder, outside of one)."""
+    """Return the folder of the project to which the running code belongs, wherever it was started.
+
+    A project has the folders lessons and minidl. It is the one that holds the program (in a notebook or at a prompt,
+    which have no file: the current folder); if none does, the one that holds this library; if that was installed
+    without its project, the one that holds the current folder; without any, the current folder itself.
+    """
     here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / "lessons").is_dir() and (folder / "minidl").is_dir():
-            return folder
+    program = getattr(sys.modules["__main__"], "__file__", None)
+    for start in (Path(program).resolve() if program else here, Path(__file__).resolve(), here):
+        for folder in (start, *start.parents):
+            if (folder / "lessons").is_dir() and (folder / "minidl").is_dir():
+                return folder
     return here
 
 

@@ -26,6 +26,7 @@ from minidl.datasets.calibration import calibrate, save_contact_sheet
 from minidl.datasets.rendering.camera import SIZE
 from minidl.datasets.rendering.parts import CAT
 from minidl.datasets.rendering.stage import RENDERER, Picture, render
+from minidl.files import project_root
 from minidl.progress import Progress
 from minidl.threads import get_num_threads
 
@@ -231,7 +232,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m minidl.datasets.synthetic_pets", description="Render cats and dogs"
                                      " with trimaps in the folder layout of the Oxford-IIIT Pet set.")
-    parser.add_argument("--to", default="data/synthetic-pets", metavar="FOLDER", help="where (default %(default)s)")
+    parser.add_argument("--to", metavar="FOLDER", help="where (default: data/synthetic-pets in the project)")
     parser.add_argument("--seed", type=int, default=0, help="number of the set (default %(default)s)")
     parser.add_argument("--train", type=int, default=1000, help="training pictures (default %(default)s)")
     parser.add_argument("--test", type=int, default=200, help="test pictures (default %(default)s)")
@@ -248,7 +249,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         elif options.contact_sheet:
             save_contact_sheet(options.contact_sheet, options.seed, options.trimaps)
         else:
-            write(options.to, options.seed, options.train, options.test, options.workers)
+            folder = options.to or project_root() / "data" / "synthetic-pets"
+            write(folder, options.seed, options.train, options.test, options.workers)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

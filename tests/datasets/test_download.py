@@ -381,9 +381,8 @@ def tree(folder):
 @pytest.fixture
 def project(tmp_path, monkeypatch, pets):
     """A project's folder, in which the command downloads the small set."""
-    for folder in ("minidl", "lessons"):
-        (tmp_path / folder).mkdir()
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(command, "project_root", lambda: tmp_path)
     monkeypatch.setattr(command, "SOURCES", ())
     monkeypatch.setattr(command, "download", functools.partial(download, archives=pets[0], patience=HURRY))
     return tmp_path
