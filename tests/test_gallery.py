@@ -473,7 +473,7 @@ def test_resume_does_not_leave_out_a_training_that_was_stopped(folder, capsys):
     run(folder, "1")
     last = folder.parent / "out" / "01_one" / "checkpoints" / "model" / "last.npz"
     for epoch, again in ((1, True), (2, False)):
-        save_arrays(last, {"training": np.array(json.dumps({"epoch": epoch, "settings": {"epochs": 2}}))})
+        save_arrays(last, {"training": np.array(json.dumps({"epoch": epoch, "epochs": 2}))})
         capsys.readouterr()
         run(folder, "1", "--resume")
         assert ("a line from lesson 1" in capsys.readouterr().out) == again
@@ -486,7 +486,7 @@ def test_a_lesson_resumes_only_what_was_begun_with_the_same_options(folder, caps
     last = folder.parent / "out" / "01_one" / "checkpoints" / "model" / "last.npz"
     begun = []
     for options in (["--resume"], ["--quick"], ["--resume", "--quick", "--threads", "1"], ["--resume"]):
-        save_arrays(last, {"training": np.array(json.dumps({"epoch": 1, "settings": {"epochs": 2}}))})
+        save_arrays(last, {"training": np.array(json.dumps({"epoch": 1, "epochs": 2}))})
         capsys.readouterr()
         assert run(folder, "1", *options) == 1
         begun.append(("resumes" if "resumes\n" in capsys.readouterr().out else "begins", last.exists()))
