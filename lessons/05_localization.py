@@ -18,7 +18,7 @@ from minidl.drawing_boxes import boxes_on_pictures
 from minidl.report import Lesson
 from minidl.training import fit, predict
 
-lesson = Lesson("05_localization", budget=30_000, width=8, batch_size=16)
+lesson = Lesson("05_localization", budget=30_000, width=8, batch_size=16, quick_epochs=12)     # 3 steps an epoch then
 S = lesson.size
 
 # %% [markdown]
