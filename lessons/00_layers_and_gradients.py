@@ -14,10 +14,9 @@ import time
 import numpy as np
 from matplotlib.patches import Rectangle
 
-from minidl import (
-    BatchNorm2d, Conv2d, Linear, MSELoss, Sequential, Tanh, Window, check_layer, col2im, drawing, im2col,
-)
-from minidl.report import Lesson
+from minidl import BatchNorm2d, Conv2d, Linear, MSELoss, Sequential, Tanh, Window, check_layer, col2im, im2col
+from minidl.course.lesson import Lesson
+from minidl.plotting import canvas
 
 lesson = Lesson("00_layers_and_gradients", epochs=300, lr=0.2)
 print("(no data needed: --data, --size, --width and --batch-size change nothing here)")
@@ -135,21 +134,21 @@ difference_error = float(errors["central, float64"][np.abs(steps - 1e-5).argmin(
 assert difference_error < 1e-9 and errors["central, float64"].min() < errors["central, float32"].min()
 
 # %%
-figure = drawing.blank(760, 350)
-drawing.write(figure, 12, 20, "Too large a step is wrong by curvature, too small a step by rounding", drawing.TITLE,
-              730, weight="bold")
-drawing.draw_legend(figure, drawing.legend_lines(list(errors), 660), 52, 32, drawing.LINE_COLORS)
-axes = drawing.place(figure, 52, 62, 690, 240)
-drawing.quiet(axes)
-for error, color in zip(errors.values(), drawing.LINE_COLORS):
+figure = canvas.blank(760, 350)
+canvas.write(figure, 12, 20, "Too large a step is wrong by curvature, too small a step by rounding", canvas.TITLE,
+             730, weight="bold")
+canvas.draw_legend(figure, canvas.legend_lines(list(errors), 660), 52, 32, canvas.LINE_COLORS)
+axes = canvas.place(figure, 52, 62, 690, 240)
+canvas.quiet(axes)
+for error, color in zip(errors.values(), canvas.LINE_COLORS):
     axes.loglog(steps, error, color=color, linewidth=1.6)
-axes.axvline(1e-5, color=drawing.QUIET, linewidth=0.8, linestyle="--")
+axes.axvline(1e-5, color=canvas.QUIET, linewidth=0.8, linestyle="--")
 for at, height, text in ((1.3e-5, 1e-12, "h = 1e-5, as in check_layer"), (2e-11, 2e-9, "rounding, 1/h"),
                          (3e-3, 1e-9, "truncation, h²"), (1e-7, 3e-6, "truncation, h"), (2e-8, 4, "float32: rounding")):
-    axes.text(at, height, text, fontsize=drawing.SMALL, color=drawing.QUIET)
+    axes.text(at, height, text, fontsize=canvas.SMALL, color=canvas.QUIET)
 axes.set(ylim=(1e-13, 1e3), xlim=(steps[0], steps[-1]))
-drawing.write(figure, 397, 336, "to the right: h; upward: error of the quotient", drawing.SMALL, 660, ha="center",
-              color=drawing.QUIET)
+canvas.write(figure, 397, 336, "to the right: h; upward: error of the quotient", canvas.SMALL, 660, ha="center",
+             color=canvas.QUIET)
 lesson.figure(figure, "difference_errors", alt="Errors of finite differences over h; lowest: " + ", ".join(lowest))
 
 # %% [markdown]
@@ -224,21 +223,21 @@ edge = np.array([[1.0, 0, -1], [2, 0, -2], [1, 0, -1]])  # left minus right: fin
 columns = im2col(small[None, None], Window((3, 3)))      # (9, 4)
 result = edge.reshape(1, 9) @ columns                    # (1, 4)
 assert np.array_equal(result.reshape(1, 1, 2, 2), seven_loops(small[None, None], edge[None, None]))
-figure = drawing.blank(896, 380)
-drawing.write(figure, 12, 20, "im2col: what each window sees becomes a column, and all windows one matrix product",
-              drawing.TITLE, 850, weight="bold")
-picture = drawing.draw_grid(figure, 16, 70, small, 42, "picture and its four windows", limits=(-9, 14), numbers=".0f")
-stack = drawing.draw_grid(figure, 526, 86, columns, 30, "columns (9 × 4)", limits=(-9, 14), numbers=".0f")
-for k, color in enumerate(drawing.LINE_COLORS[:4]):
+figure = canvas.blank(896, 380)
+canvas.write(figure, 12, 20, "im2col: what each window sees becomes a column, and all windows one matrix product",
+             canvas.TITLE, 850, weight="bold")
+picture = canvas.draw_grid(figure, 16, 70, small, 42, "picture and its four windows", limits=(-9, 14), numbers=".0f")
+stack = canvas.draw_grid(figure, 526, 86, columns, 30, "columns (9 × 4)", limits=(-9, 14), numbers=".0f")
+for k, color in enumerate(canvas.LINE_COLORS[:4]):
     corner = (k % 2 - 0.44 + 0.05 * (k // 2), k // 2 - 0.44 + 0.05 * (k % 2))
     for axes, place, width, height in ((picture, corner, 2.84, 2.84), (stack, (k - 0.45, -0.45), 0.9, 8.9)):
         axes.add_patch(Rectangle(place, width, height, fill=False, edgecolor=color, linewidth=2.5))
 for left, top, cell, values, title, limit in ((16, 280, 24, edge, "weight (3 × 3)", 3), (818, 191, 30, result.reshape(
         2, 2), "y (2 × 2)", 40), (220, 206, 30, edge.reshape(1, 9), "weight as a row (1 × 9)", 3),
         (672, 206, 30, result, "y as a row", 40)):
-    drawing.draw_grid(figure, left, top, values, cell, title, "RdBu_r", (-limit, limit), ".0f")
+    canvas.draw_grid(figure, left, top, values, cell, title, "RdBu_r", (-limit, limit), ".0f")
 for left, sign in ((509, "×"), (659, "="), (803, "→")):
-    drawing.write(figure, left, 221, sign, 14, 20, ha="center")
+    canvas.write(figure, left, 221, sign, 14, 20, ha="center")
 lesson.figure(figure, "im2col")
 
 # %% [markdown]
@@ -280,12 +279,12 @@ assert np.allclose(stamped[0, 0, 3:6, 6:9], w.reshape(3, 3)) and np.count_nonzer
 # %%
 def draw_maps(title, rows):
     """Draw rows of (title, values, limit): pictures, and kernels with numbers, blue -limit, white 0, red limit."""
-    figure = drawing.blank(160 * len(rows[0]) + 8, 168 * len(rows) + 48)
-    drawing.write(figure, 12, 20, title, drawing.TITLE, 160 * len(rows[0]), weight="bold")
+    figure = canvas.blank(160 * len(rows[0]) + 8, 168 * len(rows) + 48)
+    canvas.write(figure, 12, 20, title, canvas.TITLE, 160 * len(rows[0]), weight="bold")
     for row, column in np.ndindex(len(rows), len(rows[0])):
         name, values, limit = rows[row][column]
-        drawing.draw_grid(figure, 14 + 160 * column, 64 + 168 * row, values[0, 0], 132 / values.shape[2], name,
-                          "RdBu_r", (-limit, limit), ".2f" if values.shape[2] == 3 else None)
+        canvas.draw_grid(figure, 14 + 160 * column, 64 + 168 * row, values[0, 0], 132 / values.shape[2], name,
+                         "RdBu_r", (-limit, limit), ".2f" if values.shape[2] == 3 else None)
     return figure
 
 

@@ -12,9 +12,10 @@ import time
 
 import numpy as np
 
-from minidl import SGD, CrossEntropyLoss, Linear, Softmax, drawing
+from minidl import SGD, CrossEntropyLoss, Linear, Softmax
+from minidl.course.lesson import Lesson
 from minidl.datasets.iris import SPECIES, load_iris
-from minidl.report import Lesson
+from minidl.plotting import canvas
 
 lesson = Lesson("01_softmax_regression", epochs=1000, lr=1.0)
 print("(the data are a small table: --data, --size, --width and --batch-size change nothing here)")
@@ -126,30 +127,30 @@ assert error < 1e-6                                                # float32 aga
 # the pull.
 
 # %%
-COLORS = drawing.LINE_COLORS[:3]
-figure = drawing.blank(720, 316)
-drawing.write(figure, 12, 20, "Softmax minus one-hot: the right class's score is pulled up, the others' down",
-              drawing.TITLE, 680, weight="bold")
+COLORS = canvas.LINE_COLORS[:3]
+figure = canvas.blank(720, 316)
+canvas.write(figure, 12, 20, "Softmax minus one-hot: the right class's score is pulled up, the others' down",
+             canvas.TITLE, 680, weight="bold")
 for column, (k, cm) in enumerate(((0, 1.4), (1, 4.8), (2, 6.0))):
     yhat = softmax.forward(model.forward(standardize([cm])))[0]    # (3,)
     left = 80 + 216 * column
-    drawing.write(figure, left, 48, f"{SPECIES[k]}, {cm} cm: loss {-np.log(yhat[k]):.2f}", drawing.TEXT, 200)
+    canvas.write(figure, left, 48, f"{SPECIES[k]}, {cm} cm: loss {-np.log(yhat[k]):.2f}", canvas.TEXT, 200)
     for top, height, values, limits in ((64, 120, yhat, (0, 1.1)), (212, 96, yhat - one_hot[k], (-0.9, 0.8))):
-        axes = drawing.place(figure, left, top, 190, height)
-        drawing.quiet(axes)
+        axes = canvas.place(figure, left, top, 190, height)
+        canvas.quiet(axes)
         axes.bar(range(3), values, 0.6, color=COLORS)
         for j, number in enumerate(values):
-            axes.annotate(f"{number:.2f}", (j, number), (0, 3 if number >= 0 else -10), fontsize=drawing.SMALL,
-                          textcoords="offset points", ha="center", color=drawing.INK)
-        axes.axhline(0, color=drawing.QUIET, linewidth=0.8)
+            axes.annotate(f"{number:.2f}", (j, number), (0, 3 if number >= 0 else -10), fontsize=canvas.SMALL,
+                          textcoords="offset points", ha="center", color=canvas.INK)
+        axes.axhline(0, color=canvas.QUIET, linewidth=0.8)
         axes.set(ylim=limits, yticks=[0, 1] if top == 64 else [], xlim=(-0.6, 2.6))
         axes.set_xticks(range(3), SPECIES if top == 64 else [""] * 3)
         axes.spines["bottom"].set_visible(top == 64)
         axes.tick_params(axis="x", length=0)
         if top == 64:
-            axes.bar(range(3), one_hot[k], 0.75, fill=False, edgecolor=drawing.INK, linewidth=1)
+            axes.bar(range(3), one_hot[k], 0.75, fill=False, edgecolor=canvas.INK, linewidth=1)
 for middle, text in ((124, "ŷ (bars)"), (140, "y (box)"), (260, "ŷ − y")):
-    drawing.write(figure, 12, middle, text, drawing.TEXT, 60)
+    canvas.write(figure, 12, middle, text, canvas.TEXT, 60)
 lesson.figure(figure, "gradient")
 
 # %% [markdown]
@@ -183,33 +184,33 @@ centimeters = np.linspace(length.min() - 0.5, length.max() + 0.5, 281)
 
 def draw_curves(figure, left, top, width, height, model, title):
     """Draw the probability of each class over the length; below it all flowers, those called wrongly ringed."""
-    axes = drawing.place(figure, left, top, width, height)
-    drawing.quiet(axes)
+    axes = canvas.place(figure, left, top, width, height)
+    canvas.quiet(axes)
     for curve, color in zip(softmax.forward(model.forward(standardize(centimeters))).T, COLORS):
         axes.plot(centimeters, curve, color=color, linewidth=1.8)
     axes.set(xlim=centimeters[[0, -1]], ylim=(0, 1.02), yticks=[0, 0.5, 1])
-    drawing.write(figure, left, top - 14, title, drawing.TEXT, width)
+    canvas.write(figure, left, top - 14, title, canvas.TEXT, width)
     called = model.forward(standardize(length)).argmax(axis=1)
-    axes = drawing.place(figure, left, top + height + 20, width, 48)
+    axes = canvas.place(figure, left, top + height + 20, width, 48)
     for value in np.unique(length):                                # stack the flowers of one length
         here = np.flatnonzero(length == value)
         axes.scatter(np.full(len(here), value), np.arange(len(here)), 9, [COLORS[k] for k in labels[here]],
-                     edgecolors=[drawing.INK if called[i] != labels[i] else "none" for i in here], linewidths=0.9)
+                     edgecolors=[canvas.INK if called[i] != labels[i] else "none" for i in here], linewidths=0.9)
     axes.set(xlim=centimeters[[0, -1]], ylim=(13.5, -1))
     axes.set_axis_off()
 
 
-figure = drawing.blank(820, 560)
-drawing.write(figure, 12, 20, lesson.headline("Training moves the curves apart, each to its flowers", "Training"),
-              drawing.TITLE, 800, weight="bold")
-drawing.draw_legend(figure, drawing.legend_lines(SPECIES, 600), 40, 30, COLORS)
+figure = canvas.blank(820, 560)
+canvas.write(figure, 12, 20, lesson.headline("Training moves the curves apart, each to its flowers", "Training"),
+             canvas.TITLE, 800, weight="bold")
+canvas.draw_legend(figure, canvas.legend_lines(SPECIES, 600), 40, 30, COLORS)
 for k, (epoch, state) in enumerate(frames.items()):
     model.load_state_dict(state)
     right = (model.forward(x).argmax(axis=1) == y).mean()
     draw_curves(figure, 40 + 262 * (k % 3), 84 + 244 * (k // 3), 238, 142, model,
                 f"epoch {epoch}: loss {losses[epoch]:.3f}, {right:.0%} right")
-drawing.write(figure, 410, 548, "petal length in cm; ringed: all flowers that are called something else", drawing.SMALL,
-              700, ha="center", color=drawing.QUIET)
+canvas.write(figure, 410, 548, "petal length in cm; ringed: all flowers that are called something else", canvas.SMALL,
+             700, ha="center", color=canvas.QUIET)
 lesson.figure(figure, "training", alt="Three probabilities over the petal length, after some epochs; loss " + ", ".join(
     f"{losses[epoch]:.3f} after {epoch}" for epoch in frames))
 
@@ -229,22 +230,22 @@ lesson.figure(figure, "training", alt="Three probabilities over the petal length
 weight, bias = model.weight.data[:, 0].astype(float), model.bias.data.astype(float)                # (3,), (3,)
 boundaries = [float(mean - std * (bias[k + 1] - bias[k]) / (weight[k + 1] - weight[k])) for k in (0, 1)]
 z = model.forward(standardize(centimeters))                        # (281, 3)
-figure = drawing.blank(720, 320)
-drawing.write(figure, 12, 20, "The largest score decides: boundaries at {:.2f} and {:.2f} cm".format(*boundaries),
-              drawing.TITLE, 700, weight="bold")
-drawing.draw_legend(figure, drawing.legend_lines(SPECIES, 600), 40, 30, COLORS)
-axes = drawing.place(figure, 40, 66, 300, 210)
-drawing.quiet(axes)
+figure = canvas.blank(720, 320)
+canvas.write(figure, 12, 20, "The largest score decides: boundaries at {:.2f} and {:.2f} cm".format(*boundaries),
+             canvas.TITLE, 700, weight="bold")
+canvas.draw_legend(figure, canvas.legend_lines(SPECIES, 600), 40, 30, COLORS)
+axes = canvas.place(figure, 40, 66, 300, 210)
+canvas.quiet(axes)
 for k, color in enumerate(COLORS):
     axes.plot(centimeters, z[:, k], color=color, linewidth=1)
     axes.plot(centimeters, np.where(z.argmax(axis=1) == k, z[:, k], np.nan), color=color, linewidth=3.5)
 axes.set(xlim=centimeters[[0, -1]])
-drawing.write(figure, 40, 300, "scores z, the largest thick", drawing.SMALL, 300, color=drawing.QUIET)
+canvas.write(figure, 40, 300, "scores z, the largest thick", canvas.SMALL, 300, color=canvas.QUIET)
 draw_curves(figure, 390, 66, 300, 150, model, "probabilities")
 for axes in figure.axes:
     for boundary in boundaries:
-        axes.axvline(boundary, color=drawing.QUIET, linewidth=1, linestyle="--")
-drawing.write(figure, 390, 300, "petal length in cm; all flowers", drawing.SMALL, 300, color=drawing.QUIET)
+        axes.axvline(boundary, color=canvas.QUIET, linewidth=1, linestyle="--")
+canvas.write(figure, 390, 300, "petal length in cm; all flowers", canvas.SMALL, 300, color=canvas.QUIET)
 lesson.figure(figure, "boundaries")
 
 # %% [markdown]

@@ -11,12 +11,14 @@
 # %%
 import numpy as np
 
-from minidl import SGD, Adam, CrossEntropyLoss, Flatten, Linear, ReLU, Sequential, Softmax, drawing, plotting
-from minidl.classification import accuracy, confusion_figure, probability_grid
-from minidl.datasets.batches import Batches
+from minidl import SGD, Adam, CrossEntropyLoss, Flatten, Linear, ReLU, Sequential, Softmax, plotting
+from minidl.batches import Batches
+from minidl.course.lesson import Lesson
 from minidl.datasets.digits import load_digits, stratified_split
 from minidl.metrics import confusion_matrix
-from minidl.report import Lesson
+from minidl.plotting import canvas
+from minidl.plotting.scores import curves, ticks_of
+from minidl.tasks.classification import accuracy, confusion_figure, probability_grid
 from minidl.training import predict
 
 lesson = Lesson("02_mlp_classifier", width=64, batch_size=32, lr=1e-2)     # width: units in the hidden layer
@@ -142,19 +144,19 @@ print("tangent of the angle: " + ", ".join(f"{n}: {t:.2f}" for n, t in tangents.
 assert cosines[1] < cosines[32] < cosines[256] and 1.5 < tangents[8] / tangents[32] < 2.7
 
 # %%
-figure = drawing.blank(560, 320)
-drawing.write(figure, 12, 20, lesson.headline(f"32 of {len(training):,} pictures point at about 45° to where all of "
-                                              "them do", "Where the gradient of a few pictures points"),
-              drawing.TITLE, 540, weight="bold")
-drawing.write(figure, 12, 44, "cosine of a minibatch's gradient with that of all training pictures", drawing.TEXT, 540)
-axes = drawing.place(figure, 46, 60, 490, 200)
-drawing.quiet(axes)
-axes.plot(range(len(cosines)), list(cosines.values()), "o-", color=drawing.LINE_COLORS[0])
+figure = canvas.blank(560, 320)
+canvas.write(figure, 12, 20, lesson.headline(f"32 of {len(training):,} pictures point at about 45° to where all of "
+                                             "them do", "Where the gradient of a few pictures points"),
+             canvas.TITLE, 540, weight="bold")
+canvas.write(figure, 12, 44, "cosine of a minibatch's gradient with that of all training pictures", canvas.TEXT, 540)
+axes = canvas.place(figure, 46, 60, 490, 200)
+canvas.quiet(axes)
+axes.plot(range(len(cosines)), list(cosines.values()), "o-", color=canvas.LINE_COLORS[0])
 axes.set(ylim=(0, 1.05), yticks=[0, 0.25, 0.5, 0.75, 1])
 axes.set_xticks(range(len(cosines)), [str(n) for n in cosines])
 for k, c in enumerate(cosines.values()):
-    axes.annotate(f"{c:.2f}", (k, c), (0, -14), ha="center", textcoords="offset points", fontsize=drawing.SMALL)
-drawing.write(figure, 291, 296, "pictures in the minibatch", drawing.TEXT, 490, ha="center")
+    axes.annotate(f"{c:.2f}", (k, c), (0, -14), ha="center", textcoords="offset points", fontsize=canvas.SMALL)
+canvas.write(figure, 291, 296, "pictures in the minibatch", canvas.TEXT, 490, ha="center")
 lesson.figure(figure, "minibatches", alt="Cosine between a minibatch's gradient and that of all training pictures, "
               "untrained network: " + ", ".join(f"{c:.2f} for {n}" for n, c in cosines.items()))
 
@@ -205,18 +207,18 @@ for name, optimizer in tries.items():
           f"{histories[name][-1]['accuracy']:.3f}")
 
 # %%
-figure = drawing.blank(1090, 330)
-drawing.write(figure, 12, 20, "One network, four ways of walking downhill", drawing.TITLE, 900, weight="bold")
+figure = canvas.blank(1090, 330)
+canvas.write(figure, 12, 20, "One network, four ways of walking downhill", canvas.TITLE, 900, weight="bold")
 panels = (("loss", "loss, training pictures"), ("accuracy", "share right, validation pictures (below 0.8: at 0.8)"))
 for k, (key, head) in enumerate(panels):
     lines = [(name, *np.array([(row["epoch"], row[key]) for row in history]).T) for name, history in histories.items()]
     if key == "accuracy":
         lines = [(name, x, np.maximum(y, 0.8)) for name, x, y in lines]
-    ticks = [0.8, 0.85, 0.9, 0.95, 1.0] if key == "accuracy" else drawing.ticks_of(lines, log=False, unit=False)
-    drawing.write(figure, 12 + k * 540, 48, head, drawing.TEXT, 400, weight="bold")
-    axes = drawing.place(figure, 46 + k * 540, 64, 280, 214)
+    ticks = [0.8, 0.85, 0.9, 0.95, 1.0] if key == "accuracy" else ticks_of(lines, log=False, unit=False)
+    canvas.write(figure, 12 + k * 540, 48, head, canvas.TEXT, 400, weight="bold")
+    axes = canvas.place(figure, 46 + k * 540, 64, 280, 214)
     ends = [f"{name}: {history[-1][key]:.3f}" for name, history in histories.items()]
-    drawing.curves(axes, lines, ends, ticks, [row["epoch"] for row in histories[name]])
+    curves(axes, lines, ends, ticks, [row["epoch"] for row in histories[name]])
 lesson.figure(figure, "optimizers", alt="Loss of training pictures, share of validation pictures right: " + "; ".join(
     f"{name}: {history[-1]['loss']:.3f}, {history[-1]['accuracy']:.3f}" for name, history in histories.items()))
 
@@ -298,27 +300,27 @@ assert (x @ own).max() < own @ own, "of all pictures of one length, a unit likes
 
 # %%
 side, gap, row = 64, 8, 92
-figure = drawing.blank(24 + 2 * (7 * (side + gap) + 120), 64 + 4 * row)
-drawing.write(figure, 12, 20, lesson.headline("Eight hidden units: strokes and gaps at certain places, no whole digits",
-                                              "Hidden units"), drawing.TITLE, 1000, weight="bold")
+figure = canvas.blank(24 + 2 * (7 * (side + gap) + 120), 64 + 4 * row)
+canvas.write(figure, 12, 20, lesson.headline("Eight hidden units: strokes and gaps at certain places, no whole digits",
+                                             "Hidden units"), canvas.TITLE, 1000, weight="bold")
 reach = float(np.abs(weights[strongest]).max())
 for n, k in enumerate(strongest):
     left, top = 12 + n // 4 * (7 * (side + gap) + 120), 74 + n % 4 * row
-    axes = drawing.place(figure, left, top, side, side)
+    axes = canvas.place(figure, left, top, side, side)
     axes.imshow(weights[k], "RdBu_r", vmin=-reach, vmax=reach, aspect="auto")
     axes.set_axis_off()
     for j, picture in enumerate(np.argsort(-excited[:, k])[:6]):
-        axes = drawing.place(figure, left + (j + 1) * (side + gap) + 8, top, side, side)
+        axes = canvas.place(figure, left + (j + 1) * (side + gap) + 8, top, side, side)
         axes.imshow(images[test][picture, 0], "gray_r", aspect="auto")
         axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_color(drawing.GRID)
+        axes.spines[:].set_color(canvas.GRID)
     order = np.argsort(output.weight.data[:, k])
     for y, text in ((top + 20, f"for {order[-1]} and {order[-2]},"), (top + 38, f"against {order[0]} and {order[1]}")):
-        drawing.write(figure, left + 7 * (side + gap) + 10, y, text, drawing.TEXT, 110)
+        canvas.write(figure, left + 7 * (side + gap) + 10, y, text, canvas.TEXT, 110)
 for left in (12, 12 + 7 * (side + gap) + 120):
-    drawing.write(figure, left, 58, "weights", drawing.TEXT, side)
-    drawing.write(figure, left + side + gap + 8, 58, "test pictures that excite it most", drawing.TEXT, 400)
-    drawing.write(figure, left + 7 * (side + gap) + 10, 58, "it speaks", drawing.TEXT, 100)
+    canvas.write(figure, left, 58, "weights", canvas.TEXT, side)
+    canvas.write(figure, left + side + gap + 8, 58, "test pictures that excite it most", canvas.TEXT, 400)
+    canvas.write(figure, left + 7 * (side + gap) + 10, 58, "it speaks", canvas.TEXT, 100)
 lesson.figure(figure, "hidden_units", alt="Weights of the eight hidden units that move the scores most, as pictures of "
               "8 × 8; the six test pictures that excite each most; and the digits it speaks for and against")
 

@@ -14,9 +14,10 @@ import time
 import numpy as np
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-from minidl import Adam, CosineSchedule, CrossEntropyLoss, Linear, MSELoss, ReLU, Sequential, drawing
+from minidl import Adam, CosineSchedule, CrossEntropyLoss, Linear, MSELoss, ReLU, Sequential
+from minidl.course.lesson import Lesson
 from minidl.datasets.temperatures import load_temperatures, windows
-from minidl.report import Lesson
+from minidl.plotting import canvas
 
 lesson = Lesson("03_temperature_forecast", epochs=150, lr=1e-3, batch_size=32, width=64)
 print("(the data are a small table, --data and --size change nothing here; --width: units of the hidden layer)")
@@ -64,30 +65,30 @@ print(f"training years: mean {mean:.2f} °C, standard deviation {std:.2f} °C")
 # %%
 def time_axes(figure, left, top, width, height):
     """Return axes for degrees over dates."""
-    axes = drawing.place(figure, left, top, width, height)
-    drawing.quiet(axes)
+    axes = canvas.place(figure, left, top, width, height)
+    canvas.quiet(axes)
     locator = AutoDateLocator(minticks=4, maxticks=9)
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
     return axes
 
 
-figure = drawing.blank(900, 414)
-drawing.write(figure, 12, 20, "Four years, split by time; below, one window", drawing.TITLE, 860, weight="bold")
-drawing.draw_legend(figure, drawing.legend_lines(list(parts), 700), 40, 30, drawing.LINE_COLORS)
+figure = canvas.blank(900, 414)
+canvas.write(figure, 12, 20, "Four years, split by time; below, one window", canvas.TITLE, 860, weight="bold")
+canvas.draw_legend(figure, canvas.legend_lines(list(parts), 700), 40, 30, canvas.LINE_COLORS)
 axes = time_axes(figure, 40, 62, 840, 130)
-for (name, part), color in zip(parts.items(), drawing.LINE_COLORS):
+for (name, part), color in zip(parts.items(), canvas.LINE_COLORS):
     inside = np.isin(days.dates, dates[part])
     axes.plot(days.dates, np.where(inside, days.highest, np.nan), color=color, linewidth=0.8)
-axes.plot(days.dates[:64], days.highest[:64], color=drawing.QUIET, linewidth=0.8)
+axes.plot(days.dates[:64], days.highest[:64], color=canvas.QUIET, linewidth=0.8)
 sample = int(np.flatnonzero(parts["validation"])[30])
-axes.axvspan(days.dates[sample], dates[sample, -1], color=drawing.GRID)
+axes.axvspan(days.dates[sample], dates[sample, -1], color=canvas.GRID)
 axes = time_axes(figure, 40, 246, 840, 124)
-axes.plot(days.dates[sample:sample + 64], x[sample], ".-", color=drawing.QUIET, linewidth=1)
-axes.plot(dates[sample], y[sample], "o-", color=drawing.LINE_COLORS[1], linewidth=1, markersize=5)
-drawing.write(figure, 40, 230, f"64 days until {dates[sample, 0] - 1}, and the three to forecast (shaded above)",
-              drawing.TEXT, 840)
-drawing.write(figure, 40, 398, "highest temperature of each day in °C", drawing.SMALL, 840, color=drawing.QUIET)
+axes.plot(days.dates[sample:sample + 64], x[sample], ".-", color=canvas.QUIET, linewidth=1)
+axes.plot(dates[sample], y[sample], "o-", color=canvas.LINE_COLORS[1], linewidth=1, markersize=5)
+canvas.write(figure, 40, 230, f"64 days until {dates[sample, 0] - 1}, and the three to forecast (shaded above)",
+             canvas.TEXT, 840)
+canvas.write(figure, 40, 398, "highest temperature of each day in °C", canvas.SMALL, 840, color=canvas.QUIET)
 lesson.figure(figure, "windows")
 
 # %% [markdown]
@@ -111,30 +112,30 @@ print(f"cross entropy {ignorant:.3f} = ln 10, no unit; mean squared error {const
       f"{constant**0.5:.1f} °C")
 
 # %%
-figure = drawing.blank(900, 440)
-drawing.write(figure, 12, 20, "Input, output, loss: a class, or numbers", drawing.TITLE, 860, weight="bold")
+figure = canvas.blank(900, 440)
+canvas.write(figure, 12, 20, "Input, output, loss: a class, or numbers", canvas.TITLE, 860, weight="bold")
 for left, height, text in ((16, 154, "in"), (16, 324, "out"), (16, 420, "loss"), (80, 48, "classification"),
                            (480, 48, "forecasting")):
-    drawing.write(figure, left, height, text, drawing.TITLE, 200, weight="bold")
-drawing.draw_grid(figure, 120, 88, picture, 17, "a picture, (1, 8, 8)", "gray_r")
-axes = drawing.place(figure, 80, 272, 260, 100)
-drawing.quiet(axes)
-axes.bar(range(10), np.full(10, 0.1), 0.7, color=drawing.LINE_COLORS[0])
-axes.bar(range(10), np.eye(10)[label], 0.85, fill=False, edgecolor=drawing.INK)
+    canvas.write(figure, left, height, text, canvas.TITLE, 200, weight="bold")
+canvas.draw_grid(figure, 120, 88, picture, 17, "a picture, (1, 8, 8)", "gray_r")
+axes = canvas.place(figure, 80, 272, 260, 100)
+canvas.quiet(axes)
+axes.bar(range(10), np.full(10, 0.1), 0.7, color=canvas.LINE_COLORS[0])
+axes.bar(range(10), np.eye(10)[label], 0.85, fill=False, edgecolor=canvas.INK)
 axes.set(xticks=range(10), yticks=[0, 1])
-drawing.write(figure, 80, 258, "ten probabilities (bars: knows nothing; box: truth)", drawing.TEXT, 330)
-drawing.write(figure, 80, 420, f"cross entropy −Σ y log ŷ = {ignorant:.3f}", drawing.TITLE, 330)
+canvas.write(figure, 80, 258, "ten probabilities (bars: knows nothing; box: truth)", canvas.TEXT, 330)
+canvas.write(figure, 80, 420, f"cross entropy −Σ y log ŷ = {ignorant:.3f}", canvas.TITLE, 330)
 axes = time_axes(figure, 480, 88, 390, 130)
-axes.plot(days.dates[sample:sample + 64], x[sample], ".-", color=drawing.QUIET, linewidth=1)
-drawing.write(figure, 480, 74, "64 days, (64,), in °C", drawing.TEXT, 380)
-axes = drawing.place(figure, 480, 272, 260, 100)
-drawing.quiet(axes)
-axes.bar(range(3), np.full(3, mean), 0.5, color=drawing.LINE_COLORS[0])
-axes.bar(range(3), y[sample], 0.65, fill=False, edgecolor=drawing.INK)
+axes.plot(days.dates[sample:sample + 64], x[sample], ".-", color=canvas.QUIET, linewidth=1)
+canvas.write(figure, 480, 74, "64 days, (64,), in °C", canvas.TEXT, 380)
+axes = canvas.place(figure, 480, 272, 260, 100)
+canvas.quiet(axes)
+axes.bar(range(3), np.full(3, mean), 0.5, color=canvas.LINE_COLORS[0])
+axes.bar(range(3), y[sample], 0.65, fill=False, edgecolor=canvas.INK)
 axes.set_xticks(range(3), ["tomorrow", "in 2 days", "in 3 days"])
 one = mse.forward(np.full_like(y[sample], mean), y[sample])
-drawing.write(figure, 480, 258, "three numbers in °C (bars: the mean; box: truth)", drawing.TEXT, 380)
-drawing.write(figure, 480, 420, f"mean squared error mean (ŷ − y)² = {one:.1f} °C²", drawing.TITLE, 380)
+canvas.write(figure, 480, 258, "three numbers in °C (bars: the mean; box: truth)", canvas.TEXT, 380)
+canvas.write(figure, 480, 420, f"mean squared error mean (ŷ − y)² = {one:.1f} °C²", canvas.TITLE, 380)
 lesson.figure(figure, "two_tasks")
 
 # %% [markdown]
@@ -247,23 +248,23 @@ last_loss = float(history[-1, 0])
 print(f"chosen: {chosen:g}; all five trained in {seconds:.1f} s")
 
 # %%
-figure = drawing.blank(900, 330)
+figure = canvas.blank(900, 330)
 title = lesson.headline("Without weight decay, the training years are learnt by heart", "Weight decay")
-drawing.write(figure, 12, 20, title, drawing.TITLE, 860, weight="bold")
-drawing.draw_legend(figure, drawing.legend_lines(["training", "validation", "persistence in the validation year"], 800),
-                    40, 30, [*drawing.LINE_COLORS[:2], drawing.QUIET])
+canvas.write(figure, 12, 20, title, canvas.TITLE, 860, weight="bold")
+canvas.draw_legend(figure, canvas.legend_lines(["training", "validation", "persistence in the validation year"], 800),
+                   40, 30, [*canvas.LINE_COLORS[:2], canvas.QUIET])
 panels = [(f"weight decay {decay:g}", np.arange(1, len(runs[decay][1]) + 1), runs[decay][1]) for decay in (0.0, chosen)]
 panels.append(("after training, by weight decay", np.arange(len(DECAYS)), np.array([runs[d][1][-1] for d in DECAYS])))
 for k, (title, at, values) in enumerate(panels):
-    axes = drawing.place(figure, 40 + 294 * k, 84, 264, 200)
-    drawing.quiet(axes)
-    axes.axhline(to_beat, color=drawing.QUIET, linewidth=1, linestyle="--")
-    for errors, color in zip(values.T, drawing.LINE_COLORS):
+    axes = canvas.place(figure, 40 + 294 * k, 84, 264, 200)
+    canvas.quiet(axes)
+    axes.axhline(to_beat, color=canvas.QUIET, linewidth=1, linestyle="--")
+    for errors, color in zip(values.T, canvas.LINE_COLORS):
         axes.plot(at, errors, color=color, linewidth=1.6, marker="o" if k == 2 else "", markersize=4)
     axes.set(ylim=(0, 30))
-    drawing.write(figure, 40 + 294 * k, 70, title, drawing.TEXT, 264)
+    canvas.write(figure, 40 + 294 * k, 70, title, canvas.TEXT, 264)
 axes.set_xticks(range(len(DECAYS)), [f"{decay:g}" for decay in DECAYS])
-drawing.write(figure, 40, 316, "mean squared error in °C² over epochs", drawing.SMALL, 560, color=drawing.QUIET)
+canvas.write(figure, 40, 316, "mean squared error in °C² over epochs", canvas.SMALL, 560, color=canvas.QUIET)
 lesson.figure(figure, "overfitting", alt="Mean squared error in °C² after training, by weight decay: " + "; ".join(
     f"{decay:g}: training {runs[decay][1][-1, 0]:.1f}, validation {runs[decay][1][-1, 1]:.1f}" for decay in DECAYS))
 
@@ -287,39 +288,39 @@ better = {name: float(1 - errors["model"].mean() / error.mean()) for name, error
 print("less than " + ", ".join(f"{name}: {share:.0%}" for name, share in better.items()))
 
 # %%
-figure = drawing.blank(900, 470)
+figure = canvas.blank(900, 470)
 title = lesson.headline("The last year: the forecast follows late and avoids the extremes", "The last year")
-drawing.write(figure, 12, 20, title, drawing.TITLE, 860, weight="bold")
-drawing.draw_legend(figure, drawing.legend_lines(["measured", "forecast"], 400), 40, 30,
-                    [drawing.QUIET, drawing.LINE_COLORS[1]])
+canvas.write(figure, 12, 20, title, canvas.TITLE, 860, weight="bold")
+canvas.draw_legend(figure, canvas.legend_lines(["measured", "forecast"], 400), 40, 30,
+                   [canvas.QUIET, canvas.LINE_COLORS[1]])
 axes = time_axes(figure, 40, 78, 840, 150)
-axes.plot(dates[part][:, 0], y[part][:, 0], color=drawing.QUIET, linewidth=1)
-axes.plot(dates[part][:, 0], forecasts["model"][:, 0], color=drawing.LINE_COLORS[1], linewidth=1.4)
-drawing.write(figure, 40, 66, "each day, as forecast the day before", drawing.TEXT, 800)
+axes.plot(dates[part][:, 0], y[part][:, 0], color=canvas.QUIET, linewidth=1)
+axes.plot(dates[part][:, 0], forecasts["model"][:, 0], color=canvas.LINE_COLORS[1], linewidth=1.4)
+canvas.write(figure, 40, 66, "each day, as forecast the day before", canvas.TEXT, 800)
 axes = time_axes(figure, 40, 276, 840, 160)
 shown = slice(120, 192)
-axes.plot(dates[part][shown, 0], y[part][shown, 0], ".-", color=drawing.QUIET, linewidth=1, markersize=5)
+axes.plot(dates[part][shown, 0], y[part][shown, 0], ".-", color=canvas.QUIET, linewidth=1, markersize=5)
 for k in range(shown.start, shown.stop - 2, 3):                    # a line from the last day known, three days ahead
     when = np.concatenate([dates[part][k, :1] - 1, dates[part][k]])
-    axes.plot(when, [x[part][k, -1], *forecasts["model"][k]], color=drawing.LINE_COLORS[1], linewidth=1)
-    axes.plot(when[1:], forecasts["model"][k], "o", color=drawing.LINE_COLORS[1], markersize=3.5)
-drawing.write(figure, 40, 264, "some weeks of it: every third day, the next three from what was known", drawing.TEXT,
-              840)
-drawing.write(figure, 40, 460, "highest temperature of each day in °C", drawing.SMALL, 800, color=drawing.QUIET)
+    axes.plot(when, [x[part][k, -1], *forecasts["model"][k]], color=canvas.LINE_COLORS[1], linewidth=1)
+    axes.plot(when[1:], forecasts["model"][k], "o", color=canvas.LINE_COLORS[1], markersize=3.5)
+canvas.write(figure, 40, 264, "some weeks of it: every third day, the next three from what was known", canvas.TEXT,
+             840)
+canvas.write(figure, 40, 460, "highest temperature of each day in °C", canvas.SMALL, 800, color=canvas.QUIET)
 lesson.figure(figure, "forecast")
 
 # %%
-figure = drawing.blank(620, 300)
-drawing.write(figure, 12, 20, lesson.headline("The further ahead, the more there is to gain over “as today”",
-                                              "The error by days ahead"), drawing.TITLE, 600, weight="bold")
-drawing.draw_legend(figure, drawing.legend_lines(list(errors), 560), 40, 30, drawing.LINE_COLORS)
-axes = drawing.place(figure, 40, 66, 560, 190)
-drawing.quiet(axes)
-for k, (error, color) in enumerate(zip(errors.values(), drawing.LINE_COLORS)):
+figure = canvas.blank(620, 300)
+canvas.write(figure, 12, 20, lesson.headline("The further ahead, the more there is to gain over “as today”",
+                                             "The error by days ahead"), canvas.TITLE, 600, weight="bold")
+canvas.draw_legend(figure, canvas.legend_lines(list(errors), 560), 40, 30, canvas.LINE_COLORS)
+axes = canvas.place(figure, 40, 66, 560, 190)
+canvas.quiet(axes)
+for k, (error, color) in enumerate(zip(errors.values(), canvas.LINE_COLORS)):
     bars = axes.bar(np.arange(3) + 0.28 * (k - 1), error, 0.25, color=color)
-    axes.bar_label(bars, [f"{value:.1f}" for value in error], fontsize=drawing.SMALL, color=drawing.INK)
+    axes.bar_label(bars, [f"{value:.1f}" for value in error], fontsize=canvas.SMALL, color=canvas.INK)
 axes.set_xticks(range(3), ["tomorrow", "in 2 days", "in 3 days"])
-drawing.write(figure, 40, 288, "mean squared error in °C², last year", drawing.SMALL, 560, color=drawing.QUIET)
+canvas.write(figure, 40, 288, "mean squared error in °C², last year", canvas.SMALL, 560, color=canvas.QUIET)
 lesson.figure(figure, "by_days_ahead", alt="Mean squared error in °C², one to three days ahead: " + "; ".join(
     f"{name} " + ", ".join(f"{value:.1f}" for value in error) for name, error in errors.items()))
 

@@ -15,14 +15,16 @@ import numpy as np
 
 from minidl import (
     Adam, BatchNorm2d, Conv2d, CosineSchedule, CrossEntropyLoss, Flatten, Linear, MaxPool2d, ReLU, Sequential, Softmax,
-    classifier, drawing, fold_batchnorm, plotting,
+    classifier, fold_batchnorm, plotting,
 )
+from minidl.batches import Batches, as_input
 from minidl.checkpoint import save_weights
-from minidl.classification import accuracy, confusion_figure, percent, probability_grid
-from minidl.datasets.batches import Augment, Batches, as_input
+from minidl.course.lesson import Lesson
+from minidl.datasets.augment import Augment
 from minidl.datasets.digits import load_digits, stratified_split
 from minidl.metrics import confusion_matrix
-from minidl.report import Lesson
+from minidl.plotting import canvas
+from minidl.tasks.classification import accuracy, confusion_figure, percent, probability_grid
 from minidl.training import fit, predict
 
 lesson = Lesson("04_image_classification", budget=20_000, batch_size=16)   # budget, size, lr and epochs: of the pets
@@ -217,23 +219,23 @@ for name, values in results.items():
 
 # %%
 groups = {"as they are": "", "moved by one pixel": ", moved", "pixels shuffled": ", shuffled"}
-figure = drawing.blank(620, 330)
-drawing.write(figure, 12, 20, lesson.headline("With as many parameters: the CNN is better as long as neighbors are "
-                                              "neighbors", "CNN and MLP, with as many parameters"),
-              drawing.TITLE, 600, weight="bold")
-drawing.write(figure, 12, 44, "share of the test pictures that are right; a dot for each seed", drawing.TEXT, 500)
-axes = drawing.place(figure, 46, 62, 560, 200)
-drawing.quiet(axes)
+figure = canvas.blank(620, 330)
+canvas.write(figure, 12, 20, lesson.headline("With as many parameters: the CNN is better as long as neighbors are "
+                                             "neighbors", "CNN and MLP, with as many parameters"),
+             canvas.TITLE, 600, weight="bold")
+canvas.write(figure, 12, 44, "share of the test pictures that are right; a dot for each seed", canvas.TEXT, 500)
+axes = canvas.place(figure, 46, 62, 560, 200)
+canvas.quiet(axes)
 low = min(value for values in results.values() for value in values)
 axes.set(xlim=(-0.5, 2.5), ylim=(np.floor(low * 10) / 10 - 0.02, 1.005), xticks=[])
 for k, (head, ending) in enumerate(groups.items()):
-    drawing.write(figure, 46 + 560 * (k + 0.5) / 3, 280, head, drawing.TEXT, 180, ha="center")
+    canvas.write(figure, 46 + 560 * (k + 0.5) / 3, 280, head, canvas.TEXT, 180, ha="center")
     for j, name in enumerate(("CNN", "MLP")):
         values, at = results[name + ending], k + (j - 0.5) * 0.4
-        axes.plot(at + np.linspace(-0.05, 0.05, len(values)), values, "o", color=drawing.LINE_COLORS[j], markersize=5)
-        axes.annotate(f"{np.mean(values):.3f}", (at + 0.09, np.mean(values)), va="center", fontsize=drawing.SMALL,
-                      color=drawing.LINE_COLORS[j])
-drawing.draw_legend(figure, drawing.legend_lines(["CNN", "MLP"], 300), 46, 300, drawing.LINE_COLORS)
+        axes.plot(at + np.linspace(-0.05, 0.05, len(values)), values, "o", color=canvas.LINE_COLORS[j], markersize=5)
+        axes.annotate(f"{np.mean(values):.3f}", (at + 0.09, np.mean(values)), va="center", fontsize=canvas.SMALL,
+                      color=canvas.LINE_COLORS[j])
+canvas.draw_legend(figure, canvas.legend_lines(["CNN", "MLP"], 300), 46, 300, canvas.LINE_COLORS)
 lesson.figure(figure, "cnn_and_mlp", alt="Mean accuracy on the test digits over three seeds: " + "; ".join(
     f"{name} {np.mean(values):.3f}" for name, values in results.items()))
 
@@ -258,17 +260,17 @@ for layer in cnn.layers:
 shown = min(16, lesson.width)
 rows = {"kernels, 3 × 3": cnn.layers[0].weight.data[:, 0], "block 1, ReLU, 8 × 8": outputs[3][0],
         "pooled, 4 × 4": outputs[4][0], "block 2, ReLU, 4 × 4": outputs[7][0, ::2]}
-figure = drawing.blank(300 + shown * 52, 60 + 4 * 58)
-drawing.write(figure, 12, 20, lesson.headline("From strokes to maps of strokes: what the layers make of one 3",
-                                              "What the layers make of one 3"), drawing.TITLE, 900, weight="bold")
-axes = drawing.place(figure, 12, 60, 128, 128)
+figure = canvas.blank(300 + shown * 52, 60 + 4 * 58)
+canvas.write(figure, 12, 20, lesson.headline("From strokes to maps of strokes: what the layers make of one 3",
+                                             "What the layers make of one 3"), canvas.TITLE, 900, weight="bold")
+axes = canvas.place(figure, 12, 60, 128, 128)
 axes.imshow(x[0, 0], "gray_r", aspect="auto")
 axes.set(xticks=[], yticks=[])
 for r, (name, pictures) in enumerate(rows.items()):
-    drawing.write(figure, 156, 60 + r * 58 + 24, name, drawing.SMALL, 124)
+    canvas.write(figure, 156, 60 + r * 58 + 24, name, canvas.SMALL, 124)
     reach = float(np.abs(pictures).max())
     for k, picture in enumerate(pictures[:shown]):
-        axes = drawing.place(figure, 286 + k * 52, 60 + r * 58, 48, 48)
+        axes = canvas.place(figure, 286 + k * 52, 60 + r * 58, 48, 48)
         axes.imshow(picture, "RdBu_r" if r == 0 else "magma", vmin=-reach if r == 0 else 0, vmax=reach, aspect="auto")
         axes.set_axis_off()
 lesson.figure(figure, "feature_maps", alt="A handwritten 3; the first layer's kernels; the maps they make of the 3; "
@@ -452,27 +454,27 @@ print(f"where dx is largest, backward says {dx[0][place]:.4f}, and a small chang
 assert np.isclose(dx[0][place], rise, rtol=0.02, atol=1e-4)
 
 # %%
-width = drawing.whole_multiple(lesson.size, 128)
-figure = drawing.blank(112 + len(asked) * (width + 6) + 12, 66 + 3 * (width + 6) + 30)
-drawing.write(figure, 12, 20, "What the answer hangs on: the gradient sees single pixels, covered squares see parts",
-              drawing.TITLE, 800, weight="bold")
+width = canvas.whole_multiple(lesson.size, 128)
+figure = canvas.blank(112 + len(asked) * (width + 6) + 12, 66 + 3 * (width + 6) + 30)
+canvas.write(figure, 12, 20, "What the answer hangs on: the gradient sees single pixels, covered squares see parts",
+             canvas.TITLE, 800, weight="bold")
 reach = float(np.abs(falls).max())
 for k, (n, kind) in enumerate(zip(asked, species)):
     left = 112 + k * (width + 6)
     head = f"{SPECIES[kind]}: {percent(of_true[n])}"
-    drawing.write(figure, left + width / 2, 50, head, drawing.TEXT, width, ha="center")
+    canvas.write(figure, left + width / 2, 50, head, canvas.TEXT, width, ha="center")
     pictures = [(x[k].transpose(1, 2, 0), {}),
                 (gradients[k], {"cmap": "magma", "vmin": 0, "vmax": np.quantile(gradients[k], 0.995)}),
                 (falls[k], {"cmap": "RdBu_r", "vmin": -reach, "vmax": reach})]
     for r, (picture, options) in enumerate(pictures):
-        axes = drawing.place(figure, left, 66 + r * (width + 6), width, width)
+        axes = canvas.place(figure, left, 66 + r * (width + 6), width, width)
         axes.imshow(picture, aspect="auto", **options)
         axes.set_axis_off()
 for r, name in enumerate(("picture", "gradient", "occlusion")):
-    drawing.write(figure, 12, 66 + r * (width + 6) + width / 2, name, drawing.TEXT, 90)
-drawing.write(figure, 112, 66 + 3 * (width + 6) + 12, "Gradient: bright where a pixel matters. Occlusion: red where "
-              "the true species' score falls if a square is covered, blue where it rises", drawing.SMALL, 800,
-              color=drawing.QUIET)
+    canvas.write(figure, 12, 66 + r * (width + 6) + width / 2, name, canvas.TEXT, 90)
+canvas.write(figure, 112, 66 + 3 * (width + 6) + 12, "Gradient: bright where a pixel matters. Occlusion: red where "
+             "the true species' score falls if a square is covered, blue where it rises", canvas.SMALL, 800,
+             color=canvas.QUIET)
 lesson.figure(figure, "looks_at", alt="Six held-out pictures with the probability of their true species; below each "
               "how strongly the score depends on each pixel, and where covering a square lowers it")
 

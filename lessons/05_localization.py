@@ -10,12 +10,13 @@
 # %%
 import numpy as np
 
-from minidl import Adam, CosineSchedule, L1Loss, MSELoss, SmoothL1Loss, drawing, localizer, plotting
-from minidl.boxes import clip, decode, encode, iou_pairs
-from minidl.datasets.batches import Augment
-from minidl.datasets.box_batches import BoxBatches
-from minidl.drawing_boxes import boxes_on_pictures
-from minidl.report import Lesson
+from minidl import Adam, CosineSchedule, L1Loss, MSELoss, SmoothL1Loss, localizer, plotting
+from minidl.course.lesson import Lesson
+from minidl.datasets.augment import Augment
+from minidl.plotting import canvas
+from minidl.tasks.detection.box_batches import BoxBatches
+from minidl.tasks.detection.boxes import clip, decode, encode, iou_pairs
+from minidl.tasks.detection.figures import boxes_on_pictures
 from minidl.training import fit, predict
 
 lesson = Lesson("05_localization", budget=30_000, width=8, batch_size=16, quick_epochs=12)     # 3 steps an epoch then
@@ -138,18 +139,18 @@ for name, loss in losses.items():
     loss(e, np.zeros_like(e))
     slopes[name] = loss.backward()
 assert [slopes[name][-1] for name in losses] == [6, 1, 1]
-figure = drawing.blank(660, 270)
-drawing.write(figure, 12, 20, "Three losses of one number's error, and their slopes", drawing.TITLE, 636, weight="bold")
+figure = canvas.blank(660, 270)
+canvas.write(figure, 12, 20, "Three losses of one number's error, and their slopes", canvas.TITLE, 636, weight="bold")
 for panel, (title, lines, top) in enumerate((("loss", values, 4), ("slope", slopes, 3))):
-    axes = drawing.place(figure, 40 + 270 * panel, 56, 230, 170)
-    drawing.quiet(axes)
-    drawing.write(figure, 40 + 270 * panel, 44, title, drawing.TEXT, 100)
+    axes = canvas.place(figure, 40 + 270 * panel, 56, 230, 170)
+    canvas.quiet(axes)
+    canvas.write(figure, 40 + 270 * panel, 44, title, canvas.TEXT, 100)
     for k, (name, line) in enumerate(lines.items()):
-        axes.plot(e, line, color=drawing.LINE_COLORS[k], linewidth=2.4 - 0.6 * k)
+        axes.plot(e, line, color=canvas.LINE_COLORS[k], linewidth=2.4 - 0.6 * k)
         if not panel:
-            drawing.write(figure, 560, 80 + 22 * k, name, drawing.TEXT, 90, color=drawing.LINE_COLORS[k])
+            canvas.write(figure, 560, 80 + 22 * k, name, canvas.TEXT, 90, color=canvas.LINE_COLORS[k])
     axes.set(xlim=(-3, 3), ylim=(0 if not panel else -top, top), xticks=range(-3, 4))
-    drawing.write(figure, 155 + 270 * panel, 256, "error", drawing.TEXT, 100, ha="center", color=drawing.QUIET)
+    canvas.write(figure, 155 + 270 * panel, 256, "error", canvas.TEXT, 100, ha="center", color=canvas.QUIET)
 lesson.figure(figure, "losses", alt="Loss and slope over the error from -3 to 3. The squared error's slope grows to 6, "
               "the absolute error's is 1 or -1, that of smooth L1 goes from -1 to 1 in a straight line between")
 
@@ -250,20 +251,20 @@ lesson.figure(boxes_on_pictures(
 # A mean hides much. Here is, for each IoU, the share of held-out pictures that reach it.
 
 # %%
-figure = drawing.blank(560, 330)
-drawing.write(figure, 12, 20, "Share of the held-out pictures that reach an IoU", drawing.TITLE, 536, weight="bold")
-axes = drawing.place(figure, 44, 44, 330, 240)
-drawing.quiet(axes)
+figure = canvas.blank(560, 330)
+canvas.write(figure, 12, 20, "Share of the held-out pictures that reach an IoU", canvas.TITLE, 536, weight="bold")
+axes = canvas.place(figure, 44, 44, 330, 240)
+canvas.quiet(axes)
 axes.set(xlim=(0, 1), ylim=(0, 1.02), xticks=np.linspace(0, 1, 6), yticks=np.linspace(0, 1, 6))
 answers_of = {"network": iou, **baselines}
 for k, (name, values) in enumerate(answers_of.items()):
     axes.step(np.concatenate([[0], np.sort(values), [1]]),
-              np.concatenate([[1], 1 - np.arange(n) / n, [0]]), color=drawing.LINE_COLORS[k], linewidth=1.8)
-    drawing.write(figure, 390, 80 + 40 * k, f"{name}: mean {values.mean():.2f},", drawing.TEXT, 160,
-                  color=drawing.LINE_COLORS[k])
-    drawing.write(figure, 390, 96 + 40 * k, f"{np.mean(values >= 0.75):.0%} reach 0.75", drawing.TEXT, 160,
-                  color=drawing.LINE_COLORS[k])
-drawing.write(figure, 209, 314, "IoU with the true box", drawing.TEXT, 330, ha="center")
+              np.concatenate([[1], 1 - np.arange(n) / n, [0]]), color=canvas.LINE_COLORS[k], linewidth=1.8)
+    canvas.write(figure, 390, 80 + 40 * k, f"{name}: mean {values.mean():.2f},", canvas.TEXT, 160,
+                 color=canvas.LINE_COLORS[k])
+    canvas.write(figure, 390, 96 + 40 * k, f"{np.mean(values >= 0.75):.0%} reach 0.75", canvas.TEXT, 160,
+                 color=canvas.LINE_COLORS[k])
+canvas.write(figure, 209, 314, "IoU with the true box", canvas.TEXT, 330, ha="center")
 lesson.figure(figure, "reached", alt="Share of the pictures that reach an IoU: " + "; ".join(
     f"{name} 0.5: {np.mean(values >= 0.5):.0%}, 0.75: {np.mean(values >= 0.75):.0%}, 0.9: {np.mean(values >= 0.9):.0%}"
     for name, values in answers_of.items()))

@@ -10,13 +10,14 @@
 # %%
 import numpy as np
 
-from minidl import Adam, CosineSchedule, detector, drawing, plotting
-from minidl.average_precision import precision_recall
-from minidl.boxes import decode, iou_matrix, nms
-from minidl.datasets.mosaics import MosaicBatches, Mosaics
-from minidl.detection import SCALE, DetectionLoss, Grid, detection_scores, detections
-from minidl.drawing_boxes import boxes_on_pictures
-from minidl.report import Lesson
+from minidl import Adam, CosineSchedule, detector, plotting
+from minidl.course.lesson import Lesson
+from minidl.plotting import canvas
+from minidl.tasks.detection.average_precision import precision_recall
+from minidl.tasks.detection.boxes import decode, iou_matrix, nms
+from minidl.tasks.detection.figures import boxes_on_pictures
+from minidl.tasks.detection.mosaics import MosaicBatches, Mosaics
+from minidl.tasks.detection.single_shot import SCALE, DetectionLoss, Grid, detection_scores, detections
 from minidl.training import fit, predict, train_step
 
 lesson = Lesson("06_detection", budget=12_000, size=96, width=12, lr=2e-3)
@@ -157,7 +158,8 @@ print("before training: " + ", ".join(f"{name} {value:.2f}" for name, value in l
 # The last layer's biases begin so that each cell says "yes" with probability 0.02: most have nothing to say, and that
 # need not be learnt first. Species begins near ln 2 = 0.69, a coin's toss.
 #
-# The backward pass is in `minidl/detection.py`: three losses whose gradients we know, each put into its own channels.
+# The backward pass is in `minidl/tasks/detection/single_shot.py`: three losses whose gradients we know, each put into
+# its own channels.
 #
 # ## 5. Training
 # The usual step; here are some on the same batch. **Predict:** which of the three parts falls first?
@@ -289,18 +291,18 @@ def curve_of(kind=None):
 
 results = scores(model)
 curves = {"any pet": curve_of(), "cats": curve_of(0), "dogs": curve_of(1)}
-figure = drawing.blank(560, 400)
-drawing.write(figure, 12, 20, f"Precision and recall at IoU 0.5: mAP {results['map']:.2f}", drawing.TITLE, 536,
-              weight="bold")
-axes = drawing.place(figure, 52, 62, 330, 290)
-drawing.quiet(axes)
+figure = canvas.blank(560, 400)
+canvas.write(figure, 12, 20, f"Precision and recall at IoU 0.5: mAP {results['map']:.2f}", canvas.TITLE, 536,
+             weight="bold")
+axes = canvas.place(figure, 52, 62, 330, 290)
+canvas.quiet(axes)
 axes.set(xlim=(0, 1), ylim=(0, 1.02), xticks=np.linspace(0, 1, 6), yticks=np.linspace(0, 1, 6))
-drawing.write(figure, 217, 384, "recall: share of the pets that are found", drawing.TEXT, 330, ha="center")
-drawing.write(figure, 12, 46, "precision", drawing.TEXT, 100)
+canvas.write(figure, 217, 384, "recall: share of the pets that are found", canvas.TEXT, 330, ha="center")
+canvas.write(figure, 12, 46, "precision", canvas.TEXT, 100)
 for k, (name, curve) in enumerate(curves.items()):
-    color, ap = drawing.LINE_COLORS[k], curve.average_precision
-    drawing.write(figure, 398, 70 + 24 * k, f"{name}: AP {ap:.2f}" if curve.truths else f"{name}: none", drawing.TEXT,
-                  150, color=color)
+    color, ap = canvas.LINE_COLORS[k], curve.average_precision
+    canvas.write(figure, 398, 70 + 24 * k, f"{name}: AP {ap:.2f}" if curve.truths else f"{name}: none", canvas.TEXT,
+                 150, color=color)
     if not len(curve.thresholds):
         continue                                         # nothing was said
     best = np.maximum.accumulate(curve.precision[::-1])[::-1]                      # interpolated
@@ -309,9 +311,9 @@ for k, (name, curve) in enumerate(curves.items()):
     believed = curve.thresholds >= threshold
     if believed.any():
         axes.plot(curve.recall[believed][-1], curve.precision[believed][-1], "o", color=color, markersize=6)
-drawing.write(figure, 398, 150, "thin: as measured", drawing.SMALL, 150, color=drawing.QUIET)
-drawing.write(figure, 398, 166, "thick: interpolated", drawing.SMALL, 150, color=drawing.QUIET)
-drawing.write(figure, 398, 182, f"dot: score ≥ {threshold:.2f}", drawing.SMALL, 150, color=drawing.QUIET)
+canvas.write(figure, 398, 150, "thin: as measured", canvas.SMALL, 150, color=canvas.QUIET)
+canvas.write(figure, 398, 166, "thick: interpolated", canvas.SMALL, 150, color=canvas.QUIET)
+canvas.write(figure, 398, 182, f"dot: score ≥ {threshold:.2f}", canvas.SMALL, 150, color=canvas.QUIET)
 lesson.figure(figure, "precision_recall", alt="Precision over recall on the test mosaics. AP: " + ", ".join(
     f"{name} {curve.average_precision:.2f}" for name, curve in curves.items()))
 

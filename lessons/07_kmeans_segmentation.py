@@ -18,15 +18,15 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from minidl import plotting
+from minidl.course.lesson import Lesson
 from minidl.datasets.pets import CLASSES
-from minidl.drawing import (
+from minidl.metrics import confusion_matrix, scores
+from minidl.plotting.canvas import (
     INK, LINE_COLORS, MARGIN, QUIET, SMALL, TEXT, TITLE, blank, draw_legend, place, quiet, write,
 )
-from minidl.kmeans import assign, first_centers, improve, kmeans
-from minidl.metrics import confusion_matrix, scores
-from minidl.progress import Progress
-from minidl.report import Lesson
-from minidl.segmentation import SHOWN, Segmentation
+from minidl.runtime.progress import Progress
+from minidl.tasks.segmentation.experiment import SHOWN, Segmentation
+from minidl.tasks.segmentation.kmeans import assign, first_centers, improve, kmeans
 
 own = argparse.ArgumentParser(add_help=False)         # one option that other lessons do not have
 own.add_argument("--image", type=Path)

@@ -12,10 +12,10 @@ import numpy as np
 from matplotlib.colors import ListedColormap
 
 from minidl import Adam, CrossEntropyLoss, Softmax, pixelwise, plotting
-from minidl.datasets.batches import Batches, as_input
+from minidl.batches import Batches, as_input
+from minidl.course.lesson import Lesson
 from minidl.datasets.pets import CLASSES
-from minidl.drawing import MARGIN, QUIET, SMALL, TEXT, TITLE, blank, draw_grid, place, write
-from minidl.report import Lesson
+from minidl.plotting.canvas import MARGIN, QUIET, SMALL, TEXT, TITLE, blank, draw_grid, place, whole_multiple, write
 from minidl.training import train_step
 
 lesson = Lesson("08_pixelwise_cross_entropy")
@@ -203,7 +203,7 @@ assert np.allclose(dlogits * (H * W), p - one_hot(trimap[0]), atol=1e-5)
 assert np.abs(dlogits.sum(axis=0)).max() * (H * W) < 1e-5
 
 # %%
-side = plotting.whole_multiple(W, 180)
+side = whole_multiple(W, 180)
 tall, gap = round(side * H / W), 12
 figure = blank(4 * (side + gap) + 64, 2 * (tall + 30) + 46)
 write(figure, MARGIN, MARGIN + 8, "The gradient is large where the model is wrong, and zero where it is sure and right",

@@ -11,14 +11,16 @@
 # %%
 import numpy as np
 
-from minidl import Adam, CosineSchedule, CrossEntropyLoss, Softmax, drawing, pixelwise, plotting
-from minidl.datasets.batches import Augment, Batches, as_input
+from minidl import Adam, CosineSchedule, CrossEntropyLoss, Softmax, pixelwise, plotting
+from minidl.batches import Batches, as_input
+from minidl.course.lesson import Lesson
+from minidl.datasets.augment import Augment
 from minidl.datasets.pets import CLASSES
-from minidl.ladder import rungs_figure, rungs_text
 from minidl.metrics import confusion_matrix, pixel_accuracy
-from minidl.receptive import receptive_field
-from minidl.report import Lesson
-from minidl.segmentation import Segmentation
+from minidl.plotting import canvas
+from minidl.tasks.segmentation.experiment import Segmentation
+from minidl.tasks.segmentation.ladder import rungs_figure, rungs_text
+from minidl.tasks.segmentation.receptive_field import receptive_field
 from minidl.training import predict, predict_classes
 
 lesson = Lesson("09_segmentation_1x1")
@@ -160,8 +162,8 @@ print(f"one epoch by hand: mean loss {np.mean(by_hand):.4f}")
 
 # %% [markdown]
 # ## 6. The same from now on, in two lines
-# All of this is in `Segmentation` (`minidl/segmentation.py`): it reads the data, makes the batches, and its `fit` is
-# the loop above, with progress, scores on the held-out pictures, and checkpoints. Do not
+# All of this is in `Segmentation` (`minidl/tasks/segmentation/experiment.py`): it reads the data, makes the batches,
+# and its `fit` is the loop above, with progress, scores on the held-out pictures, and checkpoints. Do not
 # believe it, look: the batches must be the same, and so must the weights after one epoch, to the last bit.
 
 # %%
@@ -248,26 +250,26 @@ if common.sum() > 2:
 slices = [1, 4, 7, 10, 13]                                             # of blue
 rows = {"the colors": palette, "object, learnt": learnt[0], "object, counted": counted}
 side, room = 144, 112
-figure = drawing.blank(room + len(slices) * (side + 6) + 76, 62 + 3 * (side + 6) + 30)
-drawing.write(figure, 12, 20, lesson.headline("Learnt or counted: hardly a color is more often pet than not",
-                                              "How often each color is object: learnt, and counted"), drawing.TITLE,
-              room + 5 * side, weight="bold")
+figure = canvas.blank(room + len(slices) * (side + 6) + 76, 62 + 3 * (side + 6) + 30)
+canvas.write(figure, 12, 20, lesson.headline("Learnt or counted: hardly a color is more often pet than not",
+                                             "How often each color is object: learnt, and counted"), canvas.TITLE,
+             room + 5 * side, weight="bold")
 for r, (name, table) in enumerate(rows.items()):
     top = 62 + r * (side + 6)
-    drawing.write(figure, 12, top + side / 2, name, drawing.TEXT, room - 16)
+    canvas.write(figure, 12, top + side / 2, name, canvas.TEXT, room - 16)
     for k, step in enumerate(slices):
-        axes = drawing.place(figure, room + k * (side + 6), top, side, side)
+        axes = canvas.place(figure, room + k * (side + 6), top, side, side)
         axes.set_facecolor("#D5DADF")                                  # where hardly any pixel has the color
         plane = table[:, step].transpose(1, 2, 0) if r == 0 else table[step]
         drawn = axes.imshow(plane, "magma", vmin=0, vmax=1, origin="lower", aspect="auto", interpolation="nearest")
         axes.set(xticks=[], yticks=[])
         if r == 0:
-            drawing.write(figure, room + k * (side + 6) + side / 2, 50, f"blue {axis[step]:.2f}", drawing.SMALL, side,
-                          ha="center")
-scale = drawing.place(figure, room + 5 * (side + 6) + 12, 62 + side + 6, 12, 2 * side + 6)
-figure.colorbar(drawn, cax=scale).set_ticks([0, 0.5, 1], labels=["0", "0.5", "1"], fontsize=drawing.SMALL)
-drawing.write(figure, room, 62 + 3 * (side + 6) + 12, "In each square red grows to the right and green upward, both "
-              "from 0 to 1. Light gray: fewer than 100 training pixels", drawing.SMALL, 5 * side, color=drawing.QUIET)
+            canvas.write(figure, room + k * (side + 6) + side / 2, 50, f"blue {axis[step]:.2f}", canvas.SMALL, side,
+                         ha="center")
+scale = canvas.place(figure, room + 5 * (side + 6) + 12, 62 + side + 6, 12, 2 * side + 6)
+figure.colorbar(drawn, cax=scale).set_ticks([0, 0.5, 1], labels=["0", "0.5", "1"], fontsize=canvas.SMALL)
+canvas.write(figure, room, 62 + 3 * (side + 6) + 12, "In each square red grows to the right and green upward, both "
+             "from 0 to 1. Light gray: fewer than 100 training pixels", canvas.SMALL, 5 * side, color=canvas.QUIET)
 lesson.figure(figure, "color_table", alt="The probability of object for each color, learnt by the network and counted "
               f"in the training pictures; right: all background {all_background:.1%}, the model "
               f"{rung.scores['pixel_accuracy']:.1%}")
@@ -296,23 +298,23 @@ assert max(by_table, all_background) <= bound
 
 # %%
 levels = np.arange(0, 256, 8)
-figure = drawing.blank(3 * 250 + 40, 300)
-drawing.write(figure, 12, 20, lesson.headline("Background is the best guess, however bright red, green or blue is",
-                                              "What the pixels of one brightness are"), drawing.TITLE, 760,
-              weight="bold")
-drawing.draw_legend(figure, drawing.legend_lines(CLASSES, 700), 40, 36, plotting.CLASS_COLORS)
+figure = canvas.blank(3 * 250 + 40, 300)
+canvas.write(figure, 12, 20, lesson.headline("Background is the best guess, however bright red, green or blue is",
+                                             "What the pixels of one brightness are"), canvas.TITLE, 760,
+             weight="bold")
+canvas.draw_legend(figure, canvas.legend_lines(CLASSES, 700), 40, 36, plotting.CLASS_COLORS)
 for channel, name in enumerate(("red", "green", "blue")):
     values, classes = train.images[:1000, channel] // 8, train.trimaps[:1000]
     found = np.stack([np.bincount(values[classes == k], minlength=32) for k in range(3)])              # (3, 32)
     found = found / np.maximum(1, found.sum(axis=0))
-    axes = drawing.place(figure, 40 + channel * 250, 66, 230, 180)
-    drawing.quiet(axes)
+    axes = canvas.place(figure, 40 + channel * 250, 66, 230, 180)
+    canvas.quiet(axes)
     for k in (0, 2, 1):                                                # object below, then border, then background
         below = sum((found[j] for j in {0: (), 2: (0,), 1: (0, 2)}[k]), np.zeros(32))
         axes.bar(levels, found[k], 8, bottom=below, align="edge", color=plotting.CLASS_COLORS[k], linewidth=0)
     axes.set(xlim=(0, 256), ylim=(0, 1), xticks=[0, 64, 128, 192, 256], yticks=[0, 0.5, 1])
     axes.tick_params(labelleft=channel == 0)
-    drawing.write(figure, 40 + channel * 250 + 115, 280, name, drawing.TEXT, 200, ha="center")
+    canvas.write(figure, 40 + channel * 250 + 115, 280, name, canvas.TEXT, 200, ha="center")
 lesson.figure(figure, "shares")
 
 # %% [markdown]

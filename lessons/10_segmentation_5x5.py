@@ -11,14 +11,15 @@
 import numpy as np
 from matplotlib.patches import Rectangle
 
-from minidl import drawing, pixelwise, plotting
-from minidl.datasets.batches import as_input
+from minidl import pixelwise, plotting
+from minidl.batches import as_input
+from minidl.course.lesson import Lesson
 from minidl.datasets.pets import CLASSES
-from minidl.ladder import rungs_figure, rungs_text
 from minidl.metrics import confusion_matrix, mean_iou, pixel_accuracy
-from minidl.receptive import receptive_field, seen_pixels
-from minidl.report import Lesson
-from minidl.segmentation import Segmentation
+from minidl.plotting import canvas
+from minidl.tasks.segmentation.experiment import Segmentation
+from minidl.tasks.segmentation.ladder import rungs_figure, rungs_text
+from minidl.tasks.segmentation.receptive_field import receptive_field, seen_pixels
 from minidl.training import predict
 
 lesson = Lesson("10_segmentation_5x5")
@@ -77,11 +78,11 @@ places = [places[k] for k in rng.permutation(len(places))]
 picture = as_input(test.images[example:example + 1])[0].transpose(1, 2, 0)                 # (H, W, 3)
 
 pixel = max(1, 448 // size)                                                   # side of a pixel in the figure
-figure = drawing.blank(size * pixel + 3 * 140 + 44, size * pixel + 60)
-drawing.write(figure, 12, 20, lesson.headline("Some of these windows look like fur, some like an edge; a single pixel "
-                                              "never does", "What one pixel sees, at six places"), drawing.TITLE, 850,
-              weight="bold")
-axes = drawing.place(figure, 12, 44, size * pixel, size * pixel)
+figure = canvas.blank(size * pixel + 3 * 140 + 44, size * pixel + 60)
+canvas.write(figure, 12, 20, lesson.headline("Some of these windows look like fur, some like an edge; a single pixel "
+                                             "never does", "What one pixel sees, at six places"), canvas.TITLE, 850,
+             weight="bold")
+axes = canvas.place(figure, 12, 44, size * pixel, size * pixel)
 axes.imshow(picture, interpolation="nearest", aspect="auto")
 axes.set_axis_off()
 for n, (row, column) in enumerate(places):
@@ -93,12 +94,12 @@ for n, (row, column) in enumerate(places):
     axes.text(columns[-1] + 1.2, rows[0], "abcdef"[n], color="white", weight="bold", va="center", fontsize=11,
               bbox={"facecolor": "black", "alpha": 0.6, "pad": 1.5, "linewidth": 0})
     left, top = size * pixel + 32 + n % 3 * 140, 64 + n // 3 * 170
-    drawing.write(figure, left + 65, top - 10, "abcdef"[n], drawing.TEXT, 120, ha="center", weight="bold")
-    patch = drawing.place(figure, left, top, 130, 130)
+    canvas.write(figure, left + 65, top - 10, "abcdef"[n], canvas.TEXT, 120, ha="center", weight="bold")
+    patch = canvas.place(figure, left, top, 130, 130)
     patch.imshow(picture[np.ix_(rows, columns)], interpolation="nearest", aspect="auto", vmin=0, vmax=1)
     patch.set_axis_off()
 answers = ", ".join(f"{name} {CLASSES[test.trimaps[example][tuple(place)]]}" for name, place in zip("abcdef", places))
-drawing.write(figure, size * pixel + 32, 390, f"truth: {answers}", drawing.SMALL, 410, color=drawing.QUIET)
+canvas.write(figure, size * pixel + 32, 390, f"truth: {answers}", canvas.SMALL, 410, color=canvas.QUIET)
 lesson.figure(figure, "seen")
 
 # %% [markdown]
@@ -129,20 +130,20 @@ counts = np.stack([np.bincount(groups[classes == k], minlength=10) for k in rang
 shares = counts / np.maximum(1, counts.sum(axis=0))
 
 # %%
-figure = drawing.blank(620, 330)
-drawing.write(figure, 12, 20, lesson.headline("Smooth places are background; the rougher, the more pet and border",
-                                              "Classes by roughness"), drawing.TITLE, 590, weight="bold")
-drawing.draw_legend(figure, drawing.legend_lines(CLASSES, 500), 40, 36, plotting.CLASS_COLORS)
-axes = drawing.place(figure, 40, 66, 560, 200)
-drawing.quiet(axes)
+figure = canvas.blank(620, 330)
+canvas.write(figure, 12, 20, lesson.headline("Smooth places are background; the rougher, the more pet and border",
+                                             "Classes by roughness"), canvas.TITLE, 590, weight="bold")
+canvas.draw_legend(figure, canvas.legend_lines(CLASSES, 500), 40, 36, plotting.CLASS_COLORS)
+axes = canvas.place(figure, 40, 66, 560, 200)
+canvas.quiet(axes)
 bottom = np.zeros(10)
 for k in (0, 2, 1):
     axes.bar(np.arange(10), shares[k], 0.94, bottom=bottom, color=plotting.CLASS_COLORS[k])
     bottom = bottom + shares[k]
 axes.set(xlim=(-0.5, 9.5), ylim=(0, 1), yticks=[0, 0.5, 1], xticks=np.arange(10))
 axes.set_xticklabels([f"{low:.0f}–{high:.0f}" for low, high in zip(edges, edges[1:])])
-drawing.write(figure, 320, 304, "roughness: standard deviation of 25 pixels' brightness (0–255), a tenth of the pixels "
-              "in each group", drawing.SMALL, 590, ha="center", color=drawing.QUIET)
+canvas.write(figure, 320, 304, "roughness: standard deviation of 25 pixels' brightness (0–255), a tenth of the pixels "
+             "in each group", canvas.SMALL, 590, ha="center", color=canvas.QUIET)
 lesson.figure(figure, "roughness", alt="Share of object in ten groups of pixels, from smooth to rough: " + ", ".join(
     f"{share:.0%}" for share in shares[0]) + "; of border: " + ", ".join(f"{share:.0%}" for share in shares[2]))
 
@@ -223,17 +224,17 @@ speaks = model.layers[-1].weight.data[..., 0, 0] * maps.std(axis=(0, 2, 3))     
 speaks = speaks - speaks.mean(axis=0)                                  # softmax: only differences between classes count
 chosen = speaks.argmax(axis=1)                                         # (3,) channels
 side = 192
-figure = drawing.blank(4 * (side + 6) + 18, side + 100)
-drawing.write(figure, 12, 20, "One channel for each class: where it is bright, it speaks for the class", drawing.TITLE,
-              780, weight="bold")
+figure = canvas.blank(4 * (side + 6) + 18, side + 100)
+canvas.write(figure, 12, 20, "One channel for each class: where it is bright, it speaks for the class", canvas.TITLE,
+             780, weight="bold")
 for n, (name, cell) in enumerate([("the picture", picture), *zip(CLASSES, maps[0, chosen])]):
     left = 12 + n * (side + 6)
-    axes = drawing.place(figure, left, 84, side, side)
+    axes = canvas.place(figure, left, 84, side, side)
     axes.imshow(cell, "magma", interpolation="nearest", aspect="auto")
     axes.set_axis_off()
-    drawing.write(figure, left + (44 if n else 0), 64, name, drawing.TEXT, side - 50)
+    canvas.write(figure, left + (44 if n else 0), 64, name, canvas.TEXT, side - 50)
     if n:
-        axes = drawing.place(figure, left, 42, 36, 36)
+        axes = canvas.place(figure, left, 42, 36, 36)
         axes.imshow(as_patches(learnt[chosen[n - 1]][None])[0].transpose(1, 2, 0), interpolation="nearest", vmin=0,
                     vmax=1, aspect="auto")
         axes.set_axis_off()

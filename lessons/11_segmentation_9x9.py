@@ -11,14 +11,15 @@
 import numpy as np
 from matplotlib.patches import Rectangle
 
-from minidl import drawing, pixelwise, plotting
-from minidl.datasets.batches import as_input
+from minidl import pixelwise, plotting
+from minidl.batches import as_input
+from minidl.course.lesson import Lesson
 from minidl.datasets.pets import CLASSES
-from minidl.ladder import rungs_figure, rungs_text
 from minidl.layers import Conv2d
-from minidl.receptive import receptive_field, seen_pixels
-from minidl.report import Lesson
-from minidl.segmentation import Segmentation
+from minidl.plotting import canvas
+from minidl.tasks.segmentation.experiment import Segmentation
+from minidl.tasks.segmentation.ladder import rungs_figure, rungs_text
+from minidl.tasks.segmentation.receptive_field import receptive_field, seen_pixels
 
 lesson = Lesson("11_segmentation_9x9")
 task = Segmentation(lesson)
@@ -67,29 +68,29 @@ places = [rng.permutation(np.argwhere((test.trimaps[example] == k) & inside))[:1
 places = np.concatenate(places)                                        # (3, 2): one of each class, if there is one
 models = {name: pixelwise(kernels, 2, rng=0) for name, kernels in ladder.items()}
 pixel = max(1, 448 // size)                                            # side of a pixel in the figure
-figure = drawing.blank(size * pixel + 3 * 146 + 110, size * pixel + 60)
-drawing.write(figure, 12, 20, lesson.headline("One pixel says nothing, 5 × 5 are a texture, 13 × 13 begin to be a part "
-                                              "of something", "What one pixel sees through one or two kernels"),
-              drawing.TITLE, 850, weight="bold")
-axes = drawing.place(figure, 12, 44, size * pixel, size * pixel)
+figure = canvas.blank(size * pixel + 3 * 146 + 110, size * pixel + 60)
+canvas.write(figure, 12, 20, lesson.headline("One pixel says nothing, 5 × 5 are a texture, 13 × 13 begin to be a part "
+                                             "of something", "What one pixel sees through one or two kernels"),
+             canvas.TITLE, 850, weight="bold")
+axes = canvas.place(figure, 12, 44, size * pixel, size * pixel)
 axes.imshow(picture, interpolation="nearest", aspect="auto")
 axes.set_axis_off()
 for n, (row, column) in enumerate(places):
     top = 64 + n * 146
     name = f"{'abc'[n]}: {CLASSES[test.trimaps[example, row, column]]}"
-    drawing.write(figure, size * pixel + 24, top + 68, name, drawing.TEXT, 96)
+    canvas.write(figure, size * pixel + 24, top + 68, name, canvas.TEXT, 96)
     for m, (title, seer) in enumerate(models.items()):
         seen = seen_pixels(seer, shape, row, column)
         rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
         axes.add_patch(Rectangle((columns[0] - 0.5, rows[0] - 0.5), columns.size, rows.size, fill=False,
                                  edgecolor="white", linewidth=1.6))
         left = size * pixel + 122 + m * 142
-        patch = drawing.place(figure, left, top, 136, 136)
+        patch = canvas.place(figure, left, top, 136, 136)
         patch.imshow(picture[np.ix_(rows, columns)], interpolation="nearest", aspect="auto", vmin=0, vmax=1)
         patch.set_axis_off()
         if n == 0:
             sees = f"{title}: sees {rows.size} × {columns.size}" if rows.size > 5 else title
-            drawing.write(figure, left + 68, top - 10, sees, drawing.TEXT, 136, ha="center")
+            canvas.write(figure, left + 68, top - 10, sees, canvas.TEXT, 136, ha="center")
     axes.text(columns[-1] + 1, rows[0], "abc"[n], color="white", weight="bold", va="center", fontsize=11,
               bbox={"facecolor": "black", "alpha": 0.6, "pad": 1.5, "linewidth": 0})
 lesson.figure(figure, "seen")
@@ -205,24 +206,24 @@ for two_blocks, kernels in ((False, (13,)), (True, (3, 3))):
     control = pixelwise(kernels, lesson.width, rng=lesson.seed)
     stopped |= task.fit(control, "control_" + "_".join(map(str, kernels))).stopped
     mean_ious[two_blocks, reach(kernels)] = task.scores(control)["mean_iou"]
-figure = drawing.blank(490, 320)
-drawing.write(figure, 12, 20, lesson.headline("The second block did more than the wider sight",
-                                              "One block or two, 5 × 5 or 13 × 13"), drawing.TITLE, 466, weight="bold")
-drawing.write(figure, 12, 44, "mean IoU, held-out pictures", drawing.TEXT, 400, weight="bold")
-axes = drawing.place(figure, 44, 60, 340, 220)
-drawing.quiet(axes)
+figure = canvas.blank(490, 320)
+canvas.write(figure, 12, 20, lesson.headline("The second block did more than the wider sight",
+                                             "One block or two, 5 × 5 or 13 × 13"), canvas.TITLE, 466, weight="bold")
+canvas.write(figure, 12, 44, "mean IoU, held-out pictures", canvas.TEXT, 400, weight="bold")
+axes = canvas.place(figure, 44, 60, 340, 220)
+canvas.quiet(axes)
 kernels_of = {(False, 5): "(5,)", (False, 13): "(13,)", (True, 5): "(3, 3)", (True, 13): "(9, 5)"}
 for two_blocks, name in ((False, "one block"), (True, "two blocks")):
     points = [(sees, mean_ious[two_blocks, sees]) for sees in (5, 13) if (two_blocks, sees) in mean_ious]
-    color = drawing.LINE_COLORS[int(two_blocks)]
+    color = canvas.LINE_COLORS[int(two_blocks)]
     axes.plot(*zip(*points), "o-", color=color, linewidth=1.6)
-    axes.annotate(name, points[-1], (52, 0), textcoords="offset points", va="center", fontsize=drawing.TEXT,
+    axes.annotate(name, points[-1], (52, 0), textcoords="offset points", va="center", fontsize=canvas.TEXT,
                   color=color, annotation_clip=False)
     for span, value in points:
         print(f"{kernels_of[two_blocks, span]:<7} {name:<10} sees {span:>2} × {span:<2} mean IoU {value:.3f}")
         text = f"{kernels_of[two_blocks, span]}  {value:.2f}"
         axes.annotate(text, (span, value), (0, 8 if two_blocks else -15), textcoords="offset points", ha="center",
-                      fontsize=drawing.SMALL)
+                      fontsize=canvas.SMALL)
 axes.set(xlim=(3, 15), ylim=(0, 0.8), xticks=[5, 13])
 axes.set_xticklabels(["sees 5 × 5", "sees 13 × 13"])
 lesson.figure(figure, "control", alt="Mean IoU of one block or two, seeing 5 × 5 or 13 × 13 pixels: " + ", ".join(
@@ -252,36 +253,36 @@ for plan, choices in plans.items():
 assert planned["one pair of kernels"][0] == (13, multiply_adds(model))
 
 # %%
-figure = drawing.blank(860, 360)
-drawing.write(figure, 12, 20, lesson.headline("Every step took about ten times the work; to see the whole picture "
-                                              "takes far more", "What it costs to see further"), drawing.TITLE, 830,
-              weight="bold")
-drawing.write(figure, 12, 48, "mean IoU, held-out pictures", drawing.TEXT, 380, weight="bold")
-axes = drawing.place(figure, 44, 66, 330, 230)
-drawing.quiet(axes)
+figure = canvas.blank(860, 360)
+canvas.write(figure, 12, 20, lesson.headline("Every step took about ten times the work; to see the whole picture "
+                                             "takes far more", "What it costs to see further"), canvas.TITLE, 830,
+             weight="bold")
+canvas.write(figure, 12, 48, "mean IoU, held-out pictures", canvas.TEXT, 380, weight="bold")
+axes = canvas.place(figure, 44, 66, 330, 230)
+canvas.quiet(axes)
 for n, r in enumerate(drawn):
     x, y = costs[r.name]["multiply_adds"], r.scores["mean_iou"]
-    axes.plot(x, y, "o", color=drawing.LINE_COLORS[n], markersize=8)
-    axes.annotate(f"{r.name}\n{y:.2f}", (x, y), (0, 9), textcoords="offset points", ha="center", fontsize=drawing.SMALL)
+    axes.plot(x, y, "o", color=canvas.LINE_COLORS[n], markersize=8)
+    axes.annotate(f"{r.name}\n{y:.2f}", (x, y), (0, 9), textcoords="offset points", ha="center", fontsize=canvas.SMALL)
 axes.set_xscale("log")
 axes.minorticks_off()
 axes.set(xlim=(costs["1 × 1"]["multiply_adds"] / 3, costs["9 × 9"]["multiply_adds"] * 3), ylim=(0, 1))
-drawing.write(figure, 209, 330, "multiply-adds a pixel", drawing.TEXT, 330, ha="center")
-drawing.write(figure, 440, 48, "multiply-adds a pixel, reckoned", drawing.TEXT, 380, weight="bold")
-axes = drawing.place(figure, 490, 66, 340, 230)
-drawing.quiet(axes)
+canvas.write(figure, 209, 330, "multiply-adds a pixel", canvas.TEXT, 330, ha="center")
+canvas.write(figure, 440, 48, "multiply-adds a pixel, reckoned", canvas.TEXT, 380, weight="bold")
+axes = canvas.place(figure, 490, 66, 340, 230)
+canvas.quiet(axes)
 for n, (plan, points) in enumerate(planned.items()):
     xs, ys = zip(*points)
-    axes.plot(xs, ys, "o-", color=drawing.LINE_COLORS[3 + n], linewidth=1.6, markersize=5)
+    axes.plot(xs, ys, "o-", color=canvas.LINE_COLORS[3 + n], linewidth=1.6, markersize=5)
     axes.annotate(plan, (xs[-2 - n], ys[-2 - n]), (-8, 6) if n == 0 else (6, -12), textcoords="offset points",
-                  ha="right" if n == 0 else "left", fontsize=drawing.TEXT, color=drawing.LINE_COLORS[3 + n])
+                  ha="right" if n == 0 else "left", fontsize=canvas.TEXT, color=canvas.LINE_COLORS[3 + n])
 axes.set_yscale("log")
 axes.minorticks_off()
 axes.set(xlim=(0, 104))
-axes.axvline(size, color=drawing.QUIET, linewidth=0.8, linestyle=":")
-axes.text(size + 1, axes.get_ylim()[0] * 1.2, f"a side of the picture: {size}", fontsize=drawing.SMALL,
-          color=drawing.QUIET)
-drawing.write(figure, 660, 330, "receptive field: side of the square, in pixels", drawing.TEXT, 340, ha="center")
+axes.axvline(size, color=canvas.QUIET, linewidth=0.8, linestyle=":")
+axes.text(size + 1, axes.get_ylim()[0] * 1.2, f"a side of the picture: {size}", fontsize=canvas.SMALL,
+          color=canvas.QUIET)
+canvas.write(figure, 660, 330, "receptive field: side of the square, in pixels", canvas.TEXT, 340, ha="center")
 lesson.figure(figure, "cost", alt="Left, mean IoU over multiply-adds a pixel: " + "; ".join(
     f"{r.name} {r.scores['mean_iou']:.2f} for {costs[r.name]['multiply_adds']:,}" for r in drawn)
     + ". Right, multiply-adds to see further: " + "; ".join(

@@ -13,15 +13,16 @@
 # %%
 import numpy as np
 
-from minidl import Flatten, Linear, MaxPool2d, PixelShuffle, Reshape, Sequential, drawing, pixelwise, plotting
-from minidl import reshape_segmenter
-from minidl.datasets.batches import as_input
+from minidl import Flatten, Linear, MaxPool2d, PixelShuffle, Reshape, Sequential, pixelwise, plotting, reshape_segmenter
+from minidl.batches import as_input
+from minidl.course.lesson import Lesson
 from minidl.datasets.pets import CLASSES
-from minidl.ladder import rungs_figure, rungs_text
 from minidl.models import conv_block
-from minidl.report import Lesson
-from minidl.segmentation import Segmentation
-from minidl.training import predict, segmentation_scores
+from minidl.plotting import canvas
+from minidl.plotting.scores import curves as draw_curves
+from minidl.tasks.segmentation.experiment import Segmentation, segmentation_scores
+from minidl.tasks.segmentation.ladder import rungs_figure, rungs_text
+from minidl.training import predict
 
 lesson = Lesson("12_segmentation_reshape")
 if lesson.size < 8:
@@ -105,25 +106,25 @@ print(reshaped.astype(int), shuffled.astype(int), sep="\n\n")
 def draw_cells(figure, left, top, numbers, origin, first, title):
     """Draw numbers (H, W) as cells in the colors of their maps; those where `first` is true are ringed."""
     H, W = numbers.shape
-    axes = drawing.place(figure, left, top, 40 * W, 40 * H)
+    axes = canvas.place(figure, left, top, 40 * W, 40 * H)
     axes.imshow(plotting.colorize(origin, MAP_COLORS), extent=(0, W, H, 0), aspect="auto")
     axes.hlines(range(H + 1), 0, W, color="white", linewidth=2)
     axes.vlines(range(W + 1), 0, H, color="white", linewidth=2)
     for (i, j), value in np.ndenumerate(numbers):
-        axes.text(j + 0.5, i + 0.53, f"{value:g}", ha="center", va="center", fontsize=11, color=drawing.INK)
+        axes.text(j + 0.5, i + 0.53, f"{value:g}", ha="center", va="center", fontsize=11, color=canvas.INK)
         if first[i, j]:
-            axes.plot(j + 0.5, i + 0.5, "o", color=drawing.INK, markersize=20, fillstyle="none")
+            axes.plot(j + 0.5, i + 0.5, "o", color=canvas.INK, markersize=20, fillstyle="none")
     axes.set_axis_off()
-    drawing.write(figure, left, top - 12, title, drawing.TEXT, 40 * W + 60)
+    canvas.write(figure, left, top - 12, title, canvas.TEXT, 40 * W + 60)
 
 
 MAP_COLORS = ("#F5C08E", "#A9CBE6", "#F4E48E", "#B5DCB0")
 origin = np.broadcast_to(np.arange(4.0)[:, None, None], (4, 3, 3))[None]                           # (1, 4, 3, 3)
 first = np.zeros((1, 4, 3, 3))
 first[:, :, 0, 0] = 1
-figure = drawing.blank(900, 370)
-drawing.write(figure, 12, 20, "Reshape lays the maps out one after the other, pixel shuffle keeps every place in its "
-              "place", drawing.TITLE, 880, weight="bold")
+figure = canvas.blank(900, 370)
+canvas.write(figure, 12, 20, "Reshape lays the maps out one after the other, pixel shuffle keeps every place in its "
+             "place", canvas.TITLE, 880, weight="bold")
 for k in range(4):
     draw_cells(figure, 20 + 145 * (k % 2), 80 + 145 * (k // 2), maps[0, k], origin[0, k].astype(int), first[0, k],
                f"map {k + 1}")
@@ -206,7 +207,7 @@ def squares(figure, left, bottom, counts, color):
     """Draw squares whose areas are the counts, side by side, from a place in figure pixels on."""
     for n in counts:
         side = n**0.5 * 0.028
-        axes = drawing.place(figure, left, bottom - side, side, side)
+        axes = canvas.place(figure, left, bottom - side, side, side)
         axes.set_facecolor(color)
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_visible(False)
@@ -219,19 +220,19 @@ def blocks(encoder):
     return [count(encoder[i:i + 4]) for i in range(0, len(encoder), 4)]
 
 
-figure = drawing.blank(800, 390)
-drawing.write(figure, 12, 20, f"{slide_share:.0%} of the slide's parameters, {share:.0%} of ours, are in one layer",
-              drawing.TITLE, 760, weight="bold")
+figure = canvas.blank(800, 390)
+canvas.write(figure, 12, 20, f"{slide_share:.0%} of the slide's parameters, {share:.0%} of ours, are in one layer",
+             canvas.TITLE, 760, weight="bold")
 both = (("slide: width 64, 128 × 128 pixels", 20, blocks(slide.layers), slide_dense),
         (f"ours: width {lesson.width}, {lesson.size} × {lesson.size}", 580, blocks(encoding), count([dense])))
 for title, left, encoder_counts, dense_count in both:
-    drawing.write(figure, left, 50, title, drawing.TEXT, 260)
-    right = squares(figure, left, 350, encoder_counts, drawing.LINE_COLORS[0])
-    squares(figure, right, 350, [dense_count], drawing.LINE_COLORS[1])
-    drawing.write(figure, left, 370, f"conv blocks {sum(encoder_counts):,}", drawing.SMALL, 260,
-                  drawing.LINE_COLORS[0])
-    drawing.write(figure, right, 340 - dense_count**0.5 * 0.028, f"dense {dense_count:,}", drawing.SMALL, 200,
-                  drawing.LINE_COLORS[1])
+    canvas.write(figure, left, 50, title, canvas.TEXT, 260)
+    right = squares(figure, left, 350, encoder_counts, canvas.LINE_COLORS[0])
+    squares(figure, right, 350, [dense_count], canvas.LINE_COLORS[1])
+    canvas.write(figure, left, 370, f"conv blocks {sum(encoder_counts):,}", canvas.SMALL, 260,
+                 canvas.LINE_COLORS[0])
+    canvas.write(figure, right, 340 - dense_count**0.5 * 0.028, f"dense {dense_count:,}", canvas.SMALL, 200,
+                 canvas.LINE_COLORS[1])
 lesson.figure(figure, "parameters")
 
 # %% [markdown]
@@ -286,19 +287,19 @@ for d in distances:
 assert min(agreement["5 × 5 convolution"]) > 0.9999
 
 # %%
-figure = drawing.blank(640, 320)
-drawing.write(figure, 12, 20, lesson.headline("A convolution's answer moves along with the picture, the reshaped one "
-                                              "only in part", "Does the answer move along with the picture?"),
-              drawing.TITLE, 620, weight="bold")
-drawing.write(figure, 12, 46, "share of pixels where predict(shift(x)) = shift(predict(x))", drawing.TEXT, 500)
-axes = drawing.place(figure, 50, 60, 360, 210)
+figure = canvas.blank(640, 320)
+canvas.write(figure, 12, 20, lesson.headline("A convolution's answer moves along with the picture, the reshaped one "
+                                             "only in part", "Does the answer move along with the picture?"),
+             canvas.TITLE, 620, weight="bold")
+canvas.write(figure, 12, 46, "share of pixels where predict(shift(x)) = shift(predict(x))", canvas.TEXT, 500)
+axes = canvas.place(figure, 50, 60, 360, 210)
 places = [float(k) for k in range(len(distances))]
 lowest = int(10 * min(min(values) for values in agreement.values()))
-drawing.curves(axes, [(name, np.array(places), np.array(values)) for name, values in agreement.items()],
-               [f"{name}  {values[-1]:.0%}" for name, values in agreement.items()],
-               [tick / 10 for tick in range(lowest, 11)], places)
+draw_curves(axes, [(name, np.array(places), np.array(values)) for name, values in agreement.items()],
+            [f"{name}  {values[-1]:.0%}" for name, values in agreement.items()],
+            [tick / 10 for tick in range(lowest, 11)], places)
 axes.set_xticks(places, [str(d) for d in distances])
-axes.set_xlabel("pixels that the pictures are moved by", fontsize=drawing.SMALL, color=drawing.QUIET, labelpad=3)
+axes.set_xlabel("pixels that the pictures are moved by", fontsize=canvas.SMALL, color=canvas.QUIET, labelpad=3)
 lesson.figure(figure, "shift", alt="Share of pixels whose answer moves along with the picture: " + "; ".join(
     f"{name} " + ", ".join(f"{value:.1%} for {d}" for d, value in zip(distances, values))
     for name, values in agreement.items()))
@@ -379,5 +380,5 @@ if lesson.as_intended and not history.stopped:
 #    `setattr(task, name, dataclasses.replace(pets, trimaps=stirred.reshape(pets.trimaps.shape)))`. What can
 #    `reshape_segmenter` still learn, what the 5 × 5 convolution? (`--epochs 2` is enough; each also without stirring.)
 # 3. Can it be taught to move along? `task.augment = Augment(crop=(1, 1), color=0, shift=0.25)` (from
-#    `minidl.datasets.batches`) shifts the training pictures. Which line of `shift.png` rises, and what becomes of the
+#    `minidl.batches`) shifts the training pictures. Which line of `shift.png` rises, and what becomes of the
 #    score?

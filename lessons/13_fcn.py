@@ -10,14 +10,15 @@
 # %%
 import numpy as np
 
-from minidl import Conv2d, Linear, Upsample, drawing, fcn, plotting
-from minidl.datasets.batches import as_input
+from minidl import Conv2d, Linear, Upsample, fcn, plotting
+from minidl.batches import as_input
+from minidl.course.lesson import Lesson
 from minidl.datasets.pets import CLASSES
-from minidl.ladder import rungs_figure, rungs_text
 from minidl.models import enlarge
-from minidl.report import Lesson
-from minidl.segmentation import SHOWN, Segmentation
-from minidl.training import predict, predict_classes, segmentation_scores
+from minidl.plotting import canvas
+from minidl.tasks.segmentation.experiment import SHOWN, Segmentation, segmentation_scores
+from minidl.tasks.segmentation.ladder import rungs_figure, rungs_text
+from minidl.training import predict, predict_classes
 
 lesson = Lesson("13_fcn")
 task = Segmentation(lesson)
@@ -85,28 +86,28 @@ painted, interpolated = (layer.forward(small)[0, 0] for layer in (enlarge(1, 8),
 apart = np.abs(painted - interpolated)                             # (40, 40)
 assert np.allclose(apart[4:-4, 4:-4], 0, atol=1e-6) and apart[0].max() > 0.1
 
-figure = drawing.blank(1100, 270)
-drawing.write(figure, 12, 20, "Tents painted side by side add up to bilinear interpolation, but for the rim",
-              drawing.TITLE, 940, weight="bold")
-axes = drawing.place(figure, 40, 64, 330, 160)
-drawing.quiet(axes)
+figure = canvas.blank(1100, 270)
+canvas.write(figure, 12, 20, "Tents painted side by side add up to bilinear interpolation, but for the rim",
+             canvas.TITLE, 940, weight="bold")
+axes = canvas.place(figure, 40, 64, 330, 160)
+canvas.quiet(axes)
 at = (np.arange(parts.shape[1]) + 0.5) / scale - 0.5               # in old pixels
 for k, part in enumerate(parts):
-    axes.fill_between(at, part, color=drawing.LINE_COLORS[k], alpha=0.3, linewidth=0)
-axes.plot(at, straight, color=drawing.QUIET, linestyle="--", linewidth=1)
-axes.plot(at, parts.sum(axis=0), color=drawing.INK, linewidth=1.6)
-axes.plot(values, "o", color=drawing.INK)
+    axes.fill_between(at, part, color=canvas.LINE_COLORS[k], alpha=0.3, linewidth=0)
+axes.plot(at, straight, color=canvas.QUIET, linestyle="--", linewidth=1)
+axes.plot(at, parts.sum(axis=0), color=canvas.INK, linewidth=1.6)
+axes.plot(values, "o", color=canvas.INK)
 axes.set(xticks=range(len(values)), ylim=(0, 9), xlim=(-0.5, len(values) - 0.5))
-drawing.write(figure, 40, 50, "1, 5, 4, 8: four tents and their sum; dashed: bilinear", drawing.TEXT, 340)
+canvas.write(figure, 40, 50, "1, 5, 4, 8: four tents and their sum; dashed: bilinear", canvas.TEXT, 340)
 low, high = float(interpolated.min()), float(interpolated.max())
 for left, picture, title, limits in ((400, enlarge(1, 8).weight.data[0, 0], "the kernel, 16 × 16", (0, 1)),
                                      (572, painted, "5 × 5 values, painted", (low, high)),
                                      (744, interpolated, "the same, bilinear", (low, high)),
                                      (916, apart, "how far apart (dark: 0)", (0, high - low))):
-    axes = drawing.place(figure, left, 64, 160, 160)
+    axes = canvas.place(figure, left, 64, 160, 160)
     axes.imshow(picture, "viridis", vmin=limits[0], vmax=limits[1], interpolation="nearest", aspect="auto")
     axes.set_axis_off()
-    drawing.write(figure, left, 50, title, drawing.TEXT, 160)
+    canvas.write(figure, left, 50, title, canvas.TEXT, 160)
 lesson.figure(figure, "enlarging")
 
 # %% [markdown]
@@ -205,22 +206,22 @@ lesson.figure(plotting.class_bars(scores, title=lesson.headline(
 # **Predict:** do the tents stay tents?
 
 # %%
-figure = drawing.blank(790, 404)
-drawing.write(figure, 12, 20, lesson.headline("FCN-8s keeps its tents, FCN-32s tears them to pieces",
-                                              "The learnt kernels") + " (red: above 0, blue: below)",
-              drawing.TITLE, 730, weight="bold")
+figure = canvas.blank(790, 404)
+canvas.write(figure, 12, 20, lesson.headline("FCN-8s keeps its tents, FCN-32s tears them to pieces",
+                                             "The learnt kernels") + " (red: above 0, blue: below)",
+             canvas.TITLE, 730, weight="bold")
 for left, name in ((90, "FCN-32s"), (450, "FCN-8s")):
     kernels = models[name].layers[-1].weight.data                  # (score, painted class, 2 stride, 2 stride)
     limit = float(np.abs(kernels).max())
-    drawing.write(figure, left, 48, f"{name}: kernels of {kernels.shape[2]} × {kernels.shape[3]}", drawing.TEXT, 300)
+    canvas.write(figure, left, 48, f"{name}: kernels of {kernels.shape[2]} × {kernels.shape[3]}", canvas.TEXT, 300)
     for (i, j), (score, painted_class) in zip(np.ndindex(3, 3), ((a, b) for a in CLASSES for b in CLASSES)):
-        axes = drawing.place(figure, left + 104 * j, 84 + 104 * i, 96, 96)
+        axes = canvas.place(figure, left + 104 * j, 84 + 104 * i, 96, 96)
         axes.imshow(kernels[i, j], "RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest", aspect="auto")
         axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_color(drawing.GRID)
-        drawing.write(figure, left + 104 * j, 72, f"→ {painted_class}" if i == 0 else "", drawing.SMALL, 96)
+        axes.spines[:].set_color(canvas.GRID)
+        canvas.write(figure, left + 104 * j, 72, f"→ {painted_class}" if i == 0 else "", canvas.SMALL, 96)
         if j == 0 and left < 100:
-            drawing.write(figure, 12, 132 + 104 * i, score, drawing.SMALL, 76)
+            canvas.write(figure, 12, 132 + 104 * i, score, canvas.SMALL, 76)
 lesson.figure(figure, "kernels")
 
 # %% [markdown]
@@ -271,23 +272,23 @@ print("contributions' standard deviation: " + ", ".join(f"stride {stride} {value
                                                         in zip((32, 16, 8), spread)))
 
 # %%
-n, cell = min(4, len(images)), drawing.whole_multiple(lesson.size, 128)
+n, cell = min(4, len(images)), canvas.whole_multiple(lesson.size, 128)
 columns = {"stride 32": three[0], "+ stride 16": three[1], "+ stride 8": three[2], "= the sum": logits}
 differences = {name: maps[:n, 0] - maps[:n, 1] for name, maps in columns.items()}                  # object - background
 limit = float(np.percentile(np.abs(differences["= the sum"]), 98))
-figure = drawing.blank(24 + 6 * (cell + 4), 72 + n * (cell + 4))
+figure = canvas.blank(24 + 6 * (cell + 4), 72 + n * (cell + 4))
 loudest = (32, 16, 8)[int(np.argmax(spread))]
-drawing.write(figure, 12, 20, f"Three contributions, added; stride {loudest} says most (red: object, blue: background)",
-              drawing.TITLE, 6 * cell, weight="bold")
+canvas.write(figure, 12, 20, f"Three contributions, added; stride {loudest} says most (red: object, blue: background)",
+             canvas.TITLE, 6 * cell, weight="bold")
 for k in range(n):
     shown = [("picture", images[k].transpose(1, 2, 0)), *((name, maps[k]) for name, maps in differences.items()),
              ("prediction", plotting.colorize(predictions["FCN-8s"][k]))]
     for j, (name, picture) in enumerate(shown):
-        axes = drawing.place(figure, 12 + j * (cell + 4), 64 + k * (cell + 4), cell, cell)
+        axes = canvas.place(figure, 12 + j * (cell + 4), 64 + k * (cell + 4), cell, cell)
         axes.imshow(picture, "RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest", aspect="auto")
         axes.set_axis_off()
-        drawing.write(figure, 12 + j * (cell + 4) + cell / 2, 52, name if k == 0 else "", drawing.TEXT, cell,
-                      ha="center")
+        canvas.write(figure, 12 + j * (cell + 4) + cell / 2, 52, name if k == 0 else "", canvas.TEXT, cell,
+                     ha="center")
 lesson.figure(figure, "contributions")
 
 # %% [markdown]

@@ -11,14 +11,15 @@
 # %%
 import numpy as np
 
-from minidl import Adam, Conv2d, ConvTranspose2d, CosineSchedule, Sequential, Upsample, check_layer, drawing, plotting
-from minidl.datasets.batches import as_input
+from minidl import Adam, Conv2d, ConvTranspose2d, CosineSchedule, Sequential, Upsample, check_layer, plotting
+from minidl.batches import as_input
+from minidl.course.lesson import Lesson
 from minidl.datasets.pets import CLASSES
 from minidl.layers.upsampling import interpolation_matrix
 from minidl.models import conv_block
-from minidl.report import Lesson
-from minidl.segmentation import SHOWN, Segmentation
-from minidl.training import fit, predict, segmentation_scores
+from minidl.plotting import canvas
+from minidl.tasks.segmentation.experiment import SHOWN, Segmentation, segmentation_scores
+from minidl.training import fit, predict
 
 lesson = Lesson("14_upsampling", budget=3_000)
 rng = np.random.default_rng(lesson.seed)
@@ -50,27 +51,27 @@ assert row([1, 5], 2, "bilinear").tolist() == [1, 2, 4, 5]
 # %%
 def draw_row(figure, left, width, values, scale):
     """Draw a row's pixels as bars, and the enlarged row's as points, at their centers."""
-    axes = drawing.place(figure, left, 60, width, 230)
-    drawing.quiet(axes)
+    axes = canvas.place(figure, left, 60, width, 230)
+    canvas.quiet(axes)
     axes.bar(range(len(values)), values, 1, color="#EEF1F3", edgecolor="white", linewidth=2)
     at = (np.arange(len(values) * scale) + 0.5) / scale - 0.5                # centers, in old pixels
     old = np.arange(-1, len(values) + 1)
     outward = [values[0], *values, values[-1]]                               # the outermost values go on outside
-    for mode, line, color in (("nearest", "steps-mid", drawing.LINE_COLORS[1]),
-                              ("bilinear", "default", drawing.LINE_COLORS[0])):
+    for mode, line, color in (("nearest", "steps-mid", canvas.LINE_COLORS[1]),
+                              ("bilinear", "default", canvas.LINE_COLORS[0])):
         axes.plot(old, outward, drawstyle=line, color=color, linewidth=1.2)
         axes.plot(at, row(values, scale, mode), "o", color=color, markersize=4.5)
-    axes.plot(values, "o", color=drawing.INK, markersize=10, fillstyle="none", markeredgewidth=1.5)
+    axes.plot(values, "o", color=canvas.INK, markersize=10, fillstyle="none", markeredgewidth=1.5)
     axes.set(xticks=range(len(values)), xlim=(-0.5, len(values) - 0.5), ylim=(0, 9))
-    drawing.write(figure, left, 46, f"{', '.join(map(str, values))}, enlarged {scale} times", drawing.TEXT, width)
+    canvas.write(figure, left, 46, f"{', '.join(map(str, values))}, enlarged {scale} times", canvas.TEXT, width)
 
 
-figure = drawing.blank(700, 350)
-drawing.write(figure, 12, 20, "Nearest makes steps, bilinear follows straight lines", drawing.TITLE, 640, weight="bold")
+figure = canvas.blank(700, 350)
+canvas.write(figure, 12, 20, "Nearest makes steps, bilinear follows straight lines", canvas.TITLE, 640, weight="bold")
 draw_row(figure, 40, 220, [1, 5], 2)
 draw_row(figure, 300, 380, [1, 5, 4, 8], 8)
-legend = drawing.legend_lines(["old pixel, its center ringed", "nearest", "bilinear"], 640)
-drawing.draw_legend(figure, legend, 40, 318, ("#EEF1F3", drawing.LINE_COLORS[1], drawing.LINE_COLORS[0]))
+legend = canvas.legend_lines(["old pixel, its center ringed", "nearest", "bilinear"], 640)
+canvas.draw_legend(figure, legend, 40, 318, ("#EEF1F3", canvas.LINE_COLORS[1], canvas.LINE_COLORS[0]))
 lesson.figure(figure, "one_dimension")
 
 # %% [markdown]
@@ -105,7 +106,7 @@ assert bilinear[2, 1] == inside, "its center lies a quarter to the right and thr
 # %%
 def draw_by_hand(figure, left, top, side):
     """Draw slide 27: the square between the four centers, the two points on its sides, and the one inside."""
-    axes = drawing.place(figure, left, top, side, side)
+    axes = canvas.place(figure, left, top, side, side)
     t = np.linspace(0, 1, 129)
     down = (1 - t)[:, None] * corners[0] + t[:, None] * corners[1]           # (129, 2): the two sides
     axes.imshow(down[:, :1] * (1 - t) + down[:, 1:] * t, vmin=1, vmax=8, extent=(0, 1, 1, 0))
@@ -113,21 +114,21 @@ def draw_by_hand(figure, left, top, side):
     points = {(0, 0): 1, (1, 0): 5, (0, 1): 4, (1, 1): 8, (0, 0.75): left_side, (1, 0.75): right_side,
               (0.25, 0.75): inside}
     for (x, y), value in points.items():
-        axes.plot(x, y, "o", color="white", markeredgecolor=drawing.INK, markersize=8, clip_on=False)
+        axes.plot(x, y, "o", color="white", markeredgecolor=canvas.INK, markersize=8, clip_on=False)
         beside = (10, 8) if 0 < x < 1 else (-8 if x == 0 else 8, 0)
         axes.annotate(f"{value:g}", (x, y), beside, textcoords="offset points", va="center", fontsize=11,
-                      ha="left" if x else "right", color=drawing.INK if x in (0, 1) else "white", clip_on=False)
+                      ha="left" if x else "right", color=canvas.INK if x in (0, 1) else "white", clip_on=False)
     axes.set_axis_off()
-    drawing.write(figure, left, top - 22, "by hand: down the sides, then across", drawing.TEXT, side + 50)
+    canvas.write(figure, left, top - 22, "by hand: down the sides, then across", canvas.TEXT, side + 50)
 
 
-figure = drawing.blank(1000, 310)
-drawing.write(figure, 12, 20, "Bilinear mixes the four centers around a point, nearest copies one of them",
-              drawing.TITLE, 980, weight="bold")
+figure = canvas.blank(1000, 310)
+canvas.write(figure, 12, 20, "Bilinear mixes the four centers around a point, nearest copies one of them",
+             canvas.TITLE, 980, weight="bold")
 draw_by_hand(figure, 58, 92, 180)
-drawing.draw_grid(figure, 336, 128, corners, 54, "input", "viridis", (1, 8), "g")
-drawing.draw_grid(figure, 496, 74, nearest, 54, "nearest (slide 28)", "viridis", (1, 8), "g")
-drawing.draw_grid(figure, 758, 74, bilinear, 54, "bilinear (slide 29)", "viridis", (1, 8), "g")
+canvas.draw_grid(figure, 336, 128, corners, 54, "input", "viridis", (1, 8), "g")
+canvas.draw_grid(figure, 496, 74, nearest, 54, "nearest (slide 28)", "viridis", (1, 8), "g")
+canvas.draw_grid(figure, 758, 74, bilinear, 54, "bilinear (slide 29)", "viridis", (1, 8), "g")
 lesson.figure(figure, "two_dimensions")
 
 # %% [markdown]
@@ -149,19 +150,19 @@ gray = as_input(task.held.images[:1]).mean(axis=1)[0].astype(float)             
 middle = lesson.size // 2
 x = gray[middle - 12:middle + 12:3, middle - 12:middle + 12:3]                                # (8, 8)
 low_high = (x.min(), x.max())
-figure = drawing.blank(800, 520)
-drawing.write(figure, 12, 20, "Enlarging is a matrix product on each side: shares (violet 0, yellow 1) on a diagonal",
-              drawing.TITLE, 770, weight="bold")
+figure = canvas.blank(800, 520)
+canvas.write(figure, 12, 20, "Enlarging is a matrix product on each side: shares (violet 0, yellow 1) on a diagonal",
+             canvas.TITLE, 770, weight="bold")
 for mode, top in (("nearest", 70), ("bilinear", 306)):
     shares_of_old = interpolation_matrix(8, 4, mode)                                          # (32, 8)
     y = shares_of_old @ x @ shares_of_old.T                                                   # (32, 32)
     assert np.allclose(Upsample(4, mode).forward(x[None, None])[0, 0], y)
     for left, text in ((120, "·"), (232, "·"), (486, "=")):
-        drawing.write(figure, left, top + 96, text, 16, 20)
-    drawing.draw_grid(figure, 40, top, shares_of_old, 6, f"A, {mode} (32 × 8)", "viridis", (0, 1))
-    drawing.draw_grid(figure, 156, top + 72, x, 6, "x (8 × 8)", limits=low_high)
-    drawing.draw_grid(figure, 268, top + 72, shares_of_old.T, 6, "Aᵀ (8 × 32)", "viridis", (0, 1))
-    drawing.draw_grid(figure, 530, top, y, 6, "y (32 × 32)", limits=low_high)
+        canvas.write(figure, left, top + 96, text, 16, 20)
+    canvas.draw_grid(figure, 40, top, shares_of_old, 6, f"A, {mode} (32 × 8)", "viridis", (0, 1))
+    canvas.draw_grid(figure, 156, top + 72, x, 6, "x (8 × 8)", limits=low_high)
+    canvas.draw_grid(figure, 268, top + 72, shares_of_old.T, 6, "Aᵀ (8 × 32)", "viridis", (0, 1))
+    canvas.draw_grid(figure, 530, top, y, 6, "y (32 × 32)", limits=low_high)
 lesson.figure(figure, "matrices")
 
 # %% [markdown]
@@ -337,19 +338,19 @@ assert [np.unique(count[2:-2, 2:-2]).tolist() for count in counts.values()] == [
 assert list(distinct.values()) == [4, 4, 1]
 
 # %%
-figure = drawing.blank(720, 580)
-drawing.write(figure, 12, 20, "Fed with ones, a transposed convolution paints a checkerboard", drawing.TITLE, 690,
-              weight="bold")
+figure = canvas.blank(720, 580)
+canvas.write(figure, 12, 20, "Fed with ones, a transposed convolution paints a checkerboard", canvas.TITLE, 690,
+             weight="bold")
 for k, name in enumerate(counts):
     left, cell = 20 + 235 * k, 200 // len(counts[name])
-    drawing.draw_grid(figure, left, 72, counts[name], cell, f"{name}: ones", "viridis", (0, 9 if k == 2 else 4), "g")
+    canvas.draw_grid(figure, left, 72, counts[name], cell, f"{name}: ones", "viridis", (0, 9 if k == 2 else 4), "g")
     within = patterns[name][2:-2, 2:-2]
     limits = (within.min(), within.max()) if distinct[name] > 1 else None    # the rim need not set the colors
-    drawing.draw_grid(figure, left, 334, patterns[name], cell, f"{name}: random", "viridis", limits)
+    canvas.draw_grid(figure, left, 334, patterns[name], cell, f"{name}: random", "viridis", limits)
     inside = "inside: " + ", ".join(f"{value:g}" for value in np.unique(counts[name][2:-2, 2:-2]))
-    drawing.write(figure, left, 284, inside, drawing.TEXT, 200, color=drawing.QUIET)
-    drawing.write(figure, left, 546, f"different values inside: {distinct[name]}", drawing.TEXT, 200,
-                  color=drawing.QUIET)
+    canvas.write(figure, left, 284, inside, canvas.TEXT, 200, color=canvas.QUIET)
+    canvas.write(figure, left, 546, f"different values inside: {distinct[name]}", canvas.TEXT, 200,
+                 color=canvas.QUIET)
 lesson.figure(figure, "checkerboard")
 
 # %% [markdown]

@@ -10,13 +10,14 @@
 # %%
 import numpy as np
 
-from minidl import drawing, encoder_decoder, plotting
-from minidl.datasets.batches import as_input
+from minidl import encoder_decoder, plotting
+from minidl.batches import as_input
+from minidl.course.lesson import Lesson
 from minidl.datasets.pets import CLASSES
-from minidl.ladder import rungs_figure, rungs_text
 from minidl.layers import Softmax
-from minidl.report import Lesson
-from minidl.segmentation import Segmentation
+from minidl.plotting import canvas
+from minidl.tasks.segmentation.experiment import Segmentation
+from minidl.tasks.segmentation.ladder import rungs_figure, rungs_text
 from minidl.training import predict_classes
 
 lesson = Lesson("15_encoder_decoder")
@@ -127,12 +128,12 @@ def chosen_channels(maps, n=3):
 def draw_column(figure, left, width, pictures, head, shape, room):
     """Draw three pictures below each other, what they are above and their shape below."""
     for k, picture in enumerate(pictures):
-        axes = drawing.place(figure, left, 66 + k * 138 + (128 - width) // 2, width, width)
+        axes = canvas.place(figure, left, 66 + k * 138 + (128 - width) // 2, width, width)
         axes.imshow(picture, "magma", interpolation="nearest", aspect="auto")
         axes.set_axis_off()
-    for y, text, color in ((52, head, drawing.INK), (488, str(shape).replace(" ", ""), drawing.INK),
-                           (504, f"{np.prod(shape):,}", drawing.QUIET)):
-        drawing.write(figure, left + width / 2, y, text, drawing.SMALL, room, color=color, ha="center")
+    for y, text, color in ((52, head, canvas.INK), (488, str(shape).replace(" ", ""), canvas.INK),
+                           (504, f"{np.prod(shape):,}", canvas.QUIET)):
+        canvas.write(figure, left + width / 2, y, text, canvas.SMALL, room, color=color, ha="center")
 
 
 probabilities = Softmax().forward(maps[-1])[0]                                                     # (3, H, W)
@@ -140,19 +141,19 @@ columns = [("input", [x[0].transpose(1, 2, 0), *map(plotting.colorize, (task.hel
                                                                         predicted[example]))])]
 columns += [(f"block {k}", list(chosen_channels(m))) for k, m in enumerate(maps[1:-1], 1)]
 columns += [("block 10, softmax", list(probabilities))]
-widths = [drawing.whole_multiple(m.shape[3], wanted)
+widths = [canvas.whole_multiple(m.shape[3], wanted)
           for m, wanted in zip(maps, (128, 96, 80, 64, 48, 32, 48, 64, 80, 96, 128))]
 gap = 20
-figure = drawing.blank(24 + sum(widths) + 10 * gap + 66, 520)
-drawing.write(figure, 12, 20, f"From {lesson.size} × {lesson.size} pixels to {smallest[1]} × {smallest[2]} places and "
-              "back" + lesson.headline(": texture goes in, only shape comes out", ""), drawing.TITLE, 1050,
-              weight="bold")
+figure = canvas.blank(24 + sum(widths) + 10 * gap + 66, 520)
+canvas.write(figure, 12, 20, f"From {lesson.size} × {lesson.size} pixels to {smallest[1]} × {smallest[2]} places and "
+             "back" + lesson.headline(": texture goes in, only shape comes out", ""), canvas.TITLE, 1050,
+             weight="bold")
 left = 12
 for (head, pictures), m, width in zip(columns, maps, widths):
     draw_column(figure, left, width, pictures, head, m.shape[1:], width + gap - 2)
     left += width + gap
 for k, name in enumerate(CLASSES):
-    drawing.write(figure, left - gap + 6, 66 + k * 138 + 64, name, drawing.SMALL, 76)
+    canvas.write(figure, left - gap + 6, 66 + k * 138 + 64, name, canvas.SMALL, 76)
 lesson.figure(figure, "feature_maps", alt=f"A picture and, of each of ten blocks, three feature maps, from {ours[1:]} "
               f"to {smallest} and back: fur is seen in the first ones, later only the pet's shape")
 
@@ -235,17 +236,17 @@ for name, share in recall.items():
     print(f"{name:>12} pixels thick: {share:.0%} of {int(bands[name].sum()):,} pixels found")
 
 # %%
-figure = drawing.blank(560, 320)
-drawing.write(figure, 12, 20, lesson.headline("The thinner a part of the pet, the less of it is found",
-                                              "How much of the pet is found"), drawing.TITLE, 530, weight="bold")
-drawing.write(figure, 12, 44, "share of the pet's pixels that are found", drawing.TEXT, 500)
-axes = drawing.place(figure, 46, 60, 496, 200)
-drawing.quiet(axes)
-axes.bar(list(recall), list(recall.values()), 0.8, color=drawing.LINE_COLORS[0])
+figure = canvas.blank(560, 320)
+canvas.write(figure, 12, 20, lesson.headline("The thinner a part of the pet, the less of it is found",
+                                             "How much of the pet is found"), canvas.TITLE, 530, weight="bold")
+canvas.write(figure, 12, 44, "share of the pet's pixels that are found", canvas.TEXT, 500)
+axes = canvas.place(figure, 46, 60, 496, 200)
+canvas.quiet(axes)
+axes.bar(list(recall), list(recall.values()), 0.8, color=canvas.LINE_COLORS[0])
 for k, share in enumerate(recall.values()):
     axes.annotate(f"{share:.2f}", (k, share), (0, 3), ha="center", textcoords="offset points", fontsize=8)
 axes.set_ylim(0, 1)
-drawing.write(figure, 294, 296, "thickness of the part, in pixels", drawing.TEXT, 496, ha="center")
+canvas.write(figure, 294, 296, "thickness of the part, in pixels", canvas.TEXT, 496, ha="center")
 lesson.figure(figure, "thickness", alt="Share of the pet's pixels that are found, by thickness in pixels: " + ", ".join(
     f"{name}: {share:.0%}" for name, share in recall.items()))
 

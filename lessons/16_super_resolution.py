@@ -17,21 +17,21 @@ import copy
 import numpy as np
 
 from minidl import (
-    Adam, Conv2d, CosineSchedule, FeatureLoss, L1Loss, MSELoss, RelativisticAverageLoss, ReLU, Sequential, Sigmoid,
-    drawing, patch_discriminator, rrdb_net,
+    Adam, Conv2d, CosineSchedule, FeatureLoss, L1Loss, MSELoss, ReLU, RelativisticAverageLoss, Sequential, Sigmoid,
+    patch_discriminator, rrdb_net,
 )
+from minidl.batches import as_input
 from minidl.checkpoint import load_weights, save_weights
-from minidl.datasets.batches import as_input
-from minidl.drawing_sr import colored, comparison
-from minidl.loss_gan import backward_frozen
-from minidl.map_conv import between
-from minidl.metrics import psnr
-from minidl.progress import Progress
-from minidl.report import Lesson
-from minidl.super_resolution import (
-    METHODS, SuperResolution, as_pictures, block_means, endless, feature_distance, interpolated, resized, smoothed,
-    train_encoder, with_map,
-)
+from minidl.course.lesson import Lesson
+from minidl.plotting import canvas
+from minidl.runtime.progress import Progress
+from minidl.tasks.super_resolution.experiment import SuperResolution, endless
+from minidl.tasks.super_resolution.figures import colored, comparison
+from minidl.tasks.super_resolution.image_metrics import psnr
+from minidl.tasks.super_resolution.images import METHODS, as_pictures, block_means, resized, smoothed
+from minidl.tasks.super_resolution.losses import backward_frozen
+from minidl.tasks.super_resolution.map_conv import between, interpolated, with_map
+from minidl.tasks.super_resolution.perceptual import feature_distance, train_encoder
 from minidl.training import predict
 
 lesson = Lesson("16_super_resolution", budget=14_000, quick_epochs=8)          # few pictures: few steps an epoch
@@ -114,24 +114,24 @@ for scale in scores:
     print(f"x{scale}: {scores[scale]['L1']['psnr']:.2f} dB, {gain[scale]:+.2f} dB against bicubic")
 
 # %%
-figure = drawing.blank(900, 330)
-drawing.write(figure, 12, 20, "PSNR on held-out pictures (dB)" + lesson.headline(": from bilinear past bicubic", ""),
-              drawing.TITLE, 870, weight="bold")
+figure = canvas.blank(900, 330)
+canvas.write(figure, 12, 20, "PSNR on held-out pictures (dB)" + lesson.headline(": from bilinear past bicubic", ""),
+             canvas.TITLE, 870, weight="bold")
 for k, (problem, rows) in enumerate(((task, history), (half, half_history))):
-    axes = drawing.place(figure, 50 + 440 * k, 66, 300, 210)
-    drawing.quiet(axes)
-    drawing.write(figure, 40 + 440 * k, 50, f"{problem.scale} times larger", drawing.TEXT, 300, weight="bold")
+    axes = canvas.place(figure, 50 + 440 * k, 66, 300, 210)
+    canvas.quiet(axes)
+    canvas.write(figure, 40 + 440 * k, 50, f"{problem.scale} times larger", canvas.TEXT, 300, weight="bold")
     measured = [row for row in rows if "psnr" in row]
     before = scores[problem.scale]["bilinear"]["psnr"]               # of the network before training
     axes.plot([0] + [row["epoch"] for row in measured], [before] + [row["psnr"] for row in measured], "o-",
-              color=drawing.LINE_COLORS[0], markersize=4)
+              color=canvas.LINE_COLORS[0], markersize=4)
     ends = {name: scores[problem.scale][name]["psnr"] for name in ("L1", *METHODS)}
-    for color, (name, value) in zip(drawing.LINE_COLORS, ends.items()):
+    for color, (name, value) in zip(canvas.LINE_COLORS, ends.items()):
         axes.axhline(value, color=color, linewidth=0 if name == "L1" else 1, linestyle="--")
         axes.annotate(f"{name}  {value:.2f}", (1.02, value), xycoords=("axes fraction", "data"), va="center",
-                      fontsize=drawing.TEXT, color=color)
+                      fontsize=canvas.TEXT, color=color)
     axes.set_xticks(range(0, len(rows) + 1, max(1, len(rows) // 5)))
-    axes.set_xlabel("epoch", fontsize=drawing.SMALL, color=drawing.QUIET)
+    axes.set_xlabel("epoch", fontsize=canvas.SMALL, color=canvas.QUIET)
 lesson.figure(figure, "training")
 
 # %% [markdown]
@@ -463,26 +463,26 @@ lesson.figure(figure, "maps")
 # further down looks more like it; the lower right corner is where one would like to be.
 
 # %%
-figure = drawing.blank(760, 470)
-drawing.write(figure, 12, 20, "Distortion against looks" + lesson.headline(": what helps the one costs the other", ""),
-              drawing.TITLE, 730, weight="bold")
-axes = drawing.place(figure, 66, 46, 660, 360)
-drawing.quiet(axes)
-curves = {"mixed weights of two networks (labels: a)": (mixture_scores, alphas, drawing.LINE_COLORS[0], 6),
-          "one network with a fixed t (labels: t)": (fixed_scores, sweep.tolist(), drawing.LINE_COLORS[1], -17)}
+figure = canvas.blank(760, 470)
+canvas.write(figure, 12, 20, "Distortion against looks" + lesson.headline(": what helps the one costs the other", ""),
+             canvas.TITLE, 730, weight="bold")
+axes = canvas.place(figure, 66, 46, 660, 360)
+canvas.quiet(axes)
+curves = {"mixed weights of two networks (labels: a)": (mixture_scores, alphas, canvas.LINE_COLORS[0], 6),
+          "one network with a fixed t (labels: t)": (fixed_scores, sweep.tolist(), canvas.LINE_COLORS[1], -17)}
 for name, (rows, labels, color, above) in curves.items():
     distortion, distance = ([row[key] for row in rows] for key in ("psnr", "feature_distance"))
     axes.plot(distortion, distance, "o-", color=color, linewidth=1.4, markersize=4, label=name)
     for label, x_at, y_at in zip(labels, distortion, distance):
         axes.annotate(f"{label:g}", (x_at, y_at), (0, above), textcoords="offset points", fontsize=7, color=color,
                       ha="center")
-for name, marker, color in (("map", "*", drawing.LINE_COLORS[2]), ("best map", "D", drawing.LINE_COLORS[3])):
+for name, marker, color in (("map", "*", canvas.LINE_COLORS[2]), ("best map", "D", canvas.LINE_COLORS[3])):
     label = "predicted map" if name == "map" else "best map (knows the truth)"
     axes.plot(scores[4][name]["psnr"], scores[4][name]["feature_distance"], marker, color=color, label=label,
               markersize=11 if name == "map" else 6, linestyle="none")
 axes.legend(fontsize=8, frameon=False)
-axes.set_xlabel("PSNR (dB)", fontsize=drawing.SMALL, color=drawing.QUIET)
-axes.set_ylabel("feature distance", fontsize=drawing.SMALL, color=drawing.QUIET)
+axes.set_xlabel("PSNR (dB)", fontsize=canvas.SMALL, color=canvas.QUIET)
+axes.set_ylabel("feature distance", fontsize=canvas.SMALL, color=canvas.QUIET)
 lesson.figure(figure, "tradeoff")
 
 # %% [markdown]

@@ -11,12 +11,12 @@
 import numpy as np
 
 from minidl import Adam, CosineSchedule, plotting, unet
+from minidl.batches import as_input
 from minidl.checkpoint import save_weights
-from minidl.datasets.batches import as_input
+from minidl.course.lesson import Lesson
 from minidl.datasets.pets import CLASSES
-from minidl.report import Lesson
-from minidl.segmentation import Segmentation
-from minidl.training import fit, segmentation_scores, train_step
+from minidl.tasks.segmentation.experiment import Segmentation, segmentation_scores
+from minidl.training import fit, train_step
 
 lesson = Lesson("17_unet")
 rng = np.random.default_rng(lesson.seed)

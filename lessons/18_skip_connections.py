@@ -10,14 +10,15 @@
 # %%
 import numpy as np
 
-from minidl import Skip, drawing, encoder_decoder, metrics, plotting
-from minidl.checkpoint import save_arrays
-from minidl.datasets.batches import as_input
+from minidl import Skip, encoder_decoder, metrics, plotting
+from minidl.batches import as_input
+from minidl.course.lesson import Lesson
 from minidl.datasets.pets import CLASSES
-from minidl.files import replacing
-from minidl.ladder import ladder_figure, ladder_table
-from minidl.report import Lesson
-from minidl.segmentation import SHOWN, Segmentation
+from minidl.plotting import canvas
+from minidl.runtime.files import replacing
+from minidl.runtime.npz import save_arrays
+from minidl.tasks.segmentation.experiment import SHOWN, Segmentation
+from minidl.tasks.segmentation.ladder import ladder_figure, ladder_table
 from minidl.training import predict
 
 lesson = Lesson("18_skip_connections", width=8)
@@ -83,29 +84,29 @@ spread = {name: float(np.ptp(values)) for name, values in border.items()}
 print("between seeds: " + ", ".join(f"up to {value:.3f} {name}" for name, value in spread.items()))
 
 # %%
-figure = drawing.blank(1000, 332)
-drawing.write(figure, 12, 20, f"Skips change the border IoU by {gain.min():+.2f} to {gain.max():+.2f}, another seed "
-              f"by {max(spread.values()):.2f} at most", drawing.TITLE, 970, weight="bold")
-drawing.draw_legend(figure, drawing.legend_lines(list(NAMES.values()), 400), 42, 36, drawing.LINE_COLORS)
+figure = canvas.blank(1000, 332)
+canvas.write(figure, 12, 20, f"Skips change the border IoU by {gain.min():+.2f} to {gain.max():+.2f}, another seed "
+             f"by {max(spread.values()):.2f} at most", canvas.TITLE, 970, weight="bold")
+canvas.draw_legend(figure, canvas.legend_lines(list(NAMES.values()), 400), 42, 36, canvas.LINE_COLORS)
 for k, (key, heading) in enumerate({"loss": "training loss", "iou_border": "border IoU, held out"}.items()):
-    axes = drawing.place(figure, 42 + 330 * k, 96, 270, 196)
-    drawing.quiet(axes)
-    drawing.write(figure, 22 + 330 * k, 78, f"{heading}, epoch by epoch", drawing.TEXT, 300, weight="bold")
-    for color, name in zip(drawing.LINE_COLORS, histories):
+    axes = canvas.place(figure, 42 + 330 * k, 96, 270, 196)
+    canvas.quiet(axes)
+    canvas.write(figure, 22 + 330 * k, 78, f"{heading}, epoch by epoch", canvas.TEXT, 300, weight="bold")
+    for color, name in zip(canvas.LINE_COLORS, histories):
         for history in histories[name]:
             rows = [row for row in history if key in row]
             axes.plot([row["epoch"] for row in rows], [row[key] for row in rows], "o-", color=color, markersize=4)
     axes.set_xticks(sorted({1, (epochs + 1) // 2, epochs}))
     axes.set_ylim(0)
-    drawing.write(figure, 177 + 330 * k, 316, "epoch", drawing.SMALL, 100, color=drawing.QUIET, ha="center")
-axes = drawing.place(figure, 702, 96, 270, 196)
-drawing.quiet(axes)
-drawing.write(figure, 682, 78, "border IoU at the end, seed by seed", drawing.TEXT, 300, weight="bold")
+    canvas.write(figure, 177 + 330 * k, 316, "epoch", canvas.SMALL, 100, color=canvas.QUIET, ha="center")
+axes = canvas.place(figure, 702, 96, 270, 196)
+canvas.quiet(axes)
+canvas.write(figure, 682, 78, "border IoU at the end, seed by seed", canvas.TEXT, 300, weight="bold")
 for k, (a, b) in enumerate(zip(*border.values())):
-    axes.plot([k, k], [a, b], color=drawing.QUIET, linewidth=1)
+    axes.plot([k, k], [a, b], color=canvas.QUIET, linewidth=1)
     axes.plot(k, a, "o", k, b, "o", markersize=8)
-    axes.lines[-2].set_color(drawing.LINE_COLORS[0])
-    axes.lines[-1].set_color(drawing.LINE_COLORS[1])
+    axes.lines[-2].set_color(canvas.LINE_COLORS[0])
+    axes.lines[-1].set_color(canvas.LINE_COLORS[1])
     axes.annotate(f"{b - a:+.2f}", (k, (a + b) / 2), (8, 0), textcoords="offset points", va="center", fontsize=9)
 axes.set_xlim(-0.4, 2.8)
 axes.set_xticks([0, 1, 2], [f"seed {seed}" for seed in seeds])
@@ -243,21 +244,21 @@ for name, row in lost.items():
     print(f"{name:>8}: " + ", ".join(f"{label} {value:.3f}" for label, value in row.items()))
 
 # %%
-figure = drawing.blank(760, 330)
-drawing.write(figure, 12, 20, lesson.headline("Fine skips carry the outline, a coarse one tells what is pet",
-                                              "What each skip brings"), drawing.TITLE, 730, weight="bold")
-drawing.draw_legend(figure, drawing.legend_lines(list(keys), 700), 12, 36, drawing.LINE_COLORS)
-drawing.write(figure, 12, 74, "lost when the skip is silenced (mean of three U-Nets)", drawing.TEXT, 730)
-axes = drawing.place(figure, 46, 92, 700, 180)
-drawing.quiet(axes)
-for m, (label, color) in enumerate(zip(keys, drawing.LINE_COLORS)):
+figure = canvas.blank(760, 330)
+canvas.write(figure, 12, 20, lesson.headline("Fine skips carry the outline, a coarse one tells what is pet",
+                                             "What each skip brings"), canvas.TITLE, 730, weight="bold")
+canvas.draw_legend(figure, canvas.legend_lines(list(keys), 700), 12, 36, canvas.LINE_COLORS)
+canvas.write(figure, 12, 74, "lost when the skip is silenced (mean of three U-Nets)", canvas.TEXT, 730)
+axes = canvas.place(figure, 46, 92, 700, 180)
+canvas.quiet(axes)
+for m, (label, color) in enumerate(zip(keys, canvas.LINE_COLORS)):
     for k, row in enumerate(lost.values()):
         axes.bar(k + 0.27 * (m - 1), row[label], 0.24, color=color)
         axes.annotate(f"{row[label]:.3f}", (k + 0.27 * (m - 1), max(0.0, row[label])), (0, 3), ha="center",
-                      textcoords="offset points", fontsize=drawing.SMALL)
-axes.set_xticks(range(5), list(lost), fontsize=drawing.TEXT)
-axes.axhline(0, color=drawing.QUIET, linewidth=0.8)
-drawing.write(figure, 396, 308, "resolution of the skip", drawing.TEXT, 700, ha="center")
+                      textcoords="offset points", fontsize=canvas.SMALL)
+axes.set_xticks(range(5), list(lost), fontsize=canvas.TEXT)
+axes.axhline(0, color=canvas.QUIET, linewidth=0.8)
+canvas.write(figure, 396, 308, "resolution of the skip", canvas.TEXT, 700, ha="center")
 lesson.figure(figure, "silenced", alt="Lost when a skip is silenced: " + "; ".join(
     f"{name}: " + ", ".join(f"{label} {value:.3f}" for label, value in row.items()) for name, row in lost.items()))
 

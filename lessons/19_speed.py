@@ -11,15 +11,16 @@
 # %%
 import numpy as np
 
-from minidl import Conv2d, Sequential, Upsample, Window, drawing_speed, get_num_threads, slabs
-from minidl.benchmark import machine, rivals, textbook
-from minidl.benchmark.convolutions import matmul_peak
+from minidl import Conv2d, Sequential, Upsample, Window, get_num_threads
+from minidl.benchmark import figures, machine, pytorch, textbook
+from minidl.benchmark.profile import matmul_peak
 from minidl.benchmark.tables import cell
 from minidl.benchmark.timing import interleave
+from minidl.course.lesson import Lesson
+from minidl.layers import layout
 from minidl.layers.conv import swapped
 from minidl.layers.im2col import columns, gather, scatter
-from minidl.progress import duration
-from minidl.report import Lesson
+from minidl.runtime.progress import duration
 
 lesson = Lesson("19_speed", size=64, width=64, batch_size=8)
 rng = np.random.default_rng(lesson.seed)
@@ -197,19 +198,19 @@ notes = ["No product of the whole batch writes this order: the result of one mus
          "What rows @ weight.T writes, (N*H*W, O): all channels of a pixel, then those of the next.",
          "What weight @ columns writes, (O, N*H*W): the result lies where it belongs, a channel is one row."]
 title = "The same 24 numbers in three orders: only in the last is a channel one block"
-lesson.figure(drawing_speed.memory_lines(lines, notes, title), "memory")
+lesson.figure(figures.memory_lines(lines, notes, title), "memory")
 
 # %% [markdown]
-# So minidl keeps the shape (N, C, H, W), but lays it out as (C, N, H, W): `minidl/slabs.py`. It matters twice. Memory
-# comes in lines of mostly 64 bytes, 16 floats: who wants one of them gets, and waits for, all. And NumPy's inner loop
-# runs over cells at equal distances; each further piece is a new start of that loop.
+# So minidl keeps the shape (N, C, H, W), but lays it out as (C, N, H, W): `minidl/layers/layout.py`. It matters twice.
+# Memory comes in lines of mostly 64 bytes, 16 floats: who wants one of them gets, and waits for, all. And NumPy's inner
+# loop runs over cells at equal distances; each further piece is a new start of that loop.
 #
 # **Predict:** take each channel by itself, and look for its maximum. Which order is slow? Which two differ little?
 
 # %%
 orders = {"NCHW": np.ascontiguousarray(x), "NHWC": x.transpose(0, 2, 3, 1).copy().transpose(0, 3, 1, 2),
-          "CNHW": slabs.channel_major(x)}                                      # equal shapes, equal numbers
-assert orders["CNHW"].shape == x.shape and slabs.is_channel_major(orders["CNHW"])
+          "CNHW": layout.channel_major(x)}                                      # equal shapes, equal numbers
+assert orders["CNHW"].shape == x.shape and layout.is_channel_major(orders["CNHW"])
 
 
 def maxima(batch):
@@ -244,8 +245,8 @@ times = ms(1.5, **{str(2**k): copier(2**k, count) for k in range(1, 13)})
 per_float = {int(run): 1e6 * value / count for run, value in times.items()}    # nanoseconds
 results["copy_ns_per_float"] = {str(run): value for run, value in per_float.items()}
 title = f"Copied in pieces of 4, a float takes {per_float[4] / per_float[64]:.1f} times as long as in pieces of 64"
-lesson.figure(drawing_speed.times({"copy": per_float}, title, "floats in a piece (in im2col: the width of a picture)",
-                                  "nanoseconds per float", {run: str(run) for run in per_float}), "runs")
+lesson.figure(figures.times({"copy": per_float}, title, "floats in a piece (in im2col: the width of a picture)",
+                            "nanoseconds per float", {run: str(run) for run in per_float}), "runs")
 print(f"pieces of 4: {per_float[4]:.2f} ns per float, of 64: {per_float[64]:.2f}, of 4096: {per_float[4096]:.2f}")
 
 # %% [markdown]
@@ -273,28 +274,28 @@ def norm_relu(xs, ys):
 
 def in_slabs(maps, out, limit):
     """Do so slab by slab."""
-    xs, ys = slabs.rows(maps), slabs.rows(out)                                 # (C, m)
-    for s in slabs.channels(maps, limit):
+    xs, ys = layout.rows(maps), layout.rows(out)                                 # (C, m)
+    for s in layout.channels(maps, limit):
         norm_relu(xs[s], ys[s])
 
 
 def as_formula(maps):
     """Return the same as one would write it down."""
-    xs = slabs.rows(maps)
+    xs = layout.rows(maps)
     scale = 1 / np.sqrt(xs.var(axis=1, keepdims=True) + 1e-5)
     return np.maximum((xs - xs.mean(axis=1, keepdims=True)) * scale + np.float32(0.1), 0)
 
 
 channels = 256 if lesson.quick else 8192                                       # of one map of 32 x 32: 4 KiB
-maps = slabs.channel_major(rng.random((1, channels, 32, 32), np.float32))
-out = slabs.empty(maps.shape, maps.dtype)
+maps = layout.channel_major(rng.random((1, channels, 32, 32), np.float32))
+out = layout.empty(maps.shape, maps.dtype)
 
 # %%
 limits = [2**k for k in range(12, 12 + channels.bit_length())]                 # bytes
 expected_rows = as_formula(maps)
 for limit in limits:
     in_slabs(maps, out, limit)
-    check(slabs.rows(out), expected_rows)
+    check(layout.rows(out), expected_rows)
 times = ms(2, **{str(limit): lambda limit=limit: in_slabs(maps, out, limit) for limit in limits},
            formula=lambda: as_formula(maps))
 by_limit = {limit: times[str(limit)] for limit in limits}
@@ -303,10 +304,10 @@ names = {limit: f"{limit // 2**10} KiB" if limit < 2**20 else f"{limit // 2**20}
 last = limits[-1]
 title = (lesson.headline("Tiny slabs pay for Python's calls: best", "Batch norm + ReLU in slabs: best")
          + f" are {names[best]} here; everything at once takes {by_limit[last] / by_limit[best]:.2f} times as long")
-lesson.figure(drawing_speed.times({"in slabs, in place": by_limit}, title, "bytes in a slab",
-                                  f"milliseconds for batch norm + ReLU of {names[last]}",
-                                  {limit: names[limit] for limit in limits[::2]},
-                                  {"as one formula": times["formula"]}), "slabs")
+lesson.figure(figures.times({"in slabs, in place": by_limit}, title, "bytes in a slab",
+                            f"milliseconds for batch norm + ReLU of {names[last]}",
+                            {limit: names[limit] for limit in limits[::2]},
+                            {"as one formula": times["formula"]}), "slabs")
 print(f"best: {names[best]}, {by_limit[best]:.1f} ms; {names[limits[0]]}: {by_limit[limits[0]] / by_limit[best]:.1f} "
       f"times that; everything at once: {by_limit[last] / by_limit[best]:.2f} times; as one formula: "
       f"{times['formula'] / by_limit[best]:.2f} times")
@@ -318,7 +319,7 @@ results |= {"norm_relu_ms": {names[limit]: value for limit, value in by_limit.it
 # right end* is memory: each pass fetches all of the array. How much it rises depends on the machine's last cache
 # (little, where that holds the whole array) and on who else uses it. *The dashed line*, the formula as one would
 # write it, makes a new array for each operation, whose memory comes from the operating system, which must clear it
-# first. In between lies a wide flat bottom; minidl takes `slabs.SLAB_BYTES`, 512 KiB.
+# first. In between lies a wide flat bottom; minidl takes `layout.SLAB_BYTES`, 512 KiB.
 #
 # ## 6. Columns where there are fewer of them
 # A 3 x 3 convolution from 128 to 32 channels: im2col's columns have 128*9 rows (`gather`, then multiply). But the
@@ -328,9 +329,9 @@ results |= {"norm_relu_ms": {names[limit]: value for limit, value in by_limit.it
 
 # %%
 many, few = 2 * C, max(1, C // 2)
-wide_x = slabs.channel_major(rng.normal(size=(N, many, size, size)).astype(np.float32))
+wide_x = layout.channel_major(rng.normal(size=(N, many, size, size)).astype(np.float32))
 narrowing = Conv2d(many, few, 3, padding=1, bias=False, rng=rng)
-w, y_few = narrowing.weight.data, slabs.empty((N, few, size, size), np.float32)
+w, y_few = narrowing.weight.data, layout.empty((N, few, size, size), np.float32)
 flipped = Window((3, 3), before=(1, 1), after=(1, 1), flipped=True)
 assert narrowing.mirrored_window(N * size * size) == flipped                   # Conv2d would take the second way
 ways = {"gather": lambda: gather(w.reshape(few, -1), wide_x, narrowing.window, out=y_few),
@@ -353,10 +354,10 @@ print(f"scatter takes {results['scatter_ms'] / results['gather_ms']:.2f} of gath
 def in_parts(limit):
     """Write the convolution of our_x to our_y, with columns of at most `limit` bytes at a time."""
     for part, cols in columns(our_x, conv.window, limit):
-        np.matmul(weight.reshape(2 * C, -1), cols, out=slabs.rows(our_y[part]))
+        np.matmul(weight.reshape(2 * C, -1), cols, out=layout.rows(our_y[part]))
 
 
-our_x, our_y = slabs.channel_major(x), slabs.empty(y.shape, y.dtype)
+our_x, our_y = layout.channel_major(x), layout.empty(y.shape, y.dtype)
 all_bytes = 9 * x.nbytes
 limits = [all_bytes * count // N for count in sorted({1, min(2, N), max(1, N // 2), N})]     # so many pictures
 for limit in limits:
@@ -368,7 +369,7 @@ for limit in limits:
 results |= {"one_picture_at_a_time_ms": times[str(limits[0])], "all_columns_at_once_ms": times[str(limits[-1])]}
 
 # %% [markdown]
-# minidl takes parts of `slabs.COLUMNS_BYTES`, 4 MiB (at least a picture). Unless a single part was enough, it makes
+# minidl takes parts of `layout.COLUMNS_BYTES`, 4 MiB (at least a picture). Unless a single part was enough, it makes
 # them again in the backward pass instead of keeping them: nine times x, for each layer, would soon fill the memory.
 #
 # ## 7. Fewer multiplications
@@ -392,8 +393,8 @@ FOLD = np.array([[[1, 0, 0], [0, 1, 1]],               # rows 2p: two new weight
 def upsampled_conv(x, weight, bias):
     """Return conv(upsample(x)), (N, O, 2H, 2W), for x (N, C, H, W) and weight (O, C, 3, 3); best for C > O."""
     N, _, H, W = x.shape
-    y = slabs.empty((N, len(weight), 2 * H, 2 * W), x.dtype)
-    quarter = slabs.empty((N, len(weight), H, W), x.dtype)
+    y = layout.empty((N, len(weight), 2 * H, 2 * W), x.dtype)
+    quarter = layout.empty((N, len(weight), H, W), x.dtype)
     for a, b in np.ndindex(2, 2):                                              # rows 2p + a, columns 2q + b
         four = np.einsum("ri,ocij,sj->ocrs", FOLD[a], weight, FOLD[b], optimize=True)      # (O, C, 2, 2)
         window = Window((2, 2), before=(a, b), after=(1 - a, 1 - b), flipped=True)         # for scatter, as in 6
@@ -406,7 +407,7 @@ small_size = max(1, size // 4)
 layers = {"wide": (4 * C, C), "narrow": (16, 8)}
 for name, (before, after) in layers.items():
     plain = Sequential(Upsample(2), Conv2d(before, after, 3, padding=1, rng=rng)).eval()
-    small = slabs.channel_major(rng.normal(size=(N, before, small_size, small_size)).astype(np.float32))
+    small = layout.channel_major(rng.normal(size=(N, before, small_size, small_size)).astype(np.float32))
     parameters = [parameter.data for parameter in plain.parameters()]
     check(upsampled_conv(small, *parameters), plain(small))
     report(ms(2, **{f"{name}_upsample_conv": lambda: plain(small),
@@ -463,16 +464,16 @@ def of_minidl():
 
 
 dy = rng.normal(size=y.shape).astype(np.float32)
-our_dy = slabs.channel_major(dy)                       # as the layer behind leaves it
+our_dy = layout.channel_major(dy)                       # as the layer behind leaves it
 
 
 # %%
 def of_torch(torch, variant):
     """Return a function that does the same in PyTorch."""
-    rival = rivals.twin(torch, conv)
-    rivals.copy_weights(torch, conv, rival)
-    rival, inputs = rivals.as_variant(torch, variant, rival, x)
-    upstream = rivals.as_variant(torch, variant, rival, dy)[1]
+    rival = pytorch.twin(torch, conv)
+    pytorch.copy_weights(torch, conv, rival)
+    rival, inputs = pytorch.as_variant(torch, variant, rival, x)
+    upstream = pytorch.as_variant(torch, variant, rival, dy)[1]
     inputs.requires_grad_()
 
     def step():
@@ -482,10 +483,10 @@ def of_torch(torch, variant):
     return step
 
 
-torch = None if lesson.quick else rivals.find_torch()
+torch = None if lesson.quick else pytorch.find_torch()
 machine.set_threads(get_num_threads(), torch)
 candidates = {"loops over the kernel": of_kernel_loops, "textbook im2col": of_textbook, "minidl": of_minidl}
-candidates |= {rivals.LABELS[variant]: of_torch(torch, variant) for variant in (rivals.VARIANTS if torch else ())}
+candidates |= {pytorch.LABELS[variant]: of_torch(torch, variant) for variant in (pytorch.VARIANTS if torch else ())}
 expected_step = of_kernel_loops()
 for name, step in candidates.items():
     for result, expected_result in zip(step(), expected_step):
@@ -500,8 +501,8 @@ texts = [f"{cell(value)} ms" if value < 10_000 else duration(value / 1000) for v
 speedup = float(f"{layer['seven loops, extrapolated'] / layer['minidl']:.2g}")
 title = f"One layer, forward and backward: minidl takes 1/{speedup:,.0f} of the loops' time"
 sizes = f"{N} pictures, {C} to {2 * C} channels, {size} x {size}; threads: {get_num_threads()}"
-lesson.figure(drawing_speed.ladder(layer, title, f"milliseconds for one layer ({sizes})", texts,
-                                   extrapolated=["seven loops, extrapolated"]), "ladder",
+lesson.figure(figures.ladder(layer, title, f"milliseconds for one layer ({sizes})", texts,
+                             extrapolated=["seven loops, extrapolated"]), "ladder",
               alt=f"{title}. " + ", ".join(f"{name}: {text}" for name, text in zip(layer, texts)))
 for name, text in zip(layer, texts):
     print(f"{name:<28} {text:>14}   {layer[name] / layer['minidl']:9.2f} times minidl's")

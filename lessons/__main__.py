@@ -3,10 +3,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from minidl.files import project_root, shorten
-from minidl.gallery.page import write_page
-from minidl.gallery.runner import run_lessons
-from minidl.gallery.scripts import find_scripts
+from minidl.course.gallery.page import write_page
+from minidl.course.gallery.runner import run_lessons
+from minidl.course.gallery.scripts import find_scripts
+from minidl.runtime.files import project_root, shorten
 
 HERE = Path(__file__).resolve().parent
 

@@ -2,21 +2,19 @@
 
 The names below are in the order in which the files behind them are best read.
 """
+from minidl.gradcheck import check_layer, check_loss
 from minidl.layers import (
     AvgPool2d, BatchNorm2d, Conv2d, ConvTranspose2d, Dropout, Flatten, Identity, Layer, LeakyReLU, Linear, MaxPool2d,
     Parameter, PixelShuffle, ReLU, Reshape, Residual, Sequential, Sigmoid, Skip, Softmax, Sum, Tanh, Upsample, Window,
     col2im, im2col,
 )
+from minidl.layers.folding import fold_batchnorm
 from minidl.loss import BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MSELoss, SmoothL1Loss
-from minidl.loss_gan import FeatureLoss, RelativisticAverageLoss
+from minidl.models import classifier, detector, encoder_decoder, fcn, localizer, pixelwise, reshape_segmenter, unet
 from minidl.optim import SGD, Adam, CosineSchedule
-from minidl.gradcheck import check_layer, check_loss
-from minidl.models import (
-    classifier, detector, discriminator, encoder_decoder, fcn, localizer, patch_discriminator, pixelwise,
-    reshape_segmenter, rrdb_net, unet,
-)
-from minidl.folding import fold_batchnorm
-from minidl.threads import get_num_threads, set_num_threads
+from minidl.runtime.threads import get_num_threads, set_num_threads
+from minidl.tasks.super_resolution.losses import FeatureLoss, RelativisticAverageLoss
+from minidl.tasks.super_resolution.models import discriminator, patch_discriminator, rrdb_net
 
 __version__ = "0.1.0"
 

@@ -15,10 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minidl.layers.base import Layer
-from minidl.layers.containers import generators
+from minidl.layers.base import Layer, generators
 from minidl.loss import Loss
-from minidl.slabs import Array
+from minidl.types import Array
 
 
 @dataclass(frozen=True)

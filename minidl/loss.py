@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from minidl.layers.activation import sigmoid
-from minidl.slabs import Array
+from minidl.types import Array
 
 
 class Loss:

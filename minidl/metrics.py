@@ -26,8 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from minidl.image_metrics import psnr, ssim  # noqa: F401 (scores of pictures, in a file of their own)
-from minidl.slabs import Array
+from minidl.types import Array
 
 
 def confusion_matrix(labels: Any, predictions: Any, classes: int, ignore_index: int | None = None) -> Array:

@@ -12,9 +12,8 @@ from minidl.layers import (
     BatchNorm2d, Conv2d, ConvTranspose2d, Flatten, Layer, Linear, MaxPool2d, ReLU, Reshape, Sequential, Skip, Sum,
     Upsample,
 )
-from minidl.layers.base import Shape
-from minidl.layers.initialization import Rng, positive
-from minidl.models_sr import discriminator, patch_discriminator, rrdb_net  # noqa: F401 (in a file of their own)
+from minidl.layers.arguments import positive
+from minidl.types import Rng, Shape
 
 
 class Pyramid(Sequential):
@@ -294,8 +293,9 @@ def detector(width: int = 64, classes: int = 2, *, in_channels: int = 3, rng: Rn
     """Build the network of slide 2 that finds several objects: 5 + classes numbers for each cell of 8 x 8 pixels.
 
     Three times conv block and 2x2 max pooling, three more conv blocks, so that a cell sees as much as a pet is large,
-    and a 1x1 convolution that makes objectness, box and classes of a cell's features (see `minidl.detection`). Its
-    biases begin so that each cell holds an object with probability 0.02: most do not, and that need not be learnt.
+    and a 1x1 convolution that makes objectness, box and classes of a cell's features (see
+    `minidl.tasks.detection.single_shot`). Its biases begin so that each cell holds an object with probability 0.02:
+    most do not, and that need not be learnt.
 
     Returns
     -------

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from minidl import slabs
+from minidl.layers import layout
 from minidl.layers.base import Parameter
-from minidl.slabs import Array
+from minidl.types import Array
 
 BLOCK_BYTES = 2**17  # a block of each array that an update reads stays in the cache between its operations
 STEPS_MOST = 2**62   # more are no number of steps, and fit into no file
@@ -91,7 +91,7 @@ class Optimizer:
             raise RuntimeError(f"{type(self).__name__}: the parameters no longer belong to this optimizer (another one "
                                "was made for them, or the model was converted); make a new one")
         self.steps += 1
-        for block in slabs.channels(self.data, BLOCK_BYTES):
+        for block in layout.channels(self.data, BLOCK_BYTES):
             gradient = self.grad[block]
             if self.weight_decay:
                 gradient = gradient + self.weight_decay * self.data[block]

@@ -10,16 +10,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from minidl import metrics
-from minidl.checkpoint import load_arrays, save_arrays
-from minidl.datasets.batches import ahead, as_input
-from minidl.layers.base import Layer
-from minidl.layers.containers import generators
+from minidl.batches import ahead, as_input
+from minidl.layers.base import Layer, generators
 from minidl.loss import Loss
 from minidl.optim import CosineSchedule, Optimizer
-from minidl.processes import stop_on_ctrl_c
-from minidl.progress import Progress
-from minidl.slabs import Array
+from minidl.runtime.interrupt import stop_on_ctrl_c
+from minidl.runtime.npz import load_arrays, save_arrays
+from minidl.runtime.progress import Progress
+from minidl.types import Array
 
 Row = dict[str, float]
 
@@ -395,14 +393,3 @@ def predict_classes(model: Layer, images: Array, batch_size: int = 32) -> Array:
 
     return np.concatenate([classes(predict(model, images[i:i + batch_size], batch_size))
                            for i in range(0, len(images), batch_size)])
-
-
-def segmentation_scores(model: Layer, images: Array, labels: Array, names: tuple[str, ...],
-                        batch_size: int = 32) -> Row:
-    """Return pixel accuracy, mean IoU and the IoU of each class of a model's predictions on pictures (N, C, H, W)."""
-    K = len(names)
-    matrix = np.zeros((K, K), np.int64)
-    for i in range(0, len(images), batch_size):
-        predictions = predict_classes(model, images[i:i + batch_size], batch_size)             # (n, H, W)
-        matrix += metrics.confusion_matrix(labels[i:i + batch_size], predictions, K)
-    return metrics.scores(matrix, names)

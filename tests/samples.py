@@ -1,7 +1,8 @@
 """Pictures, boxes and pets that are made up, for the tests of what is computed from them."""
 import numpy as np
 
-from minidl.datasets.pets import Pets, pet_box
+from minidl.datasets.pets import Pets
+from minidl.datasets.pets.reader import pet_box
 
 SIZE = 40            # height and width of the pictures of `block_pets`
 

@@ -5,10 +5,10 @@ The arrays are small (about 150 elements), because a gradient check moves every 
 from typing import Any
 
 import numpy as np
-from hypothesis import settings
-from hypothesis import strategies as st
+from hypothesis import settings, strategies as st
 
-from minidl import AvgPool2d, Conv2d, ConvTranspose2d, MaxPool2d, slabs
+from minidl import AvgPool2d, Conv2d, ConvTranspose2d, MaxPool2d
+from minidl.layers import layout
 
 FEW = settings(max_examples=40, deadline=None, derandomize=True)  # the same examples in every run
 MOST_ELEMENTS = 150
@@ -124,7 +124,7 @@ def read_only(x):
 
 
 MEMORY_ORDERS: dict[str, Any] = {
-    "C": np.ascontiguousarray, "Fortran": np.asfortranarray, "channel-major": slabs.channel_major,
+    "C": np.ascontiguousarray, "Fortran": np.asfortranarray, "channel-major": layout.channel_major,
     "strided": strided, "reversed": reversed_axes, "read-only": read_only}
 
 

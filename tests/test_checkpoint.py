@@ -5,11 +5,11 @@ import zipfile
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from minidl import Adam, BatchNorm2d, Conv2d, Linear, Sequential
-from minidl.checkpoint import load_arrays, load_weights, save_arrays, save_weights
+from minidl.checkpoint import load_weights, save_weights
+from minidl.runtime.npz import load_arrays, save_arrays
 
 
 def small_model(rng=0):

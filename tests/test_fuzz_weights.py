@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 from PIL import Image
+from hypothesis import HealthCheck, example, given, settings, strategies as st
+from hypothesis.extra import numpy as hnp
 
 from minidl import Adam, CosineSchedule, CrossEntropyLoss, pixelwise
-from minidl import checkpoint
-from minidl.checkpoint import load_arrays, load_weights, save_arrays, save_weights, trained_size
-from minidl.datasets.batches import Batches
+from minidl.batches import Batches
+from minidl.checkpoint import load_weights, save_weights
 from minidl.predict import open_model
 from minidl.predict.__main__ import main
-from minidl.segmentation import load_rung
+from minidl.runtime import npz
+from minidl.runtime.npz import load_arrays, save_arrays, trained_size
+from minidl.tasks.segmentation.experiment import load_rung
 from minidl.training import fit
 
 quick = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -151,7 +151,7 @@ def test_a_zip_bomb_does_not_go_off(tmp_path, monkeypatch):
     path = one_member(tmp_path / "w.npz", zeros.getvalue(), method=zipfile.ZIP_DEFLATED)
     del zeros
     assert path.stat().st_size < 20_000
-    monkeypatch.setattr(checkpoint, "EXPANDED_BYTES", 10**6)
+    monkeypatch.setattr(npz, "EXPANDED_BYTES", 10**6)
     assert peak_of_refusal(path, "would expand to more than is sensible") < 1e6
 
 

@@ -45,7 +45,63 @@ def test_imports_of_test_modules_are_seen(source):
     assert not others_in(source.format("samples"))
 
 
-@pytest.mark.parametrize("path", sorted([*ROOT.glob("lessons/*.py"), *ROOT.glob("minidl/*.py")]),
-                         ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted([*ROOT.glob("lessons/*.py"), *ROOT.glob("minidl/tasks/**/*.py")]),
+                         ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_lessons_read_pets_through_the_lesson_which_names_what_it_leaves_out(path):
-    assert path.name == "report.py" or "load_pets" not in path.read_text(encoding="utf-8"), "use Lesson.pets"
+    assert "load_pets(" not in path.read_text(encoding="utf-8"), "use Lesson.pets"
+
+
+# The house: which rooms a room of minidl may import, beside itself.
+CORE = {"types", "layers", "loss", "optim", "gradcheck", "metrics", "models", "batches", "training", "parallel",
+        "checkpoint", "runtime"}
+MAY_IMPORT: dict[str, set[str]] = {
+    "types": set(), "runtime": {"types"}, "layers": {"types", "runtime"},
+    **dict.fromkeys(CORE - {"types", "runtime", "layers"}, CORE),
+    "datasets": CORE, "plotting": CORE | {"datasets"}, "course": CORE | {"datasets", "plotting"},
+    "tasks": CORE | {"datasets", "plotting", "course"}, "predict": CORE | {"datasets", "plotting"},
+    "benchmark": CORE | {"datasets", "plotting"},
+}
+HOUSE = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+         for path in sorted((ROOT / "minidl").rglob("*.py")) if path != ROOT / "minidl" / "__init__.py"}
+
+
+def modules_in(source: str) -> set[str]:
+    """Return the modules of minidl (but minidl itself) that a source text imports."""
+    return {name for name in imported(source) if name in HOUSE}
+
+
+def wrong_imports(module: str, source: str) -> list[str]:
+    """Return what a module imports against the house's direction; tasks must not import one another."""
+    room, *inside = module.split(".")[1:]
+    wrong = []
+    for other in modules_in(source):
+        other_room, *other_inside = other.split(".")[1:]
+        if other_room != room:
+            wrong += [] if other_room in MAY_IMPORT[room] else [other]
+        elif room == "tasks":
+            wrong += [] if other_inside[:1] in ([], inside[:1]) else [other]
+    return sorted(wrong)
+
+
+@pytest.mark.parametrize("module", HOUSE)
+def test_imports_point_one_way(module):
+    assert not wrong_imports(module, HOUSE[module].read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("module, source", [
+    ("minidl.layers.conv", "import minidl.training"), ("minidl.loss", "from minidl.plotting import save"),
+    ("minidl.training", "def f():\n    from minidl.tasks.segmentation import ladder"),
+    ("minidl.predict.run", "from minidl import course"), ("minidl.runtime.npz", "from minidl.layers.base import Layer"),
+    ("minidl.tasks.detection.boxes", "from minidl.tasks.segmentation.kmeans import kmeans"),
+])
+def test_imports_the_other_way_are_seen(module, source):
+    assert wrong_imports(module, source)
+
+
+def test_imports_form_no_circle():
+    left = {module: {other for other in modules_in(path.read_text(encoding="utf-8")) if not module.startswith(other)}
+            for module, path in HOUSE.items()}         # a package's own modules may name the package
+    while free := [module for module, others in left.items() if not others & left.keys()]:
+        for module in free:
+            del left[module]
+    assert not left

@@ -4,10 +4,11 @@ import pytest
 
 from minidl import (
     BatchNorm2d, Conv2d, ConvTranspose2d, CrossEntropyLoss, MaxPool2d, Sequential, Skip, Softmax, Sum, Upsample,
-    check_layer, encoder_decoder, fcn, pixelwise, reshape_segmenter, slabs, unet,
+    check_layer, encoder_decoder, fcn, pixelwise, reshape_segmenter, unet,
 )
+from minidl.layers import layout
 from minidl.models import Pyramid, conv_block, enlarge
-from minidl.receptive import receptive_field, seen_pixels
+from minidl.tasks.segmentation.receptive_field import receptive_field, seen_pixels
 from tests.directions import directional_errors
 from tests.layers import saboteurs
 
@@ -46,7 +47,7 @@ def test_logits_have_the_size_of_the_picture_and_a_channel_for_each_class(build,
     x = np.random.default_rng(0).normal(size=(2, settings.get("in_channels", 3), 32, 64)).astype(np.float32)
     y = model(x)
     assert y.shape == model.output_shape(x.shape) == (2, settings.get("classes", 3), 32, 64)
-    assert y.dtype == np.float32 and slabs.is_channel_major(y)
+    assert y.dtype == np.float32 and layout.is_channel_major(y)
     assert model.backward(y).shape == x.shape
 
 

@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 
 from minidl import (
-    SGD, Adam, BatchNorm2d, BCEWithLogitsLoss, Conv2d, CosineSchedule, CrossEntropyLoss, Dropout, L1Loss, MSELoss, ReLU,
+    SGD, Adam, BCEWithLogitsLoss, BatchNorm2d, Conv2d, CosineSchedule, CrossEntropyLoss, Dropout, L1Loss, MSELoss, ReLU,
     Sequential, SmoothL1Loss,
 )
-from minidl.checkpoint import load_arrays, load_weights
-from minidl.training import first_non_finite, fit, predict, predict_classes, segmentation_scores, unfinished
+from minidl.checkpoint import load_weights
+from minidl.runtime.npz import load_arrays
+from minidl.tasks.segmentation.experiment import segmentation_scores
+from minidl.training import first_non_finite, fit, predict, predict_classes, unfinished
 from tests.trainings import EPOCHS, Squares, new_training, run
 
 CLASSES = ("dark", "bright")

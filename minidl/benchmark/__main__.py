@@ -4,38 +4,38 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from minidl.benchmark import baseline, convolutions, growth, inference, machine, memory, rivals, steps, where
+from minidl.benchmark import inference, machine, memory, profile, pytorch, scaling, steps, textbook
 from minidl.benchmark.options import Options, parse
-from minidl.files import replacing
+from minidl.runtime.files import replacing
 
 SHOW: dict[str, Callable[[Any], str]] = {
-    "machine": machine.show, "steps": steps.show, "layers": where.show, "convolutions": convolutions.show,
-    "memory": memory.show, "inference": inference.show, "growth": growth.show, "textbook": baseline.show}
+    "machine": machine.show, "steps": steps.show, "layers": profile.show, "convolutions": profile.show_convolutions,
+    "memory": memory.show, "inference": inference.show, "growth": scaling.show, "textbook": textbook.show}
 
 
 def measure(options: Options) -> Iterator[tuple[str, Any]]:
     """Yield (section, numbers), the machine first, as soon as they are known."""
-    torch = rivals.find_torch() if options.use_torch else None
+    torch = pytorch.find_torch() if options.use_torch else None
     seconds, wanted = options.seconds, options.sections
     machine.set_threads(options.threads, torch)
     yield "machine", machine.describe(torch)
     if "steps" in wanted:
         yield "steps", steps.measure(options.configs, seconds, torch)
     if "layers" in wanted or "convolutions" in wanted:
-        profile = where.measure(options.largest, seconds / 2)
+        measured = profile.measure(options.largest, seconds / 2)
         if "layers" in wanted:
-            yield "layers", where.as_result(profile)
+            yield "layers", profile.as_result(measured)
         if "convolutions" in wanted:
-            yield "convolutions", convolutions.measure(profile, options.quick)
+            yield "convolutions", profile.measure_convolutions(measured, options.quick)
     if "memory" in wanted:
         yield "memory", memory.measure(options.largest, options.threads, torch)
     if "inference" in wanted:
         yield "inference", inference.measure(options.configs, seconds / 3, torch)
     if "growth" in wanted:
-        values = growth.QUICK if options.quick else growth.SERIES
-        yield "growth", growth.measure(options.base, seconds / 3, options.threads, values)
+        values = scaling.QUICK if options.quick else scaling.SERIES
+        yield "growth", scaling.measure(options.base, seconds / 3, options.threads, values)
     if "textbook" in wanted:
-        yield "textbook", baseline.measure(seconds / 3, torch, baseline.QUICK if options.quick else baseline.CASES)
+        yield "textbook", textbook.measure(seconds / 3, torch, textbook.QUICK if options.quick else textbook.CASES)
 
 
 def main(arguments: list[str] | None = None) -> int:

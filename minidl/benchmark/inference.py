@@ -4,16 +4,16 @@ from typing import Any
 
 import numpy as np
 
-from minidl.benchmark import rivals
+from minidl.benchmark import pytorch
 from minidl.benchmark.options import Config, say
 from minidl.benchmark.steps import Result, pictures, summary
 from minidl.benchmark.tables import table
 from minidl.benchmark.timing import interleave
-from minidl.folding import fold_batchnorm
+from minidl.layers.folding import fold_batchnorm
 from minidl.models import unet
-from minidl.slabs import Array
+from minidl.types import Array
 
-LABELS = rivals.LABELS | {"folded": "minidl folded"}
+LABELS = pytorch.LABELS | {"folded": "minidl folded"}
 
 
 def measure(configs: tuple[Config, ...], seconds: float, torch: Any) -> list[Result]:
@@ -34,10 +34,10 @@ def predictors(config: Config, torch: Any) -> dict[str, Callable[[], Array]]:
     model.eval()
     folded = fold_batchnorm(model)
     candidates: dict[str, Callable[[], Array]] = {"ours": lambda: model.forward(x), "folded": lambda: folded.forward(x)}
-    for variant in rivals.VARIANTS if torch else ():
-        rival = rivals.twin(torch, model)
-        rivals.copy_weights(torch, model, rival)
-        candidates[variant] = rivals.predictor(torch, variant, rival, x)
+    for variant in pytorch.VARIANTS if torch else ():
+        rival = pytorch.twin(torch, model)
+        pytorch.copy_weights(torch, model, rival)
+        candidates[variant] = pytorch.predictor(torch, variant, rival, x)
     return candidates
 
 

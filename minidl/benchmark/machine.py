@@ -1,13 +1,13 @@
 """What the numbers were measured on."""
+import minidl
 import platform
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-import minidl
 from minidl.benchmark.tables import cell
-from minidl.threads import available_cores, get_blas_threads, get_num_threads, set_num_threads
+from minidl.runtime.threads import available_cores, get_blas_threads, get_num_threads, set_num_threads
 
 
 def set_threads(threads: int | None, torch: Any) -> None:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from minidl.benchmark import rivals, steps
+from minidl.benchmark import pytorch, steps
 from minidl.benchmark.machine import set_threads
 from minidl.benchmark.options import MEMORY_OF, Config, say, spelled
 from minidl.benchmark.steps import Result
@@ -55,18 +55,18 @@ def _windows_peak_bytes(windows: Any) -> int | None:
 
 def of_this_process(who: str, config: Config, threads: int | None) -> Result:
     """Do the training steps and return this process's peak, right after the imports and at the end."""
-    torch = None if who == "ours" else rivals.find_torch()
+    torch = None if who == "ours" else pytorch.find_torch()
     if who != "ours" and torch is None:
-        raise RuntimeError(f"{rivals.LABELS[who]}: expected PyTorch to be installed")
+        raise RuntimeError(f"{pytorch.LABELS[who]}: expected PyTorch to be installed")
     set_threads(threads, torch)
     after_imports = peak_bytes()
     model, (x, labels) = unet(config.width, rng=0), steps.pictures(config)
     if torch is None:
         step = steps.trainer(model, x, labels)
     else:
-        rival = rivals.twin(torch, model)
+        rival = pytorch.twin(torch, model)
         del model                        # its weights are gone before the peak comes
-        step = rivals.trainer(torch, who, rival, x, labels)
+        step = pytorch.trainer(torch, who, rival, x, labels)
     for _ in range(STEPS):
         step()
     return {"after_imports": after_imports, "peak": peak_bytes()}
@@ -76,7 +76,7 @@ def measure(config: Config, threads: int | None, torch: Any) -> Result:
     """Return the peaks in bytes of all that can be measured here."""
     found = {}
     for who in MEMORY_OF if torch else MEMORY_OF[:1]:
-        say(f"peak memory of {rivals.LABELS[who]}, {config}")
+        say(f"peak memory of {pytorch.LABELS[who]}, {config}")
         command = [sys.executable, "-m", "minidl.benchmark", "--peak-memory-of", who, "--configs", spelled(config)]
         command += ["--threads", str(threads)] if threads else []
         # The other process finds minidl even where it is not installed.
@@ -94,7 +94,7 @@ def show(result: Result) -> str:
     def more(found: Result) -> int | None:
         return None if None in found.values() else found["peak"] - found["after_imports"]
 
-    body = [[rivals.LABELS[who], mib(found["after_imports"]), mib(found["peak"]), mib(more(found))]
+    body = [[pytorch.LABELS[who], mib(found["after_imports"]), mib(found["peak"]), mib(more(found))]
             for who, found in result["bytes"].items()]
     config = Config(result["width"], result["size"], result["batch"])
     return (f"## Peak memory\n\nOf a process that does {STEPS} training steps ({config}), and of the same process "

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from minidl.runtime.options import whole
+
 SECTIONS = ("steps", "layers", "convolutions", "memory", "inference", "growth", "textbook")
 MEMORY_OF = ("ours", "plain", "channels_last")
 
@@ -103,13 +105,6 @@ def sections(text: str) -> tuple[str, ...]:
     if unknown:
         raise argparse.ArgumentTypeError(f"expected some of {','.join(SECTIONS)}, got {','.join(unknown)!r}")
     return tuple(name for name in SECTIONS if name in wanted)
-
-
-def whole(text: str) -> int:
-    """Read an integer of at least 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
-    return int(text)
 
 
 def seconds(text: str) -> float:

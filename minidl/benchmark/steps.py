@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from minidl.benchmark import rivals
+from minidl.benchmark import pytorch
 from minidl.benchmark.options import Config, say
 from minidl.benchmark.tables import ratio, table
 from minidl.benchmark.timing import Timing, interleave
@@ -12,8 +12,8 @@ from minidl.layers import Layer
 from minidl.loss import CrossEntropyLoss
 from minidl.models import unet
 from minidl.optim import Adam
-from minidl.slabs import Array
 from minidl.training import train_step
+from minidl.types import Array
 
 Result = dict[str, Any]
 LOSS_TOLERANCES = (1e-4, 1e-3)  # relative, of the first loss and the second
@@ -39,10 +39,10 @@ def measure(configs: tuple[Config, ...], seconds: float, torch: Any) -> list[Res
         say(f"training steps, {config}")
         model, (x, labels) = unet(config.width, rng=0), pictures(config)
         candidates = {"ours": trainer(model, x, labels)}
-        for variant in rivals.VARIANTS if torch else ():
-            rival = rivals.twin(torch, model)
-            rivals.copy_weights(torch, model, rival)
-            candidates[variant] = rivals.trainer(torch, variant, rival, x, labels)
+        for variant in pytorch.VARIANTS if torch else ():
+            rival = pytorch.twin(torch, model)
+            pytorch.copy_weights(torch, model, rival)
+            candidates[variant] = pytorch.trainer(torch, variant, rival, x, labels)
         losses = {name: [step(), step()] for name, step in candidates.items()}
         refuse_differences(config, losses)
         times = interleave(candidates, seconds)
@@ -66,7 +66,7 @@ def refuse_differences(config: Config, losses: dict[str, list[float]]) -> None:
 
 def summary(times: dict[str, Timing]) -> Result:
     """Return medians and quartiles in ms, the number of calls, and the ratio to the best of PyTorch's variants."""
-    others = [times[name].median for name in rivals.VARIANTS if name in times]
+    others = [times[name].median for name in pytorch.VARIANTS if name in times]
     return {"ms": {name: 1000 * t.median for name, t in times.items()},
             "quartiles_ms": {name: [1000 * t.low, 1000 * t.high] for name, t in times.items()},
             "calls": {name: t.count for name, t in times.items()},
@@ -77,7 +77,7 @@ def show(rows: list[Result]) -> str:
     """Return the section as text."""
     names = list(rows[0]["ms"])
     rates = ["minidl pictures/s", "best PyTorch pictures/s"][:len(names)]
-    head = ["width", "size", "batch", *(f"{rivals.LABELS[name]} ms" for name in names), "ratio", *rates, "first loss"]
+    head = ["width", "size", "batch", *(f"{pytorch.LABELS[name]} ms" for name in names), "ratio", *rates, "first loss"]
     body: list[list[Any]] = []
     for row in rows:
         ours, *others = (row["pictures_per_second"][name] for name in names)

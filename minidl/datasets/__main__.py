@@ -9,10 +9,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from minidl.datasets.oxford_pets import PICTURES, SOURCES, download
+from minidl.datasets.download.oxford_pets import PICTURES, SOURCES, download
 from minidl.datasets.pets import load_pets
-from minidl.files import project_root, shorten
-from minidl.threads import set_num_threads
+from minidl.runtime.files import project_root, shorten
+from minidl.runtime.threads import set_num_threads
 
 BYTES_A_PIXEL = 4            # of a resized picture: red, green, blue, and the trimap
 

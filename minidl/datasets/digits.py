@@ -13,7 +13,7 @@ import zlib
 
 import numpy as np
 
-from minidl.slabs import Array
+from minidl.types import Array
 
 SIDE, INK, CLASSES = 8, 16, 10
 

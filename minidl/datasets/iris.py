@@ -8,8 +8,8 @@ import os
 
 import numpy as np
 
-from minidl.datasets.tables import number, read_table
-from minidl.slabs import Array
+from minidl.datasets.csv_table import number, read_table
+from minidl.types import Array
 
 FEATURES = ("sepal_length", "sepal_width", "petal_length", "petal_width")
 SPECIES = ("setosa", "versicolor", "virginica")

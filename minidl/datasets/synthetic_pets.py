@@ -22,13 +22,13 @@ from pathlib import Path
 
 from PIL import Image
 
-from minidl.datasets.calibration import calibrate, save_contact_sheet
+from minidl.datasets.rendering.calibration import calibrate, save_contact_sheet
 from minidl.datasets.rendering.camera import SIZE
 from minidl.datasets.rendering.parts import CAT
 from minidl.datasets.rendering.stage import RENDERER, Picture, render
-from minidl.files import project_root
-from minidl.progress import Progress
-from minidl.threads import get_num_threads
+from minidl.runtime.files import project_root
+from minidl.runtime.progress import Progress
+from minidl.runtime.threads import get_num_threads
 
 __all__ = ["Picture", "render", "write", "ensure", "main"]
 

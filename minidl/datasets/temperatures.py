@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from minidl.datasets.tables import number, read_table
-from minidl.slabs import Array
+from minidl.datasets.csv_table import number, read_table
+from minidl.types import Array
 
 COLDEST, HOTTEST = -90, 60  # degrees Celsius; never measured beyond. "Missing" is often written as -999
 

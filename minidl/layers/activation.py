@@ -1,9 +1,9 @@
 """Element-wise non-linearities, and softmax. They take arrays of any shape."""
 import numpy as np
 
-from minidl import slabs
-from minidl.layers.base import Layer, Shape
-from minidl.slabs import Array
+from minidl.layers import layout
+from minidl.layers.base import Layer
+from minidl.types import Array, Shape
 
 
 class ReLU(Layer):
@@ -14,17 +14,17 @@ class ReLU(Layer):
     """
 
     def forward(self, x: Array) -> Array:
-        x = slabs.channel_major(self.check_input(x))
-        y = slabs.empty(x.shape, x.dtype)
-        xs, ys = slabs.by_channel(x), slabs.by_channel(y)
+        x = layout.channel_major(self.check_input(x))
+        y = layout.empty(x.shape, x.dtype)
+        xs, ys = layout.by_channel(x), layout.by_channel(y)
         np.maximum(xs, x.dtype.type(0), out=ys)
         return self.keep(y, y)
 
     def backward(self, dy: Array) -> Array:
         y, = self.recall(dy)
-        dx = slabs.empty(y.shape, y.dtype)
-        ys, dys, dxs = slabs.by_channel(y), slabs.by_channel(dy), slabs.by_channel(dx)
-        for s in slabs.channels(y):
+        dx = layout.empty(y.shape, y.dtype)
+        ys, dys, dxs = layout.by_channel(y), layout.by_channel(dy), layout.by_channel(dx)
+        for s in layout.channels(y):
             np.multiply(dys[s], ys[s] > 0, out=dxs[s])
         return dx
 
@@ -170,7 +170,7 @@ class Dropout(Layer):
         self.check_input(x)
         if not self.training:
             return x
-        mask = slabs.channel_major((self.rng.random(x.shape) >= self.p) * x.dtype.type(1 / (1 - self.p)))
+        mask = layout.channel_major((self.rng.random(x.shape) >= self.p) * x.dtype.type(1 / (1 - self.p)))
         return self.keep(x * mask, mask)
 
     def backward(self, dy: Array) -> Array:

@@ -5,9 +5,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minidl.slabs import Array
-
-Shape = tuple[int, ...]
+from minidl.types import Array, Shape
 Self = TypeVar("Self", bound="Layer")
 
 
@@ -241,3 +239,8 @@ def _are_integers(values: Array) -> bool:
     """Return whether int64 can hold the values as they are: no NaN, no infinity, no fractions."""
     with np.errstate(invalid="ignore"):
         return np.array_equal(values.astype(np.int64).astype(values.dtype), values)
+
+
+def generators(model: Layer) -> dict[str, np.random.Generator]:
+    """Return the random generators of the tree (those of dropout) by the name of their layer."""
+    return {name: layer.rng for name, layer in model.walk() if hasattr(layer, "rng")}

@@ -1,11 +1,9 @@
 """Sequential, Skip and Residual: with these three, every graph of the deck is built."""
 from collections.abc import Iterator
 
-import numpy as np
-
-from minidl import slabs
-from minidl.layers.base import Layer, Shape
-from minidl.slabs import Array
+from minidl.layers import layout
+from minidl.layers.base import Layer
+from minidl.types import Array, Shape
 
 
 class Container(Layer):
@@ -137,7 +135,7 @@ class Skip(_Around):
         self.check_input(x)
         inside = self.inner.forward(x)
         N, C, H, W = inside.shape
-        y = slabs.empty((N, C + x.shape[1], H, W), x.dtype)
+        y = layout.empty((N, C + x.shape[1], H, W), x.dtype)
         y[:, :C] = inside
         y[:, C:] = x
         return self.keep(y, C)
@@ -259,8 +257,3 @@ class Identity(Layer):
     def backward(self, dy: Array) -> Array:
         self.recall(dy)
         return dy
-
-
-def generators(model: Layer) -> dict[str, np.random.Generator]:
-    """Return the random generators of the tree (those of dropout) by the name of their layer."""
-    return {name: layer.rng for name, layer in model.walk() if hasattr(layer, "rng")}

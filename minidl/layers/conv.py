@@ -1,11 +1,13 @@
 """Conv2d and ConvTranspose2d: a small window of weights, the same at every place."""
 import numpy as np
 
-from minidl import slabs
-from minidl.layers.base import Layer, Parameter, Shape
-from minidl.layers.im2col import Pair, Window, add_weight_gradient, gather, pair, scatter
-from minidl.layers.initialization import Rng, initial_weights, positive
-from minidl.slabs import Array
+from minidl.layers import layout
+from minidl.layers.arguments import Pair, pair, positive
+from minidl.layers.base import Layer, Parameter
+from minidl.layers.im2col import add_weight_gradient, gather, scatter
+from minidl.layers.initialization import initial_weights
+from minidl.layers.window import Window
+from minidl.types import Array, Rng, Shape
 
 SWAP_COST = 2  # copying a weight into the other order takes as long as writing about two numbers of the columns
 
@@ -32,7 +34,7 @@ def _check_channels(layer: "Conv2d | ConvTranspose2d", shape: Shape) -> None:
 
 def _add_bias_gradient(layer: "Conv2d | ConvTranspose2d", dy: Array) -> None:
     if layer.bias is not None:
-        layer.bias.grad += slabs.rows(dy).sum(axis=1)    # (O,); the bias is added at every place
+        layer.bias.grad += layout.rows(dy).sum(axis=1)    # (O,); the bias is added at every place
 
 
 class Conv2d(Layer):
@@ -138,8 +140,8 @@ class Conv2d(Layer):
         return Window(self.kernel_size, (1, 1), before, after, self.dilation, flipped=True)
 
     def forward(self, x: Array) -> Array:
-        x = slabs.channel_major(self.check_input(x))
-        y = slabs.empty(self.output_shape(x.shape), x.dtype)
+        x = layout.channel_major(self.check_input(x))
+        y = layout.empty(self.output_shape(x.shape), x.dtype)
         mirrored = self.mirrored_window(y[:, 0].size)
         if mirrored is None:
             w = self.weight.data.reshape(self.out_channels, -1)                # (O, C*kh*kw)
@@ -152,7 +154,7 @@ class Conv2d(Layer):
         return self.keep(y, x, kept)
 
     def backward(self, dy: Array) -> Array:
-        dx = slabs.empty(self.recall(dy)[0].shape, dy.dtype)
+        dx = layout.empty(self.recall(dy)[0].shape, dy.dtype)
         self._backward(dy, dx)
         return dx
 
@@ -161,7 +163,7 @@ class Conv2d(Layer):
 
     def _backward(self, dy: Array, dx: Array | None) -> None:
         x, kept = self.recall(dy)
-        dy = slabs.channel_major(dy)
+        dy = layout.channel_major(dy)
         mirrored = self.mirrored_window(dy[:, 0].size)
         if mirrored is None:
             w = self.weight.data.reshape(self.out_channels, -1)                # (O, C*kh*kw)
@@ -259,16 +261,16 @@ class ConvTranspose2d(Layer):
         return Window(self.kernel_size, self.stride, self.padding, self.padding, self.dilation)
 
     def forward(self, x: Array) -> Array:
-        x = slabs.channel_major(self.check_input(x))
+        x = layout.channel_major(self.check_input(x))
         w = self.weight.data.reshape(self.in_channels, -1)                     # (C, O*kh*kw)
-        y = slabs.empty(self.output_shape(x.shape), x.dtype)
+        y = layout.empty(self.output_shape(x.shape), x.dtype)
         scatter(w.T, x, self.window, out=y)
         if self.bias is not None:
             y += self.bias.data[:, None, None]
         return self.keep(y, x)
 
     def backward(self, dy: Array) -> Array:
-        dx = slabs.empty(self.recall(dy)[0].shape, dy.dtype)
+        dx = layout.empty(self.recall(dy)[0].shape, dy.dtype)
         self._backward(dy, dx)
         return dx
 
@@ -277,7 +279,7 @@ class ConvTranspose2d(Layer):
 
     def _backward(self, dy: Array, dx: Array | None) -> None:
         x, = self.recall(dy)
-        dy = slabs.channel_major(dy)
+        dy = layout.channel_major(dy)
         w = self.weight.data.reshape(self.in_channels, -1)                     # (C, O*kh*kw)
         add_weight_gradient(self.weight.grad.reshape(w.shape), x, dy, self.window, w, dx)
         _add_bias_gradient(self, dy)

@@ -3,9 +3,7 @@ import math
 
 import numpy as np
 
-from minidl.slabs import Array
-
-Rng = np.random.Generator | int | None
+from minidl.types import Array, Rng
 
 
 def initial_weights(shape: tuple[int, ...], bias_shape: tuple[int, ...], fan_in: int, init: str,
@@ -37,10 +35,3 @@ def initial_weights(shape: tuple[int, ...], bias_shape: tuple[int, ...], fan_in:
     else:
         raise ValueError(f'init: expected "kaiming" or "torch", got {init!r}')
     return weight.astype(np.float32), bias.astype(np.float32)
-
-
-def positive(name: str, value: int) -> int:
-    """Return `value` if it is an integer of at least 1, else raise a ValueError that names it."""
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name}: expected an integer of at least 1, got {value!r}")
-    return int(value)

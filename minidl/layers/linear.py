@@ -1,7 +1,8 @@
 """Linear: every output sums over every input."""
-from minidl.layers.base import Layer, Parameter, Shape
-from minidl.layers.initialization import Rng, initial_weights, positive
-from minidl.slabs import Array
+from minidl.layers.arguments import positive
+from minidl.layers.base import Layer, Parameter
+from minidl.layers.initialization import initial_weights
+from minidl.types import Array, Rng, Shape
 
 
 class Linear(Layer):

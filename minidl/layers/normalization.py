@@ -1,10 +1,10 @@
 """BatchNorm2d: every channel to mean 0 and variance 1, then a learnt scale and shift."""
 import numpy as np
 
-from minidl import slabs
-from minidl.layers.base import Layer, Parameter, Shape
-from minidl.layers.initialization import positive
-from minidl.slabs import Array
+from minidl.layers import layout
+from minidl.layers.arguments import positive
+from minidl.layers.base import Layer, Parameter
+from minidl.types import Array, Shape
 
 
 class BatchNorm2d(Layer):
@@ -67,14 +67,14 @@ class BatchNorm2d(Layer):
         self.num_batches_tracked = np.zeros((), np.int64)
 
     def forward(self, x: Array) -> Array:
-        x = slabs.channel_major(self.check_input(x))
+        x = layout.channel_major(self.check_input(x))
         if not self.training:
             return self._forward_eval(x)
-        y = slabs.empty(x.shape, x.dtype)
-        xs, ys = slabs.rows(x), slabs.rows(y)                      # (C, m)
+        y = layout.empty(x.shape, x.dtype)
+        xs, ys = layout.rows(x), layout.rows(y)                      # (C, m)
         C, m = xs.shape
         mean, var = np.empty(C, x.dtype), np.empty(C, x.dtype)
-        for s in slabs.channels(x):
+        for s in layout.channels(x):
             mean[s] = xs[s].mean(axis=1)
             centered = np.subtract(xs[s], mean[s, None], out=ys[s])
             var[s] = sums_of_products(centered, centered) / m
@@ -98,11 +98,11 @@ class BatchNorm2d(Layer):
 
     def backward(self, dy: Array) -> Array:
         x, mean, inverse_std = self.recall(dy)
-        dy = slabs.channel_major(dy)
-        dx = slabs.empty(x.shape, x.dtype)
-        xs, dys, dxs = slabs.rows(x), slabs.rows(dy), slabs.rows(dx)         # (C, m)
+        dy = layout.channel_major(dy)
+        dx = layout.empty(x.shape, x.dtype)
+        xs, dys, dxs = layout.rows(x), layout.rows(dy), layout.rows(dx)         # (C, m)
         m = xs.shape[1]
-        for s in slabs.channels(x):
+        for s in layout.channels(x):
             xhat = np.subtract(xs[s], mean[s, None], out=dxs[s])
             xhat *= inverse_std[s, None]
             dbias = dys[s].sum(axis=1)

@@ -1,10 +1,11 @@
 """MaxPool2d and AvgPool2d: one value for each window."""
 import numpy as np
 
-from minidl import slabs
-from minidl.layers.base import Layer, Shape
-from minidl.layers.im2col import Pair, Window, padded, pair, positions
-from minidl.slabs import Array
+from minidl.layers import layout
+from minidl.layers.arguments import Pair, pair
+from minidl.layers.base import Layer
+from minidl.layers.window import Window, padded, positions
+from minidl.types import Array, Shape
 
 
 class _Pool2d(Layer):
@@ -71,11 +72,11 @@ class MaxPool2d(_Pool2d):
     """
 
     def forward(self, x: Array) -> Array:
-        x = slabs.channel_major(self.check_input(x))
+        x = layout.channel_major(self.check_input(x))
         _, _, Ho, Wo = shape = self.output_shape(x.shape)
-        y = slabs.empty(shape, x.dtype)
+        y = layout.empty(shape, x.dtype)
         first, *others = self._views(padded(x, self.window, -np.inf), Ho, Wo)
-        for s in slabs.channels(x):
+        for s in layout.channels(x):
             y[:, s] = first[:, s]
             for view in others:
                 np.maximum(y[:, s], view[:, s], out=y[:, s])
@@ -83,12 +84,12 @@ class MaxPool2d(_Pool2d):
 
     def backward(self, dy: Array) -> Array:
         x, y = self.recall(dy)
-        dy = slabs.channel_major(dy)
+        dy = layout.channel_major(dy)
         x_padded = padded(x, self.window, -np.inf)
-        dx = slabs.empty(x_padded.shape, x.dtype)
+        dx = layout.empty(x_padded.shape, x.dtype)
         views, dx_views = self._views(x_padded, *y.shape[2:]), self._views(dx, *y.shape[2:])
         each_pixel_once = self.stride == self.kernel_size and dx.size == y.size * len(views)
-        for s in slabs.channels(x):
+        for s in layout.channels(x):
             if not each_pixel_once:
                 dx[:, s] = 0
             left = dy[:, s].copy(order="K")                # what of dy has not found its maximum yet
@@ -102,7 +103,7 @@ class MaxPool2d(_Pool2d):
                     dx_view[:, s] = share
                 else:
                     dx_view[:, s] += share
-        return slabs.channel_major(self._inside(dx, x.shape))
+        return layout.channel_major(self._inside(dx, x.shape))
 
 
 class AvgPool2d(_Pool2d):
@@ -117,9 +118,9 @@ class AvgPool2d(_Pool2d):
     """
 
     def forward(self, x: Array) -> Array:
-        x = slabs.channel_major(self.check_input(x))
+        x = layout.channel_major(self.check_input(x))
         _, _, Ho, Wo = shape = self.output_shape(x.shape)
-        y = slabs.zeros(shape, x.dtype)
+        y = layout.zeros(shape, x.dtype)
         for view in self._views(padded(x, self.window), Ho, Wo):
             y += view
         y /= self.kernel_size[0] * self.kernel_size[1]
@@ -129,8 +130,8 @@ class AvgPool2d(_Pool2d):
         x_shape, = self.recall(dy)
         N, C, H, W = x_shape
         (ph, pw), (_, _, Ho, Wo) = self.padding, dy.shape
-        dx = slabs.zeros((N, C, H + 2 * ph, W + 2 * pw), dy.dtype)
-        share = slabs.channel_major(dy) / (self.kernel_size[0] * self.kernel_size[1])
+        dx = layout.zeros((N, C, H + 2 * ph, W + 2 * pw), dy.dtype)
+        share = layout.channel_major(dy) / (self.kernel_size[0] * self.kernel_size[1])
         for dx_view in self._views(dx, Ho, Wo):
             dx_view += share
-        return slabs.channel_major(self._inside(dx, x_shape))
+        return layout.channel_major(self._inside(dx, x_shape))

@@ -1,10 +1,10 @@
 """Layers that only move numbers: Flatten, Reshape, PixelShuffle. Their backward moves them back."""
 import math
 
-from minidl import slabs
-from minidl.layers.base import Layer, Shape
-from minidl.layers.initialization import positive
-from minidl.slabs import Array
+from minidl.layers import layout
+from minidl.layers.arguments import positive
+from minidl.layers.base import Layer
+from minidl.types import Array, Shape
 
 
 class _SameNumbers(Layer):
@@ -70,13 +70,13 @@ class PixelShuffle(Layer):
 
     def forward(self, x: Array) -> Array:
         self.check_input(x)
-        y = slabs.empty(self.output_shape(x.shape), x.dtype)
+        y = layout.empty(self.output_shape(x.shape), x.dtype)
         self._move(x, y, back=False)
         return self.keep(y, x.shape)
 
     def backward(self, dy: Array) -> Array:
         x_shape, = self.recall(dy)
-        dx = slabs.empty(x_shape, dy.dtype)
+        dx = layout.empty(x_shape, dy.dtype)
         self._move(dx, dy, back=True)
         return dx
 

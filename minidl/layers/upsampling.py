@@ -1,10 +1,10 @@
 """Upsample: more pixels, by nearest neighbor or by bilinear interpolation."""
 import numpy as np
 
-from minidl import slabs
-from minidl.layers.base import Layer, Shape
-from minidl.layers.im2col import Pair, pair
-from minidl.slabs import Array
+from minidl.layers import layout
+from minidl.layers.arguments import Pair, pair
+from minidl.layers.base import Layer
+from minidl.types import Array, Shape
 
 
 class Upsample(Layer):
@@ -40,9 +40,9 @@ class Upsample(Layer):
         self.mode, self.align_corners = mode, align_corners
 
     def forward(self, x: Array) -> Array:
-        x = slabs.channel_major(self.check_input(x))
+        x = layout.channel_major(self.check_input(x))
         shape = self.output_shape(x.shape)
-        y = slabs.empty(shape, x.dtype)
+        y = layout.empty(shape, x.dtype)
         if self.mode == "nearest":
             self._copy_pixels(x, y)
         else:
@@ -52,16 +52,16 @@ class Upsample(Layer):
 
     def backward(self, dy: Array) -> Array:
         x_shape, = self.recall(dy)
-        dy = slabs.channel_major(dy)
+        dy = layout.channel_major(dy)
         if self.mode == "bilinear":
             A, B = self._matrices(x_shape, dy.dtype)
             return (A.T @ (dy.transpose(1, 0, 2, 3) @ B)).transpose(1, 0, 2, 3)
-        return self._add_copies(dy, slabs.empty(x_shape, dy.dtype))
+        return self._add_copies(dy, layout.empty(x_shape, dy.dtype))
 
     def _copy_pixels(self, x: Array, y: Array) -> None:
         """Write each pixel of x into its sh x sw pixels of y: first along the rows, then whole rows at a time."""
         sh, sw = self.scale_factor
-        for s in slabs.channels(y):
+        for s in layout.channels(y):
             first_rows = y[:, s, ::sh]                             # (N, n, H, Wo)
             for j in range(sw):
                 first_rows[..., j::sw] = x[:, s]
@@ -71,7 +71,7 @@ class Upsample(Layer):
     def _add_copies(self, dy: Array, dx: Array) -> Array:
         """Write the sums over blocks of sh x sw pixels of dy into dx: first of whole rows, then along the rows."""
         sh, sw = self.scale_factor
-        for s in slabs.channels(dy):
+        for s in layout.channels(dy):
             rows = dy[:, s, ::sh].copy(order="K")                  # (N, n, H, Wo)
             for i in range(1, sh):
                 rows += dy[:, s, i::sh]

@@ -9,8 +9,9 @@ from minidl.predict.architecture import PETS, open_model
 from minidl.predict.places import find_jobs
 from minidl.predict.results import write_table
 from minidl.predict.run import segment_jobs
-from minidl.report import shorten, whole
-from minidl.threads import set_num_threads
+from minidl.runtime.files import shorten
+from minidl.runtime.options import whole
+from minidl.runtime.threads import set_num_threads
 
 SIZE_MOST = 2048         # larger ones would need more memory than most machines have
 
@@ -30,7 +31,7 @@ was done, because of an option, the weights, or the folder for the results.
 
 The weights that come with minidl have seen 1,000 rendered cats and dogs, and not one photograph. On 200 rendered
 pictures that they have not seen, 94 % of the pixels are right (mean IoU 0.84), on 26 photographs 76 % (0.53), where
-"background" everywhere would be right for 61 %. minidl/weights/README.md tells how they were made."""
+"background" everywhere would be right for 61 %. minidl/predict/weights/README.md tells how they were made."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from minidl.checkpoint import load_arrays, model_arrays, trained_size
+from minidl.checkpoint import model_arrays
 from minidl.layers import Layer
 from minidl.models import encoder_decoder, fcn, pixelwise, unet
-from minidl.slabs import Array
+from minidl.runtime.npz import load_arrays, trained_size
+from minidl.types import Array
 
-PETS = Path(__file__).resolve().parents[1] / "weights" / "unet_pets.npz"    # comes with minidl
+PETS = Path(__file__).resolve().parent / "weights" / "unet_pets.npz"    # comes with minidl
 SIZE = 64                # of the pictures a model was trained on if its file does not tell: the lessons' own
 CLASSES_MOST = 255       # a mask has a byte a pixel, and 0 is no class there
 KERNEL_MOST = 99         # nobody has larger kernels; it keeps `shapes_at` from making enormous ones

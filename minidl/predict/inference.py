@@ -27,8 +27,8 @@ from PIL import Image
 
 from minidl.layers import Layer
 from minidl.predict.architecture import SIZE
-from minidl.slabs import Array
 from minidl.training import predict
+from minidl.types import Array
 
 LONGEST = 8              # a picture's side in the network, in trained sizes; panoramas longer than that are stretched
 TOGETHER = 2**19         # pixels that go through the network at a time: 32 pictures of 128 x 128
@@ -44,7 +44,7 @@ def segment(model: Layer, picture: Image.Image, size: int = SIZE) -> Array:
         Takes (N, 3, h, w), returns logits (N, classes, h, w); if it has an attribute `multiple`, h and w must divide
         by it.
     picture : PIL.Image.Image
-        RGB, of any size, as `minidl.datasets.decode.open_picture` opens it.
+        RGB, of any size, as `minidl.datasets.pets.decode.open_picture` opens it.
     size : int
         Side of the pictures that the model was trained on, in pixels.
 
@@ -98,7 +98,7 @@ def working_size(width: int, height: int, size: int) -> tuple[int, int]:
 def model_input(picture: Image.Image, size: int, multiple: int = 1) -> Array:
     """Return a picture as the model takes it, (3, h, w) uint8: at its working size, edges repeated to a multiple."""
     if picture.mode != "RGB":
-        raise ValueError(f"segment: expected a picture of mode RGB, got {picture.mode}; minidl.datasets.decode."
+        raise ValueError(f"segment: expected a picture of mode RGB, got {picture.mode}; minidl.datasets.pets.decode."
                          "open_picture opens it so")
     w, h = working_size(*picture.size, size)
     x = np.asarray(picture.resize((w, h), Image.Resampling.BILINEAR)).transpose(2, 0, 1)     # (3, h, w)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from minidl.datasets.lists import SUFFIXES
+from minidl.datasets.pets.index import SUFFIXES
 
 MASK, OVERLAY = ".mask.png", ".overlay.png"      # are added to a picture's name
 

@@ -9,10 +9,10 @@ import numpy as np
 from PIL import Image, ImageColor
 
 from minidl.datasets.pets import CLASSES
-from minidl.drawing import LINE_COLORS
-from minidl.files import replacing
-from minidl.plotting import CLASS_COLORS
-from minidl.slabs import Array
+from minidl.plotting.canvas import LINE_COLORS
+from minidl.plotting.pictures import CLASS_COLORS
+from minidl.runtime.files import replacing
+from minidl.types import Array
 
 ALPHA = 0.5              # how much of an overlay is the classes' colors
 

@@ -5,13 +5,13 @@ from typing import Any
 
 from PIL import Image
 
-from minidl.datasets.decode import blame, open_picture, pillow_warnings
+from minidl.datasets.pets.decode import blame, open_picture, pillow_warnings
 from minidl.layers import Layer
 from minidl.predict.inference import segment_all
 from minidl.predict.places import Job
 from minidl.predict.results import class_names, mask_image, overlay_image, shares, write_image
-from minidl.progress import Progress
-from minidl.slabs import Array
+from minidl.runtime.progress import Progress
+from minidl.types import Array
 
 BATCH = 16               # pictures that go through the network together,
 BATCH_PIXELS = 2**25     # or fewer, if they are large: all of them are in memory (100 MB for these)

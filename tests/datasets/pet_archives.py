@@ -6,7 +6,7 @@ import tarfile
 import numpy as np
 from PIL import Image
 
-from minidl.datasets.download import Archive
+from minidl.datasets.download.fetch import Archive
 
 
 def encoded(pixels, kind, **options):

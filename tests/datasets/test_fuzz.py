@@ -13,14 +13,13 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
 from PIL import Image
+from hypothesis import HealthCheck, example, given, settings, strategies as st
 
-from minidl.datasets import lists, oxford_pets, synthetic_pets
-from minidl.datasets.cache import CACHED
-from minidl.datasets.pets import load_pets
-
+from minidl.datasets import synthetic_pets
+from minidl.datasets.download import oxford_pets
+from minidl.datasets.pets import index, load_pets
+from minidl.datasets.pets.cache import CACHED
 from tests.datasets.pet_archives import encoded
 
 NAMES = ("Abyssinian_1", "pug_2", "pug_3")
@@ -196,7 +195,7 @@ def test_lists(folder, file, split):
 
 
 def test_a_list_without_end_does_not_fill_the_memory(folder, monkeypatch):
-    monkeypatch.setattr(lists, "LIST_BYTES", 1000)
+    monkeypatch.setattr(index, "LIST_BYTES", 1000)
     with instead(folder / "annotations" / "list.txt", b"#" * 10**6):
         tracemalloc.start()
         try:

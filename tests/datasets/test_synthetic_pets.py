@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minidl.datasets import calibration
 from minidl.datasets import synthetic_pets as pets
-from minidl.datasets.calibration import class_shares, color_table_iou, contact_sheet, save_contact_sheet
+from minidl.datasets.rendering import calibration
+from minidl.datasets.rendering.calibration import class_shares, color_table_iou, contact_sheet, save_contact_sheet
 from minidl.datasets.rendering.parts import BREEDS
 from minidl.datasets.rendering.shading import rasterize
 from minidl.datasets.rendering.solids import Solid

@@ -6,7 +6,7 @@ from minidl import (
     BatchNorm2d, Conv2d, CrossEntropyLoss, Dropout, Linear, MaxPool2d, ReLU, Sigmoid, SmoothL1Loss, Softmax, Tanh,
     Upsample,
 )
-from minidl.detection import DetectionLoss
+from minidl.tasks.detection.single_shot import DetectionLoss
 
 
 class SoftmaxOfZeros(Softmax):

@@ -6,8 +6,8 @@ import pytest
 from minidl import (
     AvgPool2d, BatchNorm2d, Conv2d, ConvTranspose2d, Dropout, Flatten, Identity, LeakyReLU, Linear, MaxPool2d,
     PixelShuffle, ReLU, Reshape, Residual, Sequential, Sigmoid, Skip, Softmax, Sum, Tanh, Upsample, check_layer,
-    slabs,
 )
+from minidl.layers import layout
 from tests.layers import saboteurs
 from tests.strategies import MEMORY_ORDERS, assert_close, spaced
 
@@ -146,12 +146,12 @@ def test_maps_are_laid_out_channel_major(make, shape, mode):
     computes = (Conv2d, ConvTranspose2d, BatchNorm2d, MaxPool2d, AvgPool2d, Upsample, PixelShuffle, Skip)
     y = layer.forward(x)
     if isinstance(layer, computes):
-        assert slabs.is_channel_major(y)
+        assert layout.is_channel_major(y)
     if y.ndim == 4 and not isinstance(layer, Reshape):  # whatever comes, channel-major stays channel-major
-        y = layer.forward(slabs.channel_major(x))
-        assert slabs.is_channel_major(y)
+        y = layer.forward(layout.channel_major(x))
+        assert layout.is_channel_major(y)
         if mode == "train":
-            assert slabs.is_channel_major(layer.backward(slabs.channel_major(probe(y.shape, seed=1))))
+            assert layout.is_channel_major(layer.backward(layout.channel_major(probe(y.shape, seed=1))))
 
 
 # What a layer remembers

@@ -7,7 +7,7 @@ from minidl import (
     BatchNorm2d, Conv2d, Dropout, Flatten, Identity, Linear, MaxPool2d, ReLU, Residual, Sequential, Sigmoid, Skip, Sum,
     Tanh, Upsample, check_layer,
 )
-from minidl.layers.containers import generators
+from minidl.layers.base import generators
 from tests.strategies import FEW, assert_close, randomized, seeds, shapes, spaced
 
 

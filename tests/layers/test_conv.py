@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from minidl import Conv2d, ConvTranspose2d, check_layer, slabs
-from minidl.layers import conv
+from minidl import Conv2d, ConvTranspose2d, check_layer
+from minidl.layers import conv, layout
 from tests import reference as ref
 from tests.strategies import FEW, assert_close, assert_linear_with_adjoint, convolutions, transposed_convolutions
 
@@ -41,7 +41,7 @@ def test_conv2d_forward(case):
     layer, x = case
     y = layer.forward(x)
     assert_close(y, expected_conv(layer, x))
-    assert slabs.is_channel_major(y)
+    assert layout.is_channel_major(y)
 
 
 # From many channels to few: they are built on y's side, with the kernel mirrored
@@ -66,7 +66,7 @@ def test_conv2d_forward_mirrored(case):
     with patch.object(conv, "SWAP_COST", 0):
         y = layer.forward(x)
     assert_close(y, expected_conv(layer, x))
-    assert slabs.is_channel_major(y)
+    assert layout.is_channel_major(y)
 
 
 def test_columns_are_on_the_side_of_fewer_channels_where_pictures_are_large():
@@ -130,10 +130,10 @@ def test_pictures_taken_in_parts_give_what_all_at_once_give(channels, monkeypatc
     monkeypatch.setattr(conv, "SWAP_COST", 0)
     for make in (Conv2d, ConvTranspose2d):
         results = []
-        pictures = slabs.pictures
+        pictures = layout.pictures
         for limit in (1, 10**9):
             with monkeypatch.context() as patch:
-                patch.setattr(slabs, "pictures", lambda N, size, _=0: pictures(N, size, limit))
+                patch.setattr(layout, "pictures", lambda N, size, _=0: pictures(N, size, limit))
                 layer = make(C, outputs, 3, padding=1, rng=0).astype(np.float64)
                 y = layer.forward(x)
                 dy = np.random.default_rng(1).normal(size=y.shape)
@@ -158,7 +158,7 @@ def test_conv_transpose2d_forward(case):
     y = layer.forward(x)
     assert_close(y, ref.conv_transpose2d(x, layer.weight.data, bias_of(layer), layer.stride, layer.padding,
                                          layer.output_padding, layer.dilation))
-    assert slabs.is_channel_major(y)
+    assert layout.is_channel_major(y)
 
 
 @pytest.mark.parametrize("output_padding, size", [(0, 7), (1, 8)])

@@ -1,11 +1,13 @@
 """im2col and col2im: what each window sees, and that the two are each other's adjoint."""
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from minidl import Window, col2im, im2col, slabs
-from minidl.layers.im2col import add_weight_gradient, columns, gather, pair, positions, scatter
+from minidl import Window, col2im, im2col
+from minidl.layers import layout
+from minidl.layers.arguments import pair
+from minidl.layers.im2col import add_weight_gradient, columns, gather, scatter
+from minidl.layers.window import positions
 from tests.strategies import FEW, MEMORY_ORDERS, assert_close, pairs, seeds, shapes, windows
 
 
@@ -56,7 +58,7 @@ def test_col2im_is_the_adjoint_of_im2col(case, seed):
     back = col2im(c, x.shape, window)
     assert_close(np.vdot(cols, c), np.vdot(x, back))
     assert back.shape == x.shape and np.array_equal(c, before)
-    out = slabs.channel_major(np.full(x.shape, np.nan))
+    out = layout.channel_major(np.full(x.shape, np.nan))
     assert col2im(c, x.shape, window, out=out) is out and np.array_equal(out, back)
 
 
@@ -77,12 +79,12 @@ def test_scatter_is_the_adjoint_of_columns_and_a_product(case, seed):
     rng = np.random.default_rng(seed)
     cols = im2col(x, window)
     matrix = rng.normal(size=(len(cols), 2))             # (C*kh*kw, O)
-    y = slabs.channel_major(rng.normal(size=(len(x), 2, *window.output_size(*x.shape[2:]))))
-    back = slabs.channel_major(np.full_like(x, np.nan))  # all of it is to be written
+    y = layout.channel_major(rng.normal(size=(len(x), 2, *window.output_size(*x.shape[2:]))))
+    back = layout.channel_major(np.full_like(x, np.nan))  # all of it is to be written
     scatter(matrix, y, window, out=back)
-    gathered = slabs.empty(y.shape, y.dtype)
+    gathered = layout.empty(y.shape, y.dtype)
     kept = gather(matrix.T, x, window, out=gathered)
-    assert_close(slabs.rows(gathered), matrix.T @ cols)
+    assert_close(layout.rows(gathered), matrix.T @ cols)
     assert kept is not None and np.array_equal(kept, cols)      # all of them were made at once
     assert_close(np.vdot(gathered, y), np.vdot(x, back))
 
@@ -94,19 +96,19 @@ def test_weight_gradient_is_added_and_the_product_made_on_the_way(size, use_kept
     window, x = Window((3, 3), before=(1, 1), after=(1, 1)), rng.normal(size=(4, 2, size, size))
     cols, matrix, start = im2col(x, window), rng.normal(size=(3, 18)), rng.normal(size=(3, 18))
     assert (cols.shape[1] > 4 * len(cols)) == (size == 9)
-    y = slabs.channel_major(rng.normal(size=(4, 3, size, size)))
-    out, total = slabs.empty(y.shape, float), start.copy()
+    y = layout.channel_major(rng.normal(size=(4, 3, size, size)))
+    out, total = layout.empty(y.shape, float), start.copy()
     add_weight_gradient(total, y, x, window, matrix, out, kept=cols if use_kept else None)
-    assert_close(total, start + slabs.rows(y) @ cols.T)
-    assert_close(slabs.rows(out), matrix @ cols)
+    assert_close(total, start + layout.rows(y) @ cols.T)
+    assert_close(layout.rows(out), matrix @ cols)
 
 
 @pytest.mark.parametrize("limit", [1, 300, 10**9])
 @pytest.mark.parametrize("window", [Window((3, 2), before=(1, 0)), Window((1, 1)), Window((1, 1), stride=(2, 1)),
                                     Window((1, 1), after=(0, 1))])
 def test_columns_a_few_pictures_at_a_time_are_the_columns_of_all(window, limit, monkeypatch):
-    pictures = slabs.pictures
-    monkeypatch.setattr(slabs, "pictures", lambda N, size, _=0: pictures(N, size, limit))
+    pictures = layout.pictures
+    monkeypatch.setattr(layout, "pictures", lambda N, size, _=0: pictures(N, size, limit))
     x = np.random.default_rng(0).normal(size=(5, 2, 4, 3))
     parts = [(part, cols.copy()) for part, cols in columns(x, window)]
     assert [n for part, _ in parts for n in range(5)[part]] == [0, 1, 2, 3, 4]
@@ -114,10 +116,10 @@ def test_columns_a_few_pictures_at_a_time_are_the_columns_of_all(window, limit, 
     if not window.is_pixel() and limit != 300:
         assert len(parts) == (5 if limit == 1 else 1)
     matrix = np.random.default_rng(1).normal(size=(len(parts[0][1]), 3))
-    y = slabs.channel_major(np.random.default_rng(2).normal(size=(5, 3, *window.output_size(4, 3))))
-    back = slabs.channel_major(np.full_like(x, np.nan))
+    y = layout.channel_major(np.random.default_rng(2).normal(size=(5, 3, *window.output_size(4, 3))))
+    back = layout.channel_major(np.full_like(x, np.nan))
     scatter(matrix, y, window, out=back)
-    assert_close(back, col2im(matrix @ slabs.rows(y), x.shape, window))
+    assert_close(back, col2im(matrix @ layout.rows(y), x.shape, window))
 
 
 def test_output_size_is_not_positive_where_the_window_does_not_fit():

@@ -3,10 +3,10 @@ import copy
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from minidl import BatchNorm2d, check_layer, slabs
+from minidl import BatchNorm2d, check_layer
+from minidl.layers import layout
 from tests import reference as ref
 from tests.strategies import FEW, assert_close, randomized, seeds, shapes
 
@@ -117,12 +117,12 @@ def test_large_means_lose_no_digits_in_single_precision(shape):
 
 
 def test_channels_taken_in_slabs_give_what_all_at_once_give(monkeypatch):
-    channels = slabs.channels
+    channels = layout.channels
     rng = np.random.default_rng(0)
     layer, x, dy = randomized(BatchNorm2d(5), rng), rng.normal(size=(2, 5, 3, 4)), rng.normal(size=(2, 5, 3, 4))
     results = []
     for limit in (1, 400, 10**9):                        # slabs of one, two and all channels
-        monkeypatch.setattr(slabs, "channels", lambda x: channels(x, limit))
+        monkeypatch.setattr(layout, "channels", lambda x: channels(x, limit))
         fresh = copy.deepcopy(layer)
         results.append((fresh.forward(x), fresh.backward(dy), fresh.weight.grad, fresh.bias.grad, fresh.running_var))
     for other in results[:2]:

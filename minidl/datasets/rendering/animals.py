@@ -5,7 +5,7 @@ from minidl.datasets.rendering.heads import cat_head, dog_head
 from minidl.datasets.rendering.parts import CAT, COATS, COLLAR, LEG, TAIL, TORSO
 from minidl.datasets.rendering.solids import Solid, Vector
 from minidl.datasets.rendering.textures import Rng
-from minidl.slabs import Array
+from minidl.types import Array
 
 
 def animal(rng: Rng, species: int, breed: int, pose: str, yaw: float, head_turn: Array

@@ -6,7 +6,7 @@ from PIL import Image, ImageFilter
 
 from minidl.datasets.rendering.solids import Blobs
 from minidl.datasets.rendering.textures import Rng, rgb
-from minidl.slabs import Array
+from minidl.types import Array
 
 SIZE = 128               # height and width of the pictures of a set, in pixels
 OVERSAMPLING = 2         # solids are drawn this much larger, then averaged, for smooth edges

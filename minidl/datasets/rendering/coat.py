@@ -2,11 +2,12 @@
 import numpy as np
 
 from minidl.datasets.rendering import textures as tx
-from minidl.datasets.rendering.parts import (CAT, COATS, COLLAR, EAR, EAR_INSIDE, GLINT, HEAD, IRIS, LEG, MOUTH,
-                                             MUZZLE, NOSE, PUPIL, RIM, TAIL, TONGUE, TORSO)
+from minidl.datasets.rendering.parts import (
+    CAT, COATS, COLLAR, EAR, EAR_INSIDE, GLINT, HEAD, IRIS, LEG, MOUTH, MUZZLE, NOSE, PUPIL, RIM, TAIL, TONGUE, TORSO,
+)
 from minidl.datasets.rendering.shading import Pixels
 from minidl.datasets.rendering.textures import rgb
-from minidl.slabs import Array
+from minidl.types import Array
 
 FIXED_COLORS = {RIM: (0.08, 0.06, 0.05), PUPIL: (0.02, 0.02, 0.02), GLINT: (1.6, 1.6, 1.6),
                 MOUTH: (0.14, 0.08, 0.07), TONGUE: (0.85, 0.45, 0.45)}

@@ -6,7 +6,7 @@ from minidl.datasets.rendering import textures as tx
 from minidl.datasets.rendering.animals import rotation
 from minidl.datasets.rendering.shading import Paint, Pixels
 from minidl.datasets.rendering.solids import Solid
-from minidl.slabs import Array
+from minidl.types import Array
 
 
 def ground(rng: tx.Rng, n: int, horizon: float) -> Array:

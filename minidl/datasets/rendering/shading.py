@@ -9,7 +9,7 @@ import numpy as np
 
 from minidl.datasets.rendering.solids import Blobs
 from minidl.datasets.rendering.textures import Rng, blur, enlarge, reduce, tint
-from minidl.slabs import Array
+from minidl.types import Array
 
 
 class Pixels(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minidl.slabs import Array
+from minidl.types import Array
 
 Vector = Sequence[float] | Array
 

@@ -18,7 +18,7 @@ from minidl.datasets.rendering.shading import Light, rasterize, shade
 from minidl.datasets.rendering.solids import Blobs
 from minidl.datasets.rendering.textures import rgb
 from minidl.datasets.rendering.trimap import OBJECT, band
-from minidl.slabs import Array
+from minidl.types import Array
 
 RENDERER = 1             # counts changes of the pictures; a set written by another version is rendered anew
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageFilter
 
-from minidl.slabs import Array
+from minidl.types import Array
 
 Rng = np.random.Generator
 

@@ -2,7 +2,7 @@
 import numpy as np
 
 from minidl.datasets.rendering.camera import OVERSAMPLING, SIZE
-from minidl.slabs import Array
+from minidl.types import Array
 
 OBJECT, BACKGROUND, BORDER = 1, 2, 3
 

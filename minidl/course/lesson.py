@@ -1,0 +1,224 @@
+"""What every lesson needs around its subject: options, data, a folder for its figures, and its numbers as JSON."""
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from matplotlib.figure import Figure
+
+from minidl import plotting
+from minidl.runtime.files import project_root, replacing, shorten
+from minidl.runtime.options import positive_number, whole
+from minidl.runtime.progress import duration
+from minidl.runtime.threads import set_num_threads
+
+if TYPE_CHECKING:
+    from minidl.datasets.pets.reader import Pets
+
+
+def options_parser(name: str, **defaults: Any) -> argparse.ArgumentParser:
+    """Return the parser of the options that all lessons share; `defaults` are the lesson's own."""
+    parser = argparse.ArgumentParser(prog=name)
+
+    def add(option: str, kind: Any, text: str, default: Any = None) -> None:
+        default = defaults.get(option[2:].replace("-", "_"), default)
+        parser.add_argument(option, type=kind, default=default,
+                            help=text if default is None else f"{text} (default: %(default)s)")
+
+    add("--data", Path, "folder in the layout of Oxford-IIIT Pet (default: rendered pets, made when first needed)")
+    add("--size", whole, "height and width of the pictures", 64)
+    add("--width", whole, "channels of the model's first block", 16)
+    add("--epochs", whole, "passes over the training pictures (default: as many as fit the lesson's budget)")
+    add("--batch-size", whole, "pictures a step", 8)
+    add("--lr", positive_number, "learning rate", 4e-3)
+    add("--seed", int, "of all random numbers", 0)
+    add("--threads", whole, "threads to use (default: one for each core)")
+    add("--out", Path, "folder for figures and numbers (default: out in the project)")
+    parser.add_argument("--resume", action="store_true", help="go on with a training that was interrupted")
+    parser.add_argument("--show", action="store_true", help="open each figure in a window, too")
+    parser.add_argument("--quick", action="store_true", help="prove in seconds that everything runs: little data, and "
+                        "a small size, width and number of epochs where they are not given")
+    return parser
+
+
+class Lesson:
+    """One run of a lesson: its options, and where its results go.
+
+    Parameters
+    ----------
+    name : str
+        Such as "17_unet"; names the folder of the results.
+    budget : int
+        How many pictures of 64 x 64 the training may look at when `--epochs` is not given.
+    argv : list of str, optional
+        The command line; by default the program's, and none in a notebook.
+    quick_epochs : int
+        Of a `--quick` run, when `--epochs` is not given.
+    **defaults
+        Of the options, where the lesson's differ from the common ones.
+
+    Attributes
+    ----------
+    size, width, batch_size, lr, seed, quick, resume : the options
+    out : Path
+    limit : int or None
+        How many pictures of each split to read; None: all.
+    as_intended : bool
+        Whether data and training are the lesson's own, so that its result may be held to a standard.
+    """
+
+    def __init__(self, name: str, budget: int = 6_000, argv: list[str] | None = None, quick_epochs: int = 2,
+                 **defaults: Any) -> None:
+        self.in_notebook = "ipykernel" in sys.modules
+        if hasattr(sys.stdout, "reconfigure"):
+            sys.stdout.reconfigure(errors="replace")             # a code page without "→" must not end a lesson
+        parser = options_parser(name, **defaults)
+        if argv is None and self.in_notebook:
+            argv = []
+        options = parser.parse_args(argv)
+        if options.quick:                                # other defaults; what is given counts in a quick run, too
+            parser.set_defaults(size=min(parser.get_default("size"), 32), width=min(parser.get_default("width"), 4),
+                                epochs=quick_epochs)
+            options = parser.parse_args(argv)
+        if options.threads is not None:
+            set_num_threads(options.threads)
+        self.name, self.budget, self.options = name, budget, options
+        self.arguments = [] if self.in_notebook else sys.argv[1:]     # as they were given
+        self.size: int = options.size
+        self.width: int = options.width
+        self.batch_size: int = options.batch_size
+        self.lr: float = options.lr
+        self.seed: int = options.seed
+        self.quick: bool = options.quick
+        self.resume: bool = options.resume
+        self.limit = 48 if self.quick else None
+        self.root = project_root()
+        self.out = (options.out or self.root / "out") / name
+        self.figures: list[dict[str, str]] = []
+        self._left_out: set[str] = set()                              # the pictures named by `pets`, with the reasons
+        self.started = time.perf_counter()
+        free = ("out", "show", "threads", "seed", "resume")  # these do not make a result better or worse
+        self.as_intended = all(vars(options)[key] == value for key, value in vars(parser.parse_args([])).items()
+                               if key not in free)
+        print(f"{name}: size {self.size}, width {self.width}, batch size {self.batch_size}, learning rate {self.lr:g}, "
+              f"seed {self.seed}" + (", quick" if self.quick else ""), flush=True)
+
+    @property
+    def data(self) -> Path:
+        """The folder of pictures: `--data`, or the rendered pets, which are rendered if they are not there yet."""
+        if self.options.data is not None:
+            return Path(self.options.data)
+        from minidl.datasets import synthetic_pets
+        if self.quick:
+            return synthetic_pets.ensure(self.root / "data" / "synthetic-pets-quick", train=48, test=16)
+        return synthetic_pets.ensure(self.root / "data" / "synthetic-pets")
+
+    @property
+    def cache(self) -> Path:
+        """Where resized pictures are kept for the next run."""
+        return self.root / "data" / "cache"
+
+    def pets(self, split: str, size: int | None = None, limit: int | None = None) -> "Pets":
+        """Read the pictures of a split, "train" or "test"; those that cannot be read are left out, and named.
+
+        Each is named once in a run, however often it is met. `size` is the lesson's by default; `limit` reads so many
+        pictures at most, and not more than the lesson's own limit.
+        """
+        from minidl.datasets.pets.reader import first_problems, load_pets
+        pets = load_pets(self.data, split, self.size if size is None else size, cache=self.cache, broken="skip",
+                         limit=min((most for most in (limit, self.limit) if most is not None), default=None))
+        new = [problem for problem in pets.problems if problem not in self._left_out]
+        self._left_out.update(new)
+        for line in first_problems(new):
+            print(f"left out: {line}", flush=True)
+        return pets
+
+    def table(self, name: str) -> Path:
+        """Return the path of one of the small tables that come with the project, such as "iris.csv"."""
+        path = self.root / "data" / name
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: no such file; the project's folder data/ has it: run the lesson from a "
+                                    "clone of the project")
+        return path
+
+    def epochs(self, pictures: int) -> int:
+        """Return `--epochs`, or as many as the budget allows for a training split of so many pictures.
+
+        The budget is in pictures of 64 x 64; of larger ones it allows fewer, in proportion to their side (their
+        pixels would ask for even fewer, but so large a cut would leave the model untrained).
+        """
+        if self.options.epochs is not None:
+            return int(self.options.epochs)
+        return max(1, round(self.budget * min(1.0, 64 / self.size) / pictures))
+
+    def headline(self, finding: str, otherwise: str) -> str:
+        """Return what this lesson finds, or for other data or another training, which may find something else, a title.
+
+        The finding is worded by hand, after the lesson's own run; the numbers in the figure are always the run's.
+        """
+        return finding if self.as_intended else otherwise
+
+    def figure(self, figure: Figure, name: str, alt: str | None = None) -> None:
+        """Save a figure as NAME.png in the lesson's folder and say so; in a notebook, show it below the cell.
+
+        `alt` says in words and numbers what it shows, for those who cannot see it (default: `alternative`).
+        """
+        path = plotting.save(figure, self.out / f"{name}.png")
+        self.figures.append({"file": path.name, "alt": alt or alternative(figure)})
+        print(f"figure: {shorten(path)}", flush=True)
+        if self.options.show:
+            show(path)
+        if self.in_notebook:
+            from importlib import import_module
+            display = import_module("IPython.display")
+            display.display(display.Image(filename=str(path)))
+
+    def finish(self, **numbers: Any) -> None:
+        """Write the lesson's numbers, options and time to metrics.json, and print the numbers."""
+        seconds = time.perf_counter() - self.started
+        options = {key: str(value) if isinstance(value, Path) else value for key, value in vars(self.options).items()}
+        results = {"lesson": self.name, "seconds": round(seconds, 1), **numbers, "figures": self.figures,
+                   "options": options, "arguments": self.arguments}
+        with replacing(self.out / "metrics.json") as temporary:
+            temporary.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        print("\n".join(["", *_lines(numbers), "", f"{self.name}: done in {duration(seconds)}, "
+                         f"results in {shorten(self.out)}"]))
+
+
+def alternative(figure: Figure, most: int = 7) -> str:
+    """Return what a figure says of itself (its label, which minidl's figures have), or the first of its texts."""
+    if figure.get_label():
+        return str(figure.get_label())
+    texts = list(dict.fromkeys(text.get_text().replace("\n", " ").strip() for text in figure.texts))
+    return ". ".join([text for text in texts if len(text) > 1][:most])
+
+
+def _lines(numbers: dict[str, Any], indent: str = "") -> list[str]:
+    lines = []
+    for name, value in numbers.items():
+        if isinstance(value, dict):
+            lines += [f"{indent}{name.replace('_', ' ')}:", *_lines(value, indent + "  ")]
+        elif not isinstance(value, list):
+            text = f"{value:,}" if isinstance(value, int) else value
+            if isinstance(value, float):
+                text = f"{value:.3f}" if value == 0 or abs(value) >= 1e-3 else f"{value:.1e}"
+            lines.append(f"{indent}{name.replace('_', ' '):<28} {text}")
+    return lines
+
+
+def show(path: Path) -> None:
+    """Open a saved figure in a window, where there is a display, and wait until it is closed."""
+    import matplotlib.pyplot as plt
+    if plt.get_backend().lower() in ("agg", "pdf", "svg", "ps", "cairo", "template"):
+        print(f"no display to open {shorten(path)} on")
+        return
+    picture = plt.imread(path)
+    try:
+        window = plt.figure(path.name, figsize=(picture.shape[1] / 100, picture.shape[0] / 100), dpi=100)
+    except Exception as error:        # each toolkit has its own kinds for "not installed" and "no display"
+        print(f"no window for {shorten(path)}: {error}")
+        return
+    window.figimage(picture)
+    plt.show()

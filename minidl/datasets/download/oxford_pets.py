@@ -1,0 +1,132 @@
+"""The Oxford-IIIT Pet set: where its two archives are, and how they become a folder of pets.
+
+It grows in a folder beside, `NAME.partial`, which takes the final name when all of it is there: what is there is whole.
+An interrupted download goes on from what it finds; archives that were fetched in another way may be put there, too.
+
+References
+----------
+O. M. Parkhi, A. Vedaldi, A. Zisserman, C. V. Jawahar, "Cats and Dogs", CVPR 2012; CC BY-SA 4.0,
+https://www.robots.ox.ac.uk/~vgg/data/pets/
+"""
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from minidl.datasets.download.fetch import Archive, Patience, fetch, size_of
+from minidl.datasets.download.unpack import ArchiveError, extract
+from minidl.runtime.files import shorten
+
+# What they take when unpacked is estimated generously, with a block of 4 KiB for each small file.
+ARCHIVES = (
+    Archive("annotations.tar.gz", 19_173_078, "52425fb6de5c424942b7626b428656fcbd798db970a937df61750c0f1d358e91",
+            unpacked=150_000_000),
+    Archive("images.tar.gz", 791_918_971, "67195c5e1c01f1ab5f9b6a5d22b8c27a580d896ece458917e61d459337fa318d",
+            unpacked=900_000_000),
+)
+SOURCES = ("https://www.robots.ox.ac.uk/~vgg/data/pets/data/", "https://thor.robots.ox.ac.uk/datasets/pets/")
+PICTURES = 7_349             # in trainval.txt and test.txt together
+RECORD = "downloaded.json"   # in the finished folder: the archives' checksums
+
+
+def download(to: str | os.PathLike[str], archives: Sequence[Archive] = ARCHIVES, sources: Sequence[str] = SOURCES,
+             patience: Patience = Patience(), room: Mapping[Path, int] | None = None) -> Path:
+    """Make `to` a folder with the contents of the archives, unless it is one already, and return it.
+
+    Parameters
+    ----------
+    to : path
+    archives : sequence of Archive
+        Each NAME.tar.gz holds a folder NAME.
+    sources : sequence of str
+        URLs of folders that have them, the best first.
+    patience : Patience
+        With the network.
+    room : {path: bytes}, optional
+        What will be written elsewhere afterwards: the room for it is checked, too, before the long work.
+
+    Raises
+    ------
+    ValueError
+        If `to` holds something else, or an archive has something in it that should not be there.
+    OSError
+        If the archives cannot be had, or there is not enough room.
+    """
+    to = Path(to).resolve()
+    record = {archive.name: archive.sha256 for archive in archives}
+    if _recorded(to) == record:
+        print(f"{shorten(to)} is there already")
+        return to
+    if to.exists() and not (to.is_dir() and not any(to.iterdir())):
+        raise ValueError(f"{shorten(to)} exists and is not a complete download; choose another folder or remove it")
+    partial = to.with_name(to.name + ".partial")
+    partial.mkdir(parents=True, exist_ok=True)
+    _clear(partial)
+    _check_room({**(room or {}), partial: sum(_needed(archive, partial) for archive in archives)})
+    for archive in archives:
+        if not (partial / _top(archive)).is_dir():
+            _unpack(fetch(archive, partial, sources, patience), partial, _top(archive))
+        (partial / archive.name).unlink(missing_ok=True)
+    (partial / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    if to.exists():
+        to.rmdir()           # empty; Windows would not rename over it
+    partial.rename(to)
+    return to
+
+
+def _top(archive: Archive) -> str:
+    return archive.name.split(".")[0]
+
+
+def _recorded(folder: Path) -> object:
+    """Return what a finished folder says it was made of, None if it is none."""
+    try:
+        return json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+def _needed(archive: Archive, partial: Path) -> int:
+    """Return how many bytes are still to be written for an archive."""
+    if (partial / _top(archive)).is_dir():
+        return 0
+    return max(0, archive.size - size_of(partial / archive.name)) + archive.unpacked
+
+
+def _check_room(needed: Mapping[Path, int]) -> None:
+    """Raise an OSError if some disk has too little room for all that is to be written to it."""
+    disks: dict[int, tuple[Path, int]] = {}
+    for path, size in needed.items():
+        path.mkdir(parents=True, exist_ok=True)
+        _, sum_ = disks.get(path.stat().st_dev, (path, 0))
+        disks[path.stat().st_dev] = path, sum_ + size
+    for path, size in disks.values():
+        free = shutil.disk_usage(path).free
+        if free < size:
+            raise OSError(f"{shorten(path)}: expected {size / 1e9:.2f} GB of free disk space, got {free / 1e9:.2f} GB")
+
+
+def _clear(partial: Path) -> None:
+    """Remove what an interrupted unpacking left.
+
+    Renamed first: if another process is just at it, it fails at its next file instead of losing those it has.
+    """
+    for folder in partial.glob("unpacking-*"):
+        left = folder.with_name(folder.name.replace("unpacking", "old"))
+        folder.rename(left)
+    for folder in partial.glob("old-*"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _unpack(path: Path, partial: Path, top: str) -> None:
+    """Unpack an archive's folder `top`, all or nothing."""
+    unpacking = Path(tempfile.mkdtemp(prefix="unpacking-", dir=partial))
+    try:
+        extract(path, unpacking)
+        if not (unpacking / top).is_dir():
+            raise ArchiveError(f"{path}: expected a folder {top} in it, got none")
+        (unpacking / top).rename(partial / top)
+    finally:
+        shutil.rmtree(unpacking, ignore_errors=True)

@@ -1,0 +1,89 @@
+"""How hard are the rendered pictures? The numbers they were tuned to, and a sheet to look at."""
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from minidl.datasets.pets import CLASSES, load_pets
+from minidl.datasets.rendering.stage import render
+from minidl.metrics import confusion_matrix, iou, mean_iou
+from minidl.runtime.files import replacing
+from minidl.types import Array
+
+Part = tuple[Array, Array]     # pictures (N, 3, H, W) of bytes, trimaps (N, H, W) of indices into CLASSES
+
+
+def class_shares(trimaps: Array) -> Array:
+    """Return the shares of object, background and border among all pixels, (3,).
+
+    >>> class_shares(np.array([[[0, 1], [1, 2]]]))
+    array([0.25, 0.5 , 0.25])
+    """
+    return np.bincount(trimaps.ravel(), minlength=len(CLASSES)) / trimaps.size
+
+
+def color_table(train: Part, test: Part) -> Array:
+    """Return the confusion matrix (3, 3) on `test` of the best guess from a pixel's color alone.
+
+    Colors are counted in 8 bins a channel; each of the 512 takes its most frequent class in the training pictures
+    (one that never occurs there: background).
+    """
+    counts = np.zeros((512, len(CLASSES)), int)
+    np.add.at(counts, (_color_bin(train[0]), train[1]), 1)
+    counts[:, CLASSES.index("background")] += counts.sum(axis=1) == 0
+    return confusion_matrix(test[1], counts.argmax(axis=1)[_color_bin(test[0])], len(CLASSES))
+
+
+def color_table_iou(train: Part, test: Part) -> Array:
+    """Return the IoU (3,) of :func:`color_table`."""
+    return iou(color_table(train, test))
+
+
+def _color_bin(images: Array) -> Array:
+    r, g, b = np.moveaxis(images >> 5, 1, 0).astype(int)           # (N, H, W) each
+    return 64 * r + 8 * g + b
+
+
+def calibrate(folder: str | Path) -> str:
+    """Return a table of how a set of pets compares with the real pictures.
+
+    Raises
+    ------
+    OSError, ValueError
+        If the folder cannot be read; see :func:`minidl.datasets.pets.reader.load_pets`.
+    """
+    train, test = ((pets.images, pets.trimaps) for pets in (load_pets(folder, "train"), load_pets(folder, "test")))
+    shares = class_shares(train[1])
+    rows = [("share of object", shares[0], "0.27"), ("share of background", shares[1], "0.60"),
+            ("share of border", shares[2], "0.13"),
+            ("mean IoU, color table", mean_iou(color_table(train, test)), "at most 0.30")]
+    return "\n".join([f"{'':24}{'here':>8}  target", *(f"{name:24}{value:8.3f}  {aim}" for name, value, aim in rows)])
+
+
+def contact_sheet(seed: int = 0, trimaps: bool = False, across: int = 8, down: int = 6, tile: int = 192) -> Image.Image:
+    """Render the set's first pictures onto one sheet, with their trimaps beside them if wanted."""
+    sheet = Image.new("RGB", (across * tile * (2 if trimaps else 1), down * tile))
+    grays = np.array((0, 255, 0, 128), np.uint8)                   # object white, border gray
+    for i in range(across * down):
+        picture = render(seed, i)
+        tiles = [Image.fromarray(picture.image)] + [Image.fromarray(grays[picture.trimap])] * trimaps
+        for k, part in enumerate(tiles):
+            place = ((i % across * len(tiles) + k) * tile, i // across * tile)
+            sheet.paste(part.convert("RGB").resize((tile, tile), Image.Resampling.BICUBIC), place)
+    return sheet
+
+
+def save_contact_sheet(path: str | Path, seed: int = 0, trimaps: bool = False) -> None:
+    """Write the contact sheet as png or jpg, after the path's suffix.
+
+    Raises
+    ------
+    ValueError
+        If the suffix is another one.
+    """
+    kinds = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
+    kind = kinds.get(Path(path).suffix.lower())
+    if kind is None:
+        raise ValueError(f"the contact sheet's name must end in {', '.join(kinds)}, got {Path(path).name!r}")
+    with replacing(path) as temporary:
+        contact_sheet(seed, trimaps).save(temporary, kind)

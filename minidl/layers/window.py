@@ -1,0 +1,93 @@
+"""A window that slides over an image, and what lies under it: shared by convolution and pooling."""
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from minidl.layers.arguments import Pair
+from minidl.types import Array
+
+
+@dataclass(frozen=True)
+class Window:
+    """How a window slides: each field is a pair (for rows, for columns)."""
+
+    kernel: Pair
+    stride: Pair = (1, 1)
+    before: Pair = (0, 0)    # zero rows above, zero columns at the left
+    after: Pair = (0, 0)     # zero rows below, zero columns at the right
+    dilation: Pair = (1, 1)  # 1: the window's pixels are neighbors; 2: every other one
+    flipped: bool = False    # whether its pixels are numbered from the last row and the last column
+
+    @property
+    def reach(self) -> Pair:
+        """Distance from the window's first row (column) to its last, dilation * (kernel - 1)."""
+        return (self.dilation[0] * (self.kernel[0] - 1), self.dilation[1] * (self.kernel[1] - 1))
+
+    def output_size(self, H: int, W: int) -> Pair:
+        """Return (Ho, Wo), the number of places for the window; not above 0 where it does not fit at all.
+
+        Ho = floor((H + before + after - dilation * (kernel - 1) - 1) / stride) + 1
+        """
+        return ((H + self.before[0] + self.after[0] - self.reach[0] - 1) // self.stride[0] + 1,
+                (W + self.before[1] + self.after[1] - self.reach[1] - 1) // self.stride[1] + 1)
+
+    def offset(self, axis: int, i: int) -> int:
+        """Return how far, along one axis, pixel i of the window lies behind the window's beginning."""
+        return self.dilation[axis] * (self.kernel[axis] - 1 - i if self.flipped else i)
+
+    def inside(self, axis: int, i: int, size: int) -> "Inside":
+        """Tell, along one axis of a picture, for which windows pixel i of the window lies inside, and where.
+
+        That pixel of window p lies at p * stride + offset - before.
+        """
+        stride, offset = self.stride[axis], self.offset(axis, i) - self.before[axis]
+        count = self.output_size(size, size)[axis]
+        first = max(0, -(offset // stride))                        # the least p with p * stride + offset >= 0
+        last = min(count - 1, (size - 1 - offset) // stride)       # the largest with p * stride + offset < size
+        if last < first:
+            return Inside(slice(0, 0), slice(0, 0), False)
+        start, stop = first * stride + offset, last * stride + offset + 1
+        return Inside(slice(first, last + 1), slice(start, stop, stride), stride == 1 and stop - start == size)
+
+    def is_pixel(self) -> bool:
+        """Tell whether the window is a single pixel that visits each pixel once: then columns are just rows of x."""
+        return self.kernel == (1, 1) and self.stride == (1, 1) and self.before == self.after == (0, 0)
+
+
+class Inside(NamedTuple):
+    """What `Window.inside` returns."""
+
+    windows: slice     # the windows whose pixel lies inside the picture
+    pixels: slice      # the pixels of the picture that they see there
+    all_pixels: bool   # whether these are all pixels
+
+
+def padded(x: Array, window: Window, value: float = 0.0, out: Array | None = None) -> Array:
+    """Return x (A, B, H, W) with the window's padding around (in `out`, if given); x itself if there is none."""
+    (top, left), (bottom, right) = window.before, window.after
+    if top == left == bottom == right == 0:
+        return x
+    A, B, H, W = x.shape
+    y = np.empty((A, B, top + H + bottom, left + W + right), x.dtype) if out is None else out
+    y[:, :, :top] = y[:, :, top + H:] = value
+    y[:, :, top:top + H, :left] = y[:, :, top:top + H, left + W:] = value
+    y[:, :, top:top + H, left:left + W] = x
+    return y
+
+
+def positions(x: Array, window: Window, Ho: int, Wo: int) -> Iterator[tuple[int, int, Array]]:
+    """Yield (i, j, view): for each pixel (i, j) of the window, what all windows see there, (A, B, Ho, Wo).
+
+    Parameters
+    ----------
+    x : array (A, B, H, W), already padded
+
+    The views share x's memory: reading them gathers, adding to them scatters.
+    """
+    (kh, kw), (sh, sw) = window.kernel, window.stride
+    for i in range(kh):
+        for j in range(kw):
+            top, left = window.offset(0, i), window.offset(1, j)
+            yield i, j, x[:, :, top:top + sh * (Ho - 1) + 1:sh, left:left + sw * (Wo - 1) + 1:sw]

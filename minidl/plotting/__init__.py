@@ -1,0 +1,9 @@
+"""The lessons' figures: pictures and predictions, curves and scores."""
+from minidl.plotting.canvas import save
+from minidl.plotting.pictures import CLASS_COLORS, colorize, image_strip, overlay, prediction_grid, shown
+from minidl.plotting.scores import class_bars, learning_curves
+
+__all__ = [
+    "CLASS_COLORS", "class_bars", "colorize", "image_strip", "learning_curves", "overlay", "prediction_grid", "save",
+    "shown",
+]

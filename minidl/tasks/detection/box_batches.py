@@ -1,0 +1,64 @@
+"""Minibatches of pictures and the boxes of their pets. Whatever is done to a picture, its box goes along."""
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from minidl.batches import Augmentation, Batches, as_input
+from minidl.datasets.pets import CLASSES, Pets
+from minidl.datasets.pets.reader import pet_box
+from minidl.types import Array
+
+
+class BoxBatches:
+    """Shuffled minibatches of pictures, and what a network should say about the boxes in them.
+
+    The augmentation moves picture and trimap together; the box is read off the moved trimap, as `load_pets` reads it
+    off the file. So it is right whatever the augmentation does: mirrored with the picture, larger where the picture was
+    enlarged, and cut off at the edge where a part of the pet is.
+
+    Parameters
+    ----------
+    pets : Pets
+        All with a box.
+    targets : callable
+        Turns boxes (n, 4) into targets of any shape (n, ...).
+    batch_size : int
+    rng : numpy.random.Generator
+        Kept in the attribute `rng`, for checkpoints.
+    augment : callable, optional
+        As in `Batches`. A picture that it leaves without a pet is shown as it was before.
+
+    Yields
+    ------
+    x : (n, 3, H, W) float32 in [0, 1]
+    target : (n, ...)
+
+    Raises
+    ------
+    ValueError
+        If a picture has no pet, or for anything that `Batches` refuses.
+    """
+
+    def __init__(self, pets: Pets, targets: Callable[[Array], Array], batch_size: int, rng: np.random.Generator,
+                 augment: Augmentation | None = None) -> None:
+        without = [name for name, box in zip(pets.names, pets.boxes) if not np.isfinite(box).all()]
+        if without:
+            raise ValueError(f"BoxBatches: expected a pet in every picture, got none in {', '.join(without[:5])}")
+        self.targets, self.augment = targets, augment
+        self.batches = Batches(pets.images, pets.trimaps, batch_size, rng,
+                               augment=None if augment is None else self._augment_with_pet)
+        self.rng = self.batches.rng
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[tuple[Array, Array]]:
+        for x, trimaps in self.batches:
+            yield x, self.targets(np.stack([pet_box(trimap) for trimap in trimaps]))
+
+    def _augment_with_pet(self, image: Array, trimap: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+        assert self.augment is not None
+        x, moved = self.augment(image, trimap, rng)
+        if (moved != CLASSES.index("background")).any():
+            return x, moved
+        return as_input(image[None])[0], trimap

@@ -1,0 +1,213 @@
+"""What the lessons of the ladder share: one problem, one data set, one budget, and a record of each rung.
+
+Lesson 9 does all of it step by step, in the open; the lessons after it change the model and nothing else.
+"""
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minidl import metrics
+from minidl.batches import Batches
+from minidl.course.lesson import Lesson
+from minidl.datasets.augment import Augment
+from minidl.datasets.pets import CLASSES
+from minidl.layers.base import Layer
+from minidl.loss import CrossEntropyLoss
+from minidl.optim import Adam, CosineSchedule
+from minidl.runtime.npz import load_arrays, save_arrays
+from minidl.tasks.segmentation.receptive_field import receptive_field
+from minidl.training import History, Row, fit, predict_classes
+from minidl.types import Array
+
+SHOWN = 8    # held-out pictures that every lesson draws
+HELD = 200   # that lessons look at more closely
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One model's result, as the ladder shows it.
+
+    Attributes
+    ----------
+    name : str
+        For figures and tables, such as "5 × 5".
+    lesson : str
+        Such as "10_segmentation_5x5"; also its place on the ladder.
+    scores : {name: value}
+        On the held-out pictures, as `segmentation_scores` returns them.
+    parameters : int
+    sees : int
+        Side of the square of pixels that one pixel's class can depend on; the whole picture counts as its size.
+    seconds : float
+        Of training.
+    predictions : array (n, H, W), uint8
+        Of the first held-out pictures.
+    trained : {option: value}
+        What must be the same for results to be compared.
+    """
+
+    name: str
+    lesson: str
+    scores: dict[str, float]
+    parameters: int
+    sees: int
+    seconds: float
+    predictions: Array
+    trained: dict[str, Any]
+
+
+class Segmentation:
+    """The pets of a lesson's `--data`, and the training that all models get.
+
+    Parameters
+    ----------
+    lesson : Lesson
+        Gives data, size, batch size, learning rate, seed, and the budget of training pictures.
+
+    Attributes
+    ----------
+    train, test : Pets
+        Training and held-out pictures.
+    held : Pets
+        Up to 200 of the held-out ones, for what looks at each more closely than a score does: as whole arrays, all of
+        a large set would not fit into memory.
+    epochs : int
+    batches : Batches
+    loss : CrossEntropyLoss
+    """
+
+    def __init__(self, lesson: Lesson) -> None:
+        self.lesson = lesson
+        self.train, self.test = lesson.pets("train"), lesson.pets("test")
+        self.held = self.test[:HELD]
+        self.epochs = lesson.epochs(len(self.train))
+        # A picture that is shown hundreds of times, because there are few, had better look different each time.
+        self.augment = Augment() if self.epochs > 20 else Augment(flip=0.5, crop=(1, 1), shift=0, color=0)
+        self.loss = CrossEntropyLoss()
+        print(f"{len(self.train)} pictures to train on, {len(self.test)} held out; {self.epochs} epochs")
+
+    def new_batches(self, seed: int) -> Batches:
+        """Return the training batches in the order that belongs to a seed."""
+        return Batches(self.train.images, self.train.trimaps, self.lesson.batch_size, rng=np.random.default_rng(seed),
+                       augment=self.augment)
+
+    def fit(self, model: Layer, name: str = "model", seed: int | None = None, epochs: int | None = None) -> History:
+        """Train a model: Adam, the learning rate falling along a cosine, checkpoints in the lesson's folder.
+
+        Parameters
+        ----------
+        model : Layer
+            Trained in place.
+        name : str
+            Of the checkpoint's folder; differs for each model that a lesson trains.
+        seed : int, optional
+            Of the order of the pictures (default: the lesson's).
+        epochs : int, optional
+            Default: those of the lesson's budget.
+        """
+        epochs = epochs or self.epochs
+        batches = self.new_batches(self.lesson.seed if seed is None else seed)
+        optimizer = Adam(model.parameters(), self.lesson.lr)
+        return fit(model, batches, self.loss, optimizer, epochs,
+                   schedule=CosineSchedule(optimizer, epochs * len(batches)),
+                   evaluate=self.scores, evaluate_every=max(1, epochs // 3),
+                   checkpoint=self.lesson.out / "checkpoints" / name, resume=self.lesson.resume)
+
+    def first_loss(self, model: Layer) -> float:
+        """Return the loss of a model on the first batch."""
+        x, labels = next(iter(self.new_batches(self.lesson.seed)))
+        return self.loss.forward(model.forward(x), labels)
+
+    def scores(self, model: Layer) -> dict[str, float]:
+        """Return pixel accuracy, mean IoU and the IoU of each class on the held-out pictures."""
+        return segmentation_scores(model, self.test.images, self.test.trimaps, CLASSES)
+
+    def predictions(self, model: Layer) -> Array:
+        """Return the classes (n, H, W), uint8, of the held-out pictures that the lessons draw."""
+        return predict_classes(model, self.test.images[:SHOWN])
+
+    def rung(self, name: str, model: Layer, history: History) -> Rung:
+        """Return a trained model's place on the ladder, and save it for the lessons that come after.
+
+        A training that was stopped before its end (`history.stopped`) has no place there, and is not saved.
+        """
+        size, pace = self.lesson.size, self.pace(history)
+        print(f"{pace['seconds_per_100_pictures']:.1f} s of training for 100 pictures, {pace['waited']:.1%} of it "
+              "waiting for them")
+        return self.save(name, self.scores(model), self.predictions(model),
+                         parameters=sum(parameter.data.size for parameter in model.parameters()),
+                         sees=min(size, max(receptive_field(model, (1, 3, size, size)))),
+                         seconds=sum(row["seconds"] for row in history), finished=not history.stopped)
+
+    def pace(self, history: History) -> dict[str, float]:
+        """Return the seconds that the training of 100 pictures took, and which share of them it `waited` for data."""
+        seconds = sum(row["seconds"] for row in history)
+        pictures = max(1, len(history)) * len(self.train)
+        return {"seconds_per_100_pictures": 100 * seconds / pictures,
+                "waited": sum(row.get("waited", 0.0) for row in history) / max(seconds, 1e-9)}
+
+    def save(self, name: str, scores: dict[str, float], predictions: Array, parameters: int, sees: int,
+             seconds: float, finished: bool = True) -> Rung:
+        """Save a place on the ladder that no trained `Layer` stands for (K-means), and return it."""
+        rung = Rung(name, self.lesson.name, scores, parameters, sees, round(seconds, 1), predictions, self.trained())
+        if not finished:
+            return rung
+        facts = {key: value for key, value in asdict(rung).items() if key != "predictions"}
+        save_arrays(self.lesson.out / "rung.npz", {"predictions": predictions, "facts": np.array(json.dumps(facts))})
+        return rung
+
+    def trained(self) -> dict[str, Any]:
+        """Return what must be the same for two lessons' results to be compared."""
+        lesson = self.lesson
+        return {"data": str(lesson.data), "size": lesson.size, "epochs": self.epochs, "batch_size": lesson.batch_size,
+                "lr": lesson.lr, "quick": lesson.quick, "training_pictures": len(self.train),
+                "test_pictures": len(self.test)}
+
+    def rungs_up_to(self, rung: Rung) -> list[Rung]:
+        """Return the rungs of earlier lessons, in the lessons' order, and this one; say so if there are no others."""
+        before = [other for other in self.rungs() if other.lesson < self.lesson.name]
+        if not before:
+            print("nothing to compare with yet: run the lessons from 07 on first, with the same options")
+        return [*before, rung]
+
+    def rungs(self) -> list[Rung]:
+        """Return all rungs in the lesson's output folder that can be compared with this one; say what is left out."""
+        found = []
+        for path in sorted(self.lesson.out.parent.glob("[0-9][0-9]_*/rung.npz")):
+            rung = load_rung(path)
+            if rung.trained == self.trained():
+                found.append(rung)
+            else:
+                differs = [key for key, value in self.trained().items() if rung.trained.get(key) != value]
+                print(f"{rung.lesson} is not shown: it was run with another {', another '.join(differs)}")
+        return found
+
+
+def load_rung(path: Path) -> Rung:
+    """Read what `Segmentation.save` has written; ValueError if it is damaged."""
+    arrays = load_arrays(path)
+    try:
+        rung = Rung(**json.loads(str(arrays["facts"])), predictions=arrays["predictions"])
+        texts = [rung.name, rung.lesson, *rung.trained.keys()]
+        numbers = [rung.parameters, rung.sees, rung.seconds, *rung.scores.values()]
+        if not (all(isinstance(text, str) for text in texts) and all(isinstance(n, (int, float)) for n in numbers)
+                and rung.predictions.ndim == 3 and rung.predictions.dtype.kind in "iu"):
+            raise ValueError("something in it is of another kind")
+        return rung
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: expected the record of a lesson's result, got {error!r}; run the lesson again"
+                         ) from error
+
+
+def segmentation_scores(model: Layer, images: Array, labels: Array, names: tuple[str, ...],
+                        batch_size: int = 32) -> Row:
+    """Return pixel accuracy, mean IoU and the IoU of each class of a model's predictions on pictures (N, C, H, W)."""
+    K = len(names)
+    matrix = np.zeros((K, K), np.int64)
+    for i in range(0, len(images), batch_size):
+        predictions = predict_classes(model, images[i:i + batch_size], batch_size)             # (n, H, W)
+        matrix += metrics.confusion_matrix(labels[i:i + batch_size], predictions, K)
+    return metrics.scores(matrix, names)

@@ -1,0 +1,43 @@
+"""Which pixels of the picture can a pixel of the result depend on? Measured, not reckoned from kernel sizes."""
+import numpy as np
+
+from minidl.layers import Layer
+from minidl.layers.folding import fold_batchnorm
+from minidl.types import Array
+
+
+def seen_pixels(model: Layer, shape: tuple[int, int, int, int], row: int, column: int, tries: int = 4) -> Array:
+    """Return the (H, W) mask of the input pixels that move the result at one place.
+
+    dy is random there, for all classes, and 0 elsewhere: `backward` then says which pixels matter. (With ones, classes
+    that sum to 1, as after a softmax, would have no gradient at all.) Pixels that happen to matter not at all for one
+    picture (behind a ReLU that is 0, or beaten in a max pooling) may for another, so several random pictures are tried.
+
+    Parameters
+    ----------
+    model : Layer
+        Left as it is. Its batch norms are folded into the convolutions first: in training mode they would tie every
+        pixel to every other through the batch's statistics.
+    shape : (N, C, H, W)
+        Of the input.
+    row, column : int
+        The place in the result.
+    tries : int
+        Random pictures.
+    """
+    model = fold_batchnorm(model).train()
+    rng = np.random.default_rng(0)
+    seen = np.zeros(shape[2:], bool)
+    for _ in range(tries):
+        y = model.forward(rng.random(shape).astype(model.parameters()[0].data.dtype))
+        dy = np.zeros_like(y)
+        dy[0, :, row, column] = rng.normal(size=y.shape[1])
+        seen |= (model.backward(dy)[0] != 0).any(axis=0)
+    return seen
+
+
+def receptive_field(model: Layer, shape: tuple[int, int, int, int]) -> tuple[int, int]:
+    """Return height and width of the box around the pixels that the result's middle pixel depends on."""
+    seen = seen_pixels(model, shape, shape[2] // 2, shape[3] // 2)
+    rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+    return (int(rows[-1] - rows[0] + 1), int(columns[-1] - columns[0] + 1)) if rows.size else (0, 0)

@@ -1,0 +1,106 @@
+"""What lesson 16 needs around its models: pairs of small and large pictures, and what looks alike to a network."""
+from collections.abc import Iterator
+
+import numpy as np
+
+from minidl.batches import as_input
+from minidl.course.lesson import Lesson
+from minidl.layers import Layer
+from minidl.loss import L1Loss
+from minidl.optim import Adam, CosineSchedule
+from minidl.tasks.super_resolution.image_metrics import psnr, ssim
+from minidl.tasks.super_resolution.images import as_pictures, resized
+from minidl.training import History, fit, predict
+from minidl.types import Array
+
+
+class Pairs:
+    """Batches of (small pictures, large pictures), float32 in [0, 1], in a new random order each epoch.
+
+    Each pair is shown in one of the eight positions that turning and mirroring can bring it into.
+
+    Parameters
+    ----------
+    small, large : uint8 arrays (N, 3, h, w) and (N, 3, H, W), squares
+    batch_size : int
+    rng : numpy.random.Generator
+        Kept as `rng`, so that `fit` can save its state.
+    """
+
+    def __init__(self, small: Array, large: Array, batch_size: int, rng: np.random.Generator) -> None:
+        if len(small) != len(large) or not len(small):
+            raise ValueError(f"Pairs: expected as many small as large pictures, got {len(small)} and {len(large)}")
+        self.small, self.large, self.batch_size, self.rng = small, large, batch_size, rng
+
+    def __len__(self) -> int:
+        """Batches an epoch; pictures that fill no batch wait for the next epoch."""
+        return max(1, len(self.small) // self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[Array, Array]]:
+        order = self.rng.permutation(len(self.small))
+        for i in range(len(self)):
+            chosen = order[i * self.batch_size:(i + 1) * self.batch_size]
+            turns, mirror = int(self.rng.integers(0, 4)), self.rng.random() < 0.5
+            yield self._turned(self.small[chosen], turns, mirror), self._turned(self.large[chosen], turns, mirror)
+
+    def _turned(self, images: Array, turns: int, mirror: bool) -> Array:
+        images = np.rot90(images, turns, axes=(2, 3))
+        return as_input(images[..., ::-1] if mirror else images)
+
+
+class SuperResolution:
+    """The pets of a lesson's `--data` as pairs, small and large, and the training that a generator gets.
+
+    Parameters
+    ----------
+    lesson : Lesson
+        Gives data, size (that of the large pictures), batch size, learning rate, seed and budget.
+    scale : int
+        How many times smaller the small pictures are, on each side; reduced with Pillow's bicubic filter.
+
+    Attributes
+    ----------
+    train, test : Pets
+        Large pictures, `images`, (N, 3, S, S) uint8; the trimaps are for `train_encoder` only.
+    small, small_test : uint8 arrays (N, 3, S / scale, S / scale)
+    epochs : int
+    """
+
+    def __init__(self, lesson: Lesson, scale: int) -> None:
+        if lesson.size % (2 * scale) or lesson.size < 16:
+            raise ValueError(f"--size: expected a size from 16 on that divides by {2 * scale}, got {lesson.size}")
+        self.lesson, self.scale = lesson, scale
+        self.train, self.test = lesson.pets("train"), lesson.pets("test")
+        self.small = resized(self.train.images, lesson.size // scale, "bicubic")
+        self.small_test = resized(self.test.images, lesson.size // scale, "bicubic")
+        self.epochs = lesson.epochs(len(self.train))
+
+    def pairs(self, seed: int) -> Pairs:
+        """Return the training pairs in the order that belongs to a seed."""
+        return Pairs(self.small, self.train.images, self.lesson.batch_size, np.random.default_rng(seed))
+
+    def fit(self, model: Layer, name: str, epochs: int | None = None) -> History:
+        """Train a generator on the L1 distance: Adam, the learning rate along a cosine, a checkpoint each epoch."""
+        epochs = epochs or self.epochs
+        pairs = self.pairs(self.lesson.seed)
+        optimizer = Adam(model.parameters(), self.lesson.lr)
+        steps = epochs * len(pairs)
+        return fit(model, pairs, L1Loss(), optimizer, epochs, evaluate=lambda model: self.scores(self.enlarged(model)),
+                   schedule=CosineSchedule(optimizer, steps, warmup=min(50, steps // 4)),
+                   evaluate_every=max(1, epochs // 8),
+                   checkpoint=self.lesson.out / "checkpoints" / name, resume=self.lesson.resume)
+
+    def enlarged(self, model: Layer) -> Array:
+        """Return the held-out small pictures as a generator enlarges them, uint8."""
+        return as_pictures(predict(model, self.small_test))
+
+    def scores(self, pictures: Array) -> dict[str, float]:
+        """Return mean PSNR (dB) and SSIM of uint8 pictures against the held-out large ones."""
+        return {"psnr": float(psnr(pictures, self.test.images).mean()),
+                "ssim": float(ssim(pictures, self.test.images).mean())}
+
+
+def endless(pairs: Pairs) -> Iterator[tuple[Array, Array]]:
+    """Yield batches epoch after epoch, for trainings that are counted in steps."""
+    while True:
+        yield from pairs

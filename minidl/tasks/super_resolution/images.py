@@ -1,0 +1,56 @@
+"""Pictures made smaller and larger, and maps over them."""
+import numpy as np
+
+from minidl.types import Array
+
+
+METHODS = ("nearest", "bilinear", "bicubic")     # of enlarging that need no training
+
+
+def resized(images: Array, size: int, method: str) -> Array:
+    """Resize pictures with Pillow, from 8 bits to 8 bits, as an image program does.
+
+    Made smaller, each pixel becomes a weighted mean of all the pixels it covers (and, with "bicubic", some around
+    them); nothing is skipped, as would be with "nearest".
+
+    Parameters
+    ----------
+    images : uint8 array (N, 3, H, W)
+    size : int
+        Height and width of the result.
+    method : {"nearest", "box", "bilinear", "bicubic"}
+
+    Returns
+    -------
+    uint8 array (N, 3, size, size)
+    """
+    from PIL import Image
+    filters = {"nearest": Image.Resampling.NEAREST, "box": Image.Resampling.BOX,
+               "bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+    if method not in filters:
+        raise ValueError(f"resized: expected one of {', '.join(filters)}, got {method!r}")
+    if images.ndim != 4 or images.shape[1] != 3 or images.dtype != np.uint8:
+        raise ValueError(f"resized: expected uint8 pictures of shape (N, 3, H, W), got {images.dtype} {images.shape}")
+    result = np.empty((len(images), 3, size, size), np.uint8)
+    for i, picture in enumerate(images):
+        rows = np.ascontiguousarray(picture.transpose(1, 2, 0))                    # (H, W, 3)
+        result[i] = np.asarray(Image.fromarray(rows).resize((size, size), filters[method])).transpose(2, 0, 1)
+    return result
+
+
+def as_pictures(y: Array) -> Array:
+    """Turn a network's output (N, 3, H, W) into uint8 pictures: what lies outside [0, 1] is cut off, then rounded."""
+    return (y * 255).round().clip(0, 255).astype(np.uint8)
+
+
+def block_means(maps: Array, side: int) -> Array:
+    """Return (N, H / side, W / side): the means of maps (N, H, W) over squares of side x side pixels."""
+    N, H, W = maps.shape
+    return maps.reshape(N, H // side, side, W // side, side).mean(axis=(2, 4))
+
+
+def smoothed(maps: Array) -> Array:
+    """Return maps (N, h, w) of which each value is the mean of its 3 x 3 neighborhood (edges are repeated)."""
+    _, h, w = maps.shape
+    wide = np.pad(maps, ((0, 0), (1, 1), (1, 1)), mode="edge")
+    return np.asarray(sum(wide[:, i:i + h, j:j + w] for i in range(3) for j in range(3)) / 9)

@@ -1,0 +1,573 @@
+"""`python -m lessons`: what it runs, and the page that it writes (here without a browser; see tests/tools)."""
+import base64
+import html
+import io
+import json
+import os
+import re
+import signal
+import sys
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from PIL import Image
+from hypothesis import given, strategies as st
+
+from lessons.__main__ import main
+from minidl.course.gallery import page as page_module, runner
+from minidl.course.gallery.highlight import highlight
+from minidl.course.gallery.images import embed
+from minidl.course.gallery.markdown import Markdown
+from minidl.course.gallery.page import page
+from minidl.course.gallery.results import done_with, flat, latest_options, read_comparison, read_results
+from minidl.course.gallery.scripts import figures_made, find_scripts, read_script, split_cells
+from minidl.runtime.npz import save_arrays
+
+HOSTILE = "<script>alert('x')</script> \"><img src=x onerror=alert(1)> & 'quoted' ${style} </style></title>"
+VOID = {"meta", "link", "img", "input", "br"}
+
+LESSON = """# %% [markdown]
+# # {number:02d} · Lesson {number}: *a* & b
+# Slides {number}–9. *What is {number}?*
+#
+# **New here:** `x < y`, see [lesson 2](02_two.py) and [the web](https://example.org/a?b=1&c=2).
+
+# %%
+import json, os, pathlib, sys
+out = pathlib.Path(sys.argv[sys.argv.index("--out") + 1]) / pathlib.Path(__file__).stem
+def save(name):
+    (out / f"{{name}}.png").write_bytes((pathlib.Path(__file__).parent / "figure.png").read_bytes())
+
+# %% [markdown]
+# ## 1. First
+# Some text.
+
+# %%
+class lesson:
+    figure = staticmethod(lambda figure, name: save(name))
+lesson.figure(None, "first")
+
+# %% [markdown]
+# #### Deep
+
+# %%
+for k in range(2):
+    lesson.figure(None, f"loop-{{k}}")
+save("stray")
+print("a line from lesson {number}")
+{end}
+(out / "metrics.json").write_text(json.dumps(dict(
+    lesson=out.name, seconds=2.5, test=dict(mean_iou=0.25, iou_border=0.125), parameters=1234, arguments=sys.argv[1:],
+    options=dict(quick="--quick" in sys.argv, size=32), figures=[dict(file=f"{{name}}.png", alt=f"{{name}}, 0.25")
+    for name in ("first", "loop-0", "loop-1", "stray")])))
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder of three lessons that take a moment, below one whose name is not plain."""
+    folder = tmp_path / "a földer, with spaces" / "lessons"
+    folder.mkdir(parents=True)
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8)).save(folder / "figure.png")
+    for number, name in enumerate(("one", "two", "three"), start=1):
+        add(folder, number, name)
+    return folder
+
+
+def add(folder, number, name, end=""):
+    (folder / f"{number:02d}_{name}.py").write_text(LESSON.format(number=number, end=end), encoding="utf-8")
+
+
+def run(folder, *arguments):
+    return main([*arguments, "--out", str(folder.parent / "out")], folder)
+
+
+def written(folder):
+    return (folder.parent / "out" / "index.html").read_text(encoding="utf-8")
+
+
+class Structure(HTMLParser):
+    """Reads a page and complains of what no page may have."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open: list[str] = []
+        self.wrong: list[str] = []
+        self.ids: list[str] = []
+        self.refers: list[str] = []
+        self.headings: list[int] = []
+        self.images: list[str | None] = []
+        self.tags: set[str] = set()
+        self.feed(text)
+        self.close()
+        self.wrong += [f"<{tag}> is not closed" for tag in self.open]
+        self.wrong += [f"{one} is there twice" for one in set(self.ids) if self.ids.count(one) > 1]
+        self.wrong += [f"#{one} is nowhere" for one in self.refers if one not in self.ids]
+        self.wrong += [f"h{b} follows h{a}" for a, b in zip(self.headings, self.headings[1:]) if b > a + 1]
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.add(tag)
+        given = dict(attributes)
+        if len(given) < len(attributes):
+            self.wrong.append(f"an attribute twice in <{tag}>")
+        if tag not in VOID:
+            self.open.append(tag)
+        if "id" in given:
+            self.ids.append(given["id"])
+        if tag == "a" and given["href"].startswith("#"):
+            self.refers.append(given["href"][1:])
+        self.refers += [given[key] for key in ("for", "aria-labelledby", "aria-describedby") if key in given]
+        if re.fullmatch("h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+        if tag == "img":
+            self.images.append(given.get("alt"))
+            if not given.get("alt"):
+                self.wrong.append("a picture without alt")
+        loaded = given.get("src") if tag != "link" else given.get("href")
+        if loaded is not None and not loaded.startswith("data:"):
+            self.wrong.append(f"<{tag}> loads {loaded}")
+        self.wrong += [f"{key} in <{tag}>" for key in given if key.startswith("on")]
+        if tag in ("iframe", "object", "embed", "base", "form"):
+            self.wrong.append(f"<{tag}>")
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop() != tag:
+            self.wrong.append(f"</{tag}> closes nothing")
+
+
+def text_of(markup):
+    return html.unescape(re.sub("<[^>]*>", "", markup))
+
+
+# The page
+
+def test_page_of_lessons_that_were_run(folder, capsys):
+    assert run(folder) == 0
+    text = written(folder)
+    structure = Structure(text)
+    assert structure.wrong == [] and structure.headings.count(1) == 1
+    assert {"lesson-01", "lesson-02", "lesson-03", "ladder", "main", "contents"} <= set(structure.ids)
+    assert {"header", "nav", "main", "footer"} <= structure.tags and '<html lang="en">' in text
+    assert len(structure.images) == 12 and structure.images[:4] == [
+        f"{name}, 0.25" for name in ("first", "loop-0", "loop-1", "stray")]
+    assert 'href="#lesson-02"' in text and 'href="https://example.org/a?b=1&amp;c=2"' in text
+    assert "Slides 1–9" in text and "What is 1?" in text and "0.250" in text and "1,234" in text
+    assert "not run" not in text.lower() and "--quick" not in text.split("</header>")[1]
+
+
+def test_figures_stand_behind_the_cells_that_made_them(folder):
+    run(folder, "1")
+    first = written(folder).split('id="lesson-01"')[1].split('id="lesson-02"')[0]
+    places = [first.index(mark) for mark in ("&quot;first&quot;", 'alt="first,', "Deep",
+                                             "loop-", 'alt="loop-0,', 'alt="loop-1,', 'alt="stray,')]
+    assert places == sorted(places)
+
+
+def test_lessons_that_were_not_run_say_how(folder):
+    run(folder, "--page")
+    text = written(folder)
+    assert Structure(text).wrong == [] and "No lesson has been run yet" in text
+    for number in (1, 2, 3):
+        assert f"<code>python -m lessons {number}</code> runs this lesson" in text
+    assert text.count("Some text.") == 3 and "range" in text and "<img" not in text
+
+
+def test_nothing_in_results_can_break_the_page(folder):
+    out = folder.parent / "out"
+    run(folder, "1")
+    path = out / "01_one" / "metrics.json"
+    (out / "02_two").mkdir()
+    (out / "02_two" / "metrics.json").write_text("{ damaged", encoding="utf-8")
+    (out / "02_two" / "broken.png").write_bytes(b"no picture")
+    (out.parent / "secret.png").write_bytes((folder / "figure.png").read_bytes())
+    path.write_text(json.dumps({
+        "test": {HOSTILE: 0.5, "mean_iou": float("nan")}, HOSTILE: HOSTILE, "failed": HOSTILE, "seconds": "soon",
+        "options": {HOSTILE: HOSTILE, "quick": True}, "arguments": 3, "deep": {"a": {"b": [1, [2]]}},
+        "figures": [{"file": "first.png", "alt": HOSTILE}, {"file": "../../secret.png"}, 7, {"alt": 1}]}),
+        encoding="utf-8")
+    (folder / "02_two.py").write_text(f"# %% [markdown]\n# # 02 · {HOSTILE}\n# Slide 1. *{HOSTILE}*\n#\n# {HOSTILE}\n"
+                                      f"# [{HOSTILE}](javascript:alert(1))\n# %%\nx = '''{HOSTILE}'''\n",
+                                      encoding="utf-8")
+    run(folder, "--page")
+    text = written(folder)
+    structure = Structure(text)
+    assert structure.wrong == [] and structure.images == [HOSTILE]
+    assert text.count("<script>") == 1 and 'href="javascript' not in text
+    assert "broken.png cannot be read" in text
+
+
+@pytest.mark.parametrize("stopped, failed, notes", [
+    (False, "", ["<code>--quick</code>", "<code>python -m lessons 1</code> trains"]),
+    (True, "", ["<code>python -m lessons 1 --resume</code> goes on"]),
+    (False, "a < b", ["failed: <code>a &lt; b</code>"]),
+])
+def test_a_note_says_what_became_of_the_run(folder, stopped, failed, notes):
+    run(folder, "1", "--quick")
+    place = folder.parent / "out" / "01_one"
+    metrics = json.loads((place / "metrics.json").read_text(encoding="utf-8"))
+    metrics["options"]["iou_level"] = 0.5
+    (place / "metrics.json").write_text(json.dumps(metrics | {"failed": failed}), encoding="utf-8")
+    if stopped:
+        (place / "checkpoints").mkdir()
+        (place / "checkpoints" / "last.npz").write_bytes(b"half a checkpoint")
+    run(folder, "--page")
+    shown = written(folder)
+    assert all(note in shown for note in notes) and "<code>--iou-level</code>" in shown
+
+
+def test_figures_of_an_older_version_are_found_in_the_folder(folder):
+    run(folder, "1")
+    path = folder.parent / "out" / "01_one" / "metrics.json"
+    metrics = json.loads(path.read_text(encoding="utf-8"))
+    del metrics["figures"]
+    path.write_text(json.dumps(metrics), encoding="utf-8")
+    run(folder, "--page")
+    structure = Structure(written(folder))
+    assert structure.wrong == [] and len(structure.images) == 4 and "Figure first.png" in str(structure.images)
+
+
+def test_ladder_and_comparison_are_at_the_top(folder, rng=np.random.default_rng(0)):
+    run(folder, "3")
+    out = folder.parent / "out" / "03_three"
+    (out / "ladder.md").write_text("| model | mean IoU |\n| --- | ---: |\n| U-Net | 0.758 |\n", encoding="utf-8")
+    (out / "ladder.png").write_bytes((folder / "figure.png").read_bytes())
+    metrics = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+    metrics["figures"].append({"file": "ladder.png", "alt": "from 0.2 to 0.7"})
+    (out / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
+    maps = rng.integers(0, 3, (3, 2, 8, 8)).astype(np.uint8)
+    save_arrays(out / "comparison.npz", {"images": rng.integers(0, 255, (2, 3, 8, 8)).astype(np.uint8),
+                                         "truth": maps[0], "without skips": maps[1], "with <skips>": maps[2]})
+    run(folder, "--page")
+    text = written(folder)
+    structure = Structure(text)
+    assert structure.wrong == [] and structure.images[0] == "from 0.2 to 0.7"
+    assert '<td class="right">0.758</td>' in text
+    right = [f"{(maps[k][0] == maps[0][0]).mean():.0%}" for k in (1, 2)]
+    assert f"<span>{right[0]} right</span><span>{right[1]} right</span>" in text
+    slider = text[text.index('<input type="range"'):].partition(">")[0]
+    assert all(part in slider for part in ('aria-valuemin="0"', 'aria-valuemax="100"', "aria-valuetext"))
+    assert '<label for="compare-at">' in text
+
+
+@pytest.mark.parametrize("arrays", [
+    {}, {"images": np.zeros((1, 3, 4, 4), np.uint8)},
+    {"images": np.zeros((1, 3, 4, 4), np.uint8), **dict.fromkeys(("truth", "a", "b"), np.full((1, 4, 4), 3, np.uint8))},
+    {"images": np.zeros((1, 3, 4, 4)), **dict.fromkeys(("truth", "a", "b"), np.zeros((1, 4, 4), np.uint8))},
+    {"images": np.zeros((1, 3, 4, 4), np.uint8), **dict.fromkeys(("truth", "a", "b"), np.zeros((1, 4, 5), np.uint8))},
+])
+def test_a_comparison_of_another_kind_is_left_out(arrays, tmp_path):
+    save_arrays(tmp_path / "comparison.npz", arrays)
+    assert read_comparison(tmp_path / "comparison.npz") is None
+    assert read_comparison(tmp_path / "missing.npz") is None
+
+
+def test_the_projects_own_lessons_make_a_sound_page(tmp_path):
+    scripts = find_scripts(page_module.HERE.parents[2] / "lessons")
+    text = page(list(scripts.values()), tmp_path)
+    assert Structure(text).wrong == [] and len(text) < 1_500_000
+    for script in scripts.values():
+        assert script.slides.startswith("Slide") and script.question, script.path
+        code = [cell.text for cell in script.cells if cell.code]
+        assert any(figures_made(text) for text in code), script.path
+        assert all(text_of(highlight(text)) == text for text in code)
+
+
+def test_pictures_become_smaller_or_stay_as_they_are(tmp_path):
+    flat_colors = Image.new("RGB", (400, 300), "white")
+    flat_colors.paste("red", (10, 10, 200, 200))
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (90, 90, 3), np.uint8))
+    for name, image in {"flat": flat_colors, "noise": noise}.items():
+        path = tmp_path / f"{name}.png"
+        image.save(path, compress_level=0)
+        picture = embed(path)
+        assert (picture.width, picture.height) == image.size
+        data = base64.b64decode(picture.address.partition(",")[2])
+        assert len(data) <= path.stat().st_size
+        assert np.array_equal(np.asarray(Image.open(io.BytesIO(data)).convert("RGB")), np.asarray(image))
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_colors_of_text_can_be_told_from_their_ground(dark):
+    style = (page_module.HERE / "page.css").read_text(encoding="utf-8")
+    light_part, dark_part = re.findall(r":root \{(.*?)\}", style, re.S)
+    colors = dict(re.findall(r"--(\S+): (#[0-9a-f]{6});", dark_part if dark else light_part))
+
+    def luminance(color):
+        values = [int(color[k:k + 2], 16) / 255 for k in (1, 3, 5)]
+        linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in values]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    def contrast(a, b):
+        low, high = sorted((luminance(colors[a]), luminance(colors[b])))
+        return (high + 0.05) / (low + 0.05)
+
+    code = ("keyword", "string", "number", "comment", "builtin", "defined", "ink", "quiet", "accent", "link")
+    pairs = [(name, "raised") for name in code] + [(name, "ground") for name in ("ink", "quiet", "link", "accent")]
+    assert {pair: contrast(*pair) for pair in [*pairs, ("note-ink", "note")] if contrast(*pair) < 4.5} == {}
+
+
+# Cells, Markdown, code
+
+def test_a_script_is_cut_into_its_cells(folder):
+    script = read_script(folder / "01_one.py")
+    assert (script.number, script.title) == (1, "01 · Lesson 1: *a* & b")
+    assert (script.slides, script.question) == ("Slides 1–9", "What is 1?")
+    assert script.cells[0].text.startswith("**New here:**") and [cell.code for cell in script.cells[:3]] == [
+        False, True, False]
+    source = (folder / "01_one.py").read_text(encoding="utf-8").split("\n")
+    assert all(source[cell.line - 1].removeprefix("# ") == cell.text.split("\n")[0] for cell in script.cells[1:])
+
+
+def test_a_script_without_heading_is_still_shown(tmp_path):
+    (tmp_path / "05_plain.py").write_text("x = 1\n# %%\ny = 2\n", encoding="utf-8")
+    script = find_scripts(tmp_path)[5]
+    assert script.title == "05_plain" and [cell.text for cell in script.cells] == ["x = 1", "y = 2"]
+    assert Structure(page([script], tmp_path)).wrong == []
+
+
+@given(st.text("#% \nab[markdown]", max_size=60))
+def test_no_line_of_code_is_lost(text):
+    code = "# %%\n" + text
+    kept = "\n".join(cell.text for cell in split_cells(code) if cell.code)
+    expected = [part for part in re.split(r"(?m)^# %%.*$", code)]
+    if "[markdown]" not in text:
+        assert kept.split() == " ".join(expected).split()
+
+
+@pytest.mark.parametrize("source, expected", [
+    ("A *b* **c** `d*e*` 2 * 3 * 4", "<p>A <em>b</em> <strong>c</strong> <code>d*e*</code> 2 * 3 * 4</p>"),
+    ("`a < b` & <b>", "<p><code>a &lt; b</code> &amp; &lt;b&gt;</p>"),
+    ("``a ` b`` \\*c\\*", "<p><code>a ` b</code> *c*</p>"),
+    ("**a *b* c** *d `e` f*", "<p><strong>a <em>b</em> c</strong> <em>d <code>e</code> f</em></p>"),
+    ("one\ntwo\n\nthree", "<p>one\ntwo</p>\n<p>three</p>"),
+    ("# A\n### B\n## C\ntext", "<h3>A</h3>\n<h4>B</h4>\n<h3>C</h3>\n<p>text</p>"),
+    ("text:\n- a\n  b\n- c", "<p>text:</p>\n<ul>\n<li>a\nb</li>\n<li>c</li>\n</ul>"),
+    ("3. a\n   still a\n4. b", '<ol start="3">\n<li>a\nstill a</li>\n<li>b</li>\n</ol>'),
+    ("* a\n  1. b\n  2. c\n* d",
+     "<ul>\n<li>a\n<ol>\n<li>b</li>\n<li>c</li>\n</ol></li>\n<li>d</li>\n</ul>"),
+    ("- a\n\n- b\n\ntext", "<ul>\n<li>a</li>\n<li>b</li>\n</ul>\n<p>text</p>"),
+    ("year\n2023. text", "<p>year\n2023. text</p>"),
+    ("a\n\n    x < 1\n\n    y\n\nb", "<p>a</p>\n<pre><code>x &lt; 1\n\ny</code></pre>\n<p>b</p>"),
+    ("```python\nx\n\n    y\n```\nb", "<pre><code>x\n\n    y</code></pre>\n<p>b</p>"),
+    ("[a *b*](https://c.d/?e=f&g)", '<p><a href="https://c.d/?e=f&amp;g">a <em>b</em></a></p>'),
+    ("[a](javascript:b) [c](d.py) ![e](f.png)", "<p>a c e</p>"),
+    ("<https://a.b>", '<p><a href="https://a.b">https://a.b</a></p>'),
+    ("| a | b |\n|---|---:|\n| `c` | d \\| e |\n| f |",
+     '<div class="scroll"><table>\n<thead><tr><th scope="col">a</th><th scope="col" class="right">b</th></tr></thead>'
+     '\n<tbody>\n<tr><td><code>c</code></td><td class="right">d | e</td></tr>\n'
+     '<tr><td>f</td><td class="right"></td></tr>\n</tbody></table></div>'),
+    ("|x| is never below 0", "<p>|x| is never below 0</p>"),
+])
+def test_markdown(source, expected):
+    assert Markdown(level=2).html(source) == expected
+
+
+@given(st.text("ab*`_[]()<>!|-#1.:&\\~ \n\"'", max_size=80))
+def test_any_markdown_gives_sound_html(source):
+    structure = Structure(Markdown(level=2).html(source))
+    assert structure.wrong == [] or structure.wrong == ["a picture without alt"]
+    assert structure.tags <= {"p", "em", "strong", "code", "pre", "ul", "ol", "li", "h3", "h4", "h5", "h6", "div", "a",
+                              "table", "thead", "tbody", "tr", "th", "td"}
+
+
+@given(st.text("abc \n.,;é", max_size=80).filter(lambda text: "    " not in text))
+def test_plain_text_stays_what_it_is(source):
+    assert text_of(Markdown().html(source)).split() == source.split()
+
+
+def test_highlighting():
+    code = highlight('def f(x):\n    return len(x.sum) + 1.5e3  # why < "?"\n')
+    assert code == ('<span class="k">def</span> <span class="d">f</span>(x):\n    <span class="k">return</span> '
+                    '<span class="b">len</span>(x.sum) + <span class="n">1.5e3</span>  '
+                    '<span class="c"># why &lt; &quot;?&quot;</span>\n')
+    assert '<span class="s">' in highlight("f'{x:>4} é' + '''a\nb'''")
+
+
+PIECES = ["def f(", ")", ":", "\n", "    ", "'a'", '"""', "f'{x!r:>{w}} {{'", "# é", "1.5e3", "é", "[", "]", "\\\n",
+          "\t", "'", "len", "for", "@", "\r\n", "\f", "\x00", "😀", "0x", "$"]
+PYTHON = st.lists(st.sampled_from(PIECES), max_size=25).map("".join)
+
+
+@given(st.one_of(PYTHON, st.text(max_size=40)))
+def test_highlighted_code_reads_as_its_source(source):
+    assert text_of(highlight(source)) == source
+
+
+@pytest.mark.parametrize("code, names", [
+    ('lesson.figure(f(a, b),\n              "data")', ["data"]),
+    ("lesson.figure(f, name='a.b', alt='c')", ["a\\.b"]),
+    ('x = lesson.figure(f, "one")\nif x: lesson.figure(g, f"{x}-two")', ["one", ".+\\-two"]),
+    ("lesson.figure(f, name)", []), ("# lesson.figure(f, 'no')", []), ("plt.figure()", []), ("figure(f, 'x'", []),
+])
+def test_figures_that_a_cell_makes(code, names):
+    assert [pattern.pattern for pattern in figures_made(code)] == names
+
+
+def test_numbers_in_words():
+    numbers = {"a": {"mean_iou": {"c": 1}}, "iou_border": 1, "many": list(range(100)), "deep": [[1]], "none": None}
+    assert flat(numbers) == [
+        ("a: mean IoU: c", "1"), ("border IoU", "1"), ("none", "–")]
+
+
+# Running
+
+def test_all_lessons_are_run_in_order_with_headings_logs_and_a_page(folder, capsys):
+    assert run(folder, "--quick") == 0
+    printed = capsys.readouterr().out
+    headings = re.findall(r"=== 0(\d) · .* === lesson \d, (\d) of 3, .* so far, about .* left ===", printed)
+    assert headings == [("1", "1"), ("2", "2"), ("3", "3")]
+    assert "3 of 3 lessons run in" in printed and "index.html" in printed
+    for name in ("01_one", "02_two", "03_three"):
+        log = (folder.parent / "out" / name / "log.txt").read_text(encoding="utf-8")
+        assert log == f'options: ["--quick"]\na line from lesson {int(name[:2])}\n'
+    assert "--quick" in written(folder)
+
+
+def test_a_failing_lesson_does_not_stop_the_others(folder, capsys):
+    add(folder, 2, "two", end='raise ValueError("expected <b>ones</b>, got twos")')
+    assert run(folder) == 1
+    captured = capsys.readouterr()
+    assert "a line from lesson 3" in captured.out and "failed: lesson 2;" in captured.err and "log.txt" in captured.err
+    assert "Traceback" in (folder.parent / "out" / "02_two" / "log.txt").read_text(encoding="utf-8")
+    text = written(folder)
+    assert "ValueError: expected &lt;b&gt;ones&lt;/b&gt;, got twos" in text and Structure(text).wrong == []
+    add(folder, 2, "two")
+    assert run(folder, "--resume") == 0                  # what failed is run again, and nothing else
+    printed = capsys.readouterr().out
+    assert "a line from lesson 2" in printed and "a line from lesson 1" not in printed
+    assert "The latest run failed" not in written(folder)
+
+
+def test_a_lesson_that_fails_after_its_results_is_not_done(folder):
+    path = folder / "02_two.py"
+    path.write_text(path.read_text(encoding="utf-8") + "\nassert False, 'too low'\n", encoding="utf-8")
+    assert run(folder, "2") == 1
+    results = read_results(folder.parent / "out" / "02_two")
+    assert results.numbers["parameters"] == 1234 and results.failed == "AssertionError: too low"
+    assert not done_with(results, [])
+
+
+def test_unknown_options_stop_at_once(folder, capsys):
+    for number, name in enumerate(("one", "two"), start=1):
+        add(folder, number, name, end='sys.exit("--widht" in sys.argv and 2)')
+    assert run(folder, "--widht", "3") == 2
+    assert "lesson 2" not in capsys.readouterr().out
+
+
+def test_resume_leaves_out_what_is_done_with_the_same_options(folder, capsys):
+    run(folder, "1", "2", "--seed", "1")
+    capsys.readouterr()
+    run(folder, "--resume", "--seed", "1", "--threads", "2")      # the number of threads does not matter
+    printed = capsys.readouterr().out
+    assert [f"a line from lesson {k}" in printed for k in (1, 2, 3)] == [False, False, True]
+    assert printed.count("done already") == 3 and "1 of 3 lessons run" in printed
+    run(folder, "--resume", "--seed", "2")
+    printed = capsys.readouterr().out
+    assert [f"a line from lesson {k}" in printed for k in (1, 2, 3)] == [True, True, True]
+
+
+def test_resume_does_not_leave_out_a_training_that_was_stopped(folder, capsys):
+    run(folder, "1")
+    last = folder.parent / "out" / "01_one" / "checkpoints" / "model" / "last.npz"
+    for epoch, again in ((1, True), (2, False)):
+        save_arrays(last, {"training": np.array(json.dumps({"epoch": epoch, "epochs": 2}))})
+        capsys.readouterr()
+        run(folder, "1", "--resume")
+        assert ("a line from lesson 1" in capsys.readouterr().out) == again
+        assert ("stopped before its end" in written(folder)) == again
+
+
+def test_a_lesson_resumes_only_what_was_begun_with_the_same_options(folder, capsys):
+    """The checkpoint of another training would be refused by fit, and end the lesson."""
+    add(folder, 1, "one", end='print("resumes" if "--resume" in sys.argv else "begins"); sys.exit(3)')
+    last = folder.parent / "out" / "01_one" / "checkpoints" / "model" / "last.npz"
+    begun = []
+    for options in (["--resume"], ["--quick"], ["--resume", "--quick", "--threads", "1"], ["--resume"]):
+        save_arrays(last, {"training": np.array(json.dumps({"epoch": 1, "epochs": 2}))})
+        capsys.readouterr()
+        assert run(folder, "1", *options) == 1
+        begun.append(("resumes" if "resumes\n" in capsys.readouterr().out else "begins", last.exists()))
+    assert begun == [("resumes", True), ("begins", False), ("resumes", True), ("begins", False)]
+
+
+def test_a_lesson_that_was_run_by_itself_is_known_by_its_numbers(tmp_path):
+    assert latest_options(tmp_path) is None
+    (tmp_path / "log.txt").write_text('options: ["--quick", "--threads", "1"]\nsome text', encoding="utf-8")
+    assert latest_options(tmp_path) == ["--quick"]
+    (tmp_path / "metrics.json").write_text('{"arguments": ["--seed", "1"]}', encoding="utf-8")
+    os.utime(tmp_path / "log.txt", ns=(1, 1))
+    assert latest_options(tmp_path) == ["--seed", "1"]
+    os.utime(tmp_path / "metrics.json", ns=(0, 0))
+    assert latest_options(tmp_path) == ["--quick"]
+    (tmp_path / "log.txt").write_text("something else", encoding="utf-8")
+    assert latest_options(tmp_path) is None
+
+
+def test_ctrl_c_stops_after_the_lesson_under_way(folder, capsys, monkeypatch):
+    listen = runner.RunLine.listen
+
+    def press(line, text):
+        listen(line, text)
+        if "from lesson 2" in text:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(runner.RunLine, "listen", press)
+    before = signal.getsignal(signal.SIGINT)
+    assert run(folder) == 130 and signal.getsignal(signal.SIGINT) is before
+    captured = capsys.readouterr()
+    assert "stopped at lesson 2" in captured.err and "a line from lesson 3" not in captured.out
+    assert "lessons/03" not in written(folder) and "2 of 3 lessons have been run" in written(folder)
+
+
+def test_time_left_is_that_of_earlier_runs(folder):
+    scripts = list(find_scripts(folder).values())
+    line = runner.RunLine(scripts, [100.0, None, 30.0], first_guess=7.0)
+    assert "about 2 min 17 s left" in line.where()
+    line.end()                                           # it took no time, and so will the one that nobody knows
+    assert "lesson 2, 2 of 3" in line.where() and "about 30 s left" in line.where()
+
+
+def test_on_a_terminal_one_line_below_is_rewritten(folder, monkeypatch):
+    class Terminal(list):
+        encoding = "utf-8"
+
+        def isatty(self):
+            return True
+
+        def write(self, text):
+            self.append(text)
+
+        def flush(self):
+            pass
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("COLUMNS", "90")
+    line = runner.RunLine(list(find_scripts(folder).values()), [None] * 3, first_guess=1.0)
+    line.begin(io.StringIO())
+    for text in ("hal", "f a line\nstep 1\rstep 2", "\r"):
+        line.listen(text)
+    line.end()
+    monkeypatch.undo()
+    rows = "".join(terminal).split("\n")
+    lasting = [row.rpartition("\r")[2] for row in rows]
+    assert "half a line" in lasting and "step 2" in lasting and "step 1" not in "".join(lasting)
+    assert all(len(part) < 90 for row in rows for part in row.split("\r") if part.startswith("["))
+
+
+def test_a_real_lesson_tells_the_page_all_that_it_needs(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "Ünïcode lessons"
+    folder.mkdir()
+    (folder / "01_real.py").write_text(
+        "# %% [markdown]\n# # 01 · Real\n# Slide 1. *Really?*\n# %%\nfrom minidl.plotting import canvas\n"
+        "from minidl.course.lesson import Lesson\nlesson = Lesson('01_real')\nfigure = canvas.blank(200, 100)\n"
+        "canvas.write(figure, 10, 50, 'one half: 0.5', 9, 180)\nlesson.figure(figure, 'half')\n"
+        "print('→ ≈ 😀')\nlesson.finish(test={'accuracy': 0.5})\n", encoding="utf-8")
+    out = tmp_path / "öut with space"
+    assert main(["1", "--quick", "--seed", "3", "--out", str(out)], folder) == 0
+    results = read_results(out / "01_real")
+    assert results.figures == {"half.png": "one half: 0.5"} and done_with(results, ["--quick", "--seed", "3"])
+    assert not done_with(results, ["--quick"]) and results.options["seed"] == 3
+    assert Structure((out / "index.html").read_text(encoding="utf-8")).wrong == []
+    assert "→ ≈ 😀" in (out / "01_real" / "log.txt").read_text(encoding="utf-8")

@@ -1,0 +1,201 @@
+"""What surrounds a lesson: options, folders, numbers."""
+import json
+
+import numpy as np
+import pytest
+
+from minidl import get_num_threads, plotting, set_num_threads
+from minidl.course.lesson import Lesson, alternative
+from minidl.datasets import synthetic_pets
+from minidl.plotting import canvas
+from minidl.runtime.progress import Progress, duration
+from tests.samples import block_pets
+
+
+BAD_OPTIONS = [["--size", "0"], ["--lr", "nan"], ["--lr", "-1"], ["--epochs", "1.5"], ["--widht", "3"]]
+
+
+def lesson(tmp_path, *options, **defaults):
+    return Lesson("99_test", argv=["--out", str(tmp_path), *options], **defaults)
+
+
+def test_defaults_are_the_lessons_own_and_the_options_override_them(tmp_path):
+    assert lesson(tmp_path, width=8).width == 8
+    assert lesson(tmp_path, "--width", "5", "--lr", "0.5", "--batch-size", "3", width=8).width == 5
+
+
+@pytest.mark.parametrize("options", BAD_OPTIONS)
+def test_impossible_options_are_refused(tmp_path, options, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        lesson(tmp_path, *options)
+    assert exit_.value.code == 2 and options[0] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options, pictures, epochs", [
+    ([], 1000, 6), ([], 20, 300), (["--size", "128"], 1000, 3), (["--epochs", "3"], 1000, 3), ([], 10**6, 1),
+])
+def test_epochs_follow_the_budget_unless_given(tmp_path, options, pictures, epochs):
+    assert lesson(tmp_path, *options).epochs(pictures) == epochs
+
+
+@pytest.mark.parametrize("options, defaults, expected", [
+    ([], {}, (32, 4, 2)), ([], {"size": 16, "width": 3, "epochs": 1}, (16, 3, 2)),
+    (["--size", "64"], {}, (64, 4, 2)), (["--width=8"], {"width": 8}, (32, 8, 2)), (["--size", "7"], {}, (7, 4, 2)),
+    (["--epochs", "30"], {"epochs": 30}, (32, 4, 30)), (["--epochs", "1"], {"quick_epochs": 8}, (32, 4, 1)),
+    ([], {"quick_epochs": 8}, (32, 4, 8)), (["--size", "64", "--width", "16", "--epochs", "9"], {}, (64, 16, 9)),
+])
+def test_a_quick_run_makes_small_only_what_is_not_given(tmp_path, options, defaults, expected):
+    for argv in (["--quick", *options], [*options, "--quick"]):
+        run = lesson(tmp_path, *argv, **defaults)
+        assert (run.size, run.width, run.epochs(10)) == expected and not run.as_intended
+        assert (run.options.size, run.options.width, run.options.epochs) == expected
+
+
+def test_as_intended_only_with_default_options(tmp_path):
+    assert lesson(tmp_path).as_intended and lesson(tmp_path, "--seed", "3").as_intended
+    assert not lesson(tmp_path, "--width", "3").as_intended and not lesson(tmp_path, "--quick").as_intended
+
+
+def test_figures_and_numbers_are_written(tmp_path, capsys):
+    run = lesson(tmp_path)
+    run.figure(plotting.image_strip(np.zeros((2, 3, 8, 8), np.uint8)), "strip")
+    run.finish(score=0.25, error=2e-9, count=12345, test={"iou_border": 0.5}, curve=[1, 2])
+    assert (tmp_path / "99_test" / "strip.png").read_bytes()[:4] == b"\x89PNG"
+    written = json.loads((tmp_path / "99_test" / "metrics.json").read_text(encoding="utf-8"))
+    assert written["score"] == 0.25 and written["curve"] == [1, 2] and written["options"]["size"] == 64
+    printed = capsys.readouterr().out
+    assert "0.250" in printed and "2.0e-09" in printed and "12,345" in printed and "iou border" in printed
+
+
+def test_threads_option_sets_the_number_of_threads(tmp_path):
+    before = get_num_threads()
+    try:
+        for n in (1, 2):
+            lesson(tmp_path, "--threads", str(n))
+            assert get_num_threads() == n
+    finally:
+        set_num_threads(before)
+
+
+def test_show_without_a_display_says_so(tmp_path, capsys):
+    import matplotlib
+    before = matplotlib.get_backend()
+    matplotlib.use("agg")
+    run = lesson(tmp_path, "--show")
+    run.figure(plotting.image_strip(np.zeros((1, 3, 8, 8), np.uint8)), "strip")
+    matplotlib.use(before)
+    assert "no display" in capsys.readouterr().out
+
+
+def test_durations():
+    assert [duration(s) for s in (0.4, 59.4, 59.6, 3599.6)] == ["0 s", "59 s", "1 min 00 s", "1 h 00 min"]
+
+
+def test_progress_is_silent_when_disabled(capsys):
+    progress = Progress(3, "work", enabled=False)
+    progress.update(1)
+    progress.line(3, "done")
+    assert capsys.readouterr().out == ""
+
+
+def test_progress_on_a_log_prints_now_and_then(capsys):
+    progress = Progress(3, "work", every=0.0)
+    for done in (1, 2, 3):
+        progress.update(done, "busy")
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(",")[0] for line in lines] == ["work 1/3", "work 2/3"]
+
+
+@pytest.fixture(scope="module")
+def damaged_pets(tmp_path_factory):
+    """Rendered pets, of which one training picture and one test picture cannot be read."""
+    folder = synthetic_pets.ensure(tmp_path_factory.mktemp("damaged") / "pets", train=8, test=4)
+    damage(folder, "trainval", 1)
+    damage(folder, "test", 1)
+    return folder
+
+
+def damage(folder, split, count):
+    """Make the first pictures of a split unreadable; return their names."""
+    lines = (folder / "annotations" / f"{split}.txt").read_text(encoding="utf-8").splitlines()
+    names = [line.split()[0] for line in lines if not line.startswith("#")][:count]
+    for name in names:
+        (folder / "images" / f"{name}.jpg").write_bytes(b"no picture")
+    return names
+
+
+def test_pictures_that_cannot_be_read_are_left_out_and_each_is_named_once(damaged_pets, tmp_path, capsys):
+    for cached in (False, True):                         # what the cache has is not read again, but named again
+        run = lesson(tmp_path, "--data", str(damaged_pets), "--size", "16")
+        run.root = tmp_path
+        capsys.readouterr()
+        train, test = run.pets("train"), run.pets("test")
+        said = capsys.readouterr().out.splitlines()
+        assert said == [f"left out: {problem}" for problem in train.problems + test.problems] and len(said) == 2
+        assert (len(train), len(test), train.images.shape) == (7, 3, (7, 3, 16, 16))
+        assert run.pets("test", size=32).images.shape == (3, 3, 32, 32) and len(run.pets("train")) == 7
+        assert capsys.readouterr().out == ""
+        assert any((tmp_path / "data" / "cache").iterdir())
+
+
+def test_of_many_pictures_that_cannot_be_read_the_first_are_named(tmp_path, capsys):
+    folder = synthetic_pets.ensure(tmp_path / "pets", train=15, test=2)
+    names = damage(folder, "trainval", 13)
+    run = lesson(tmp_path, "--data", str(folder), "--size", "8")
+    run.root = tmp_path
+    capsys.readouterr()
+    assert len(run.pets("train")) == 2
+    *lines, last = capsys.readouterr().out.splitlines()
+    assert [name in line for name, line in zip(names, lines)] == [True] * 10 and len(lines) == 10
+    assert last == "left out: and 3 more"
+
+
+@pytest.mark.parametrize("options, limit, count", [
+    ([], None, 60), ([], 5, 5), (["--quick"], None, 48), (["--quick"], 5, 5), (["--quick"], 60, 48),
+])
+def test_a_quick_run_reads_few_pictures(tmp_path, monkeypatch, options, limit, count):
+    def load(*arguments, limit, **options):
+        return block_pets(60 if limit is None else limit)
+
+    monkeypatch.setattr("minidl.datasets.pets.reader.load_pets", load)
+    assert len(lesson(tmp_path, "--data", str(tmp_path), *options).pets("train", limit=limit)) == count
+
+
+def test_a_headline_that_was_worded_for_the_lessons_own_run_is_not_claimed_of_another(tmp_path):
+    assert Lesson("97_made_up", argv=["--out", str(tmp_path)]).headline("It works", "A test") == "It works"
+    assert Lesson("97_made_up", argv=["--out", str(tmp_path), "--lr", "9"]).headline("It works", "A test") == "A test"
+
+
+def test_a_figure_says_of_itself_what_it_shows_with_the_numbers_and_briefly():
+    images, labels = np.zeros((8, 3, 8, 8), np.uint8), np.zeros((8, 8, 8), int)
+    guess = labels.copy()
+    guess[:, :2] = 1                                      # a quarter is wrong
+    notes = [f"{k}% right" for k in range(8)]
+    grid = alternative(plotting.prediction_grid(images, labels, {"U-Net": guess}, notes={"U-Net": notes}, title="Cats"))
+    assert grid == "Cats. Columns: picture, truth, U-Net; samples: 8. Share of their pixels that are right: U-Net 75%"
+    bars = alternative(plotting.class_bars({"one": {"object": 0.5, "background": 1, "border": None}}))
+    assert bars == "one: object 0.50, background 1.00, border –"
+    history = [{"loss": 1.0, "iou": 0.1}, {"loss": 0.5, "iou": 0.25}]
+    assert alternative(plotting.learning_curves(history, {"iou": "IoU"})) == (
+        "training loss: 1.000 first, 0.500 last. IoU: 0.100 first, 0.250 last")
+
+
+def test_of_a_figure_without_a_label_the_first_texts_are_told_each_once():
+    figure = canvas.blank(200, 200)
+    for k in range(20):
+        for text in ("=", f"text {k}", f"text {k}"):
+            canvas.write(figure, 10, 10 * k, text, canvas.TEXT, 100)
+    assert alternative(figure, most=3) == "text 0. text 1. text 2"
+
+
+def test_figures_are_listed_with_their_texts(tmp_path):
+    run = lesson(tmp_path)
+    picture = np.zeros((1, 3, 8, 8), np.uint8)
+    run.figure(plotting.image_strip(picture, ["left"], title="A picture"), "one")
+    run.figure(plotting.image_strip(picture), "two", alt="black, 8 by 8")
+    run.finish()
+    results = json.loads((run.out / "metrics.json").read_text(encoding="utf-8"))
+    assert [figure["file"] for figure in results["figures"]] == ["one.png", "two.png"]
+    assert "A picture" in results["figures"][0]["alt"] and results["figures"][1]["alt"] == "black, 8 by 8"
+    with pytest.raises(FileNotFoundError, match="the project's folder data/ has it"):
+        run.table("nothing.csv")

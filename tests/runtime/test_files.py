@@ -1,0 +1,64 @@
+"""Where the project is: with the code that runs, wherever it was started."""
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.programs import ROOT, run
+
+SAY = "from minidl.runtime.files import project_root; print(project_root())"
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory):
+    """A project; its lessons copied to somewhere else; minidl installed without its project; an empty folder."""
+    top = tmp_path_factory.mktemp("pläces").resolve()
+    for folder in ("project/lessons", "project/minidl", "copy/lessons", "elsewhere"):
+        (top / folder).mkdir(parents=True)
+    for folder in ("project", "copy"):
+        (top / folder / "lessons" / "say.py").write_text(SAY, encoding="utf-8")
+    shutil.copytree(ROOT / "minidl", top / "site-packages" / "minidl",
+                    ignore=shutil.ignore_patterns("__pycache__", "*.npz"))
+    return top
+
+
+@pytest.mark.parametrize("program, cwd, library, expected", [
+    ("project/lessons/say.py", "elsewhere", ROOT, "project"), ("project/lessons/say.py", ROOT, ROOT, "project"),
+    ("copy/lessons/say.py", "elsewhere", ROOT, ROOT), ("copy/lessons/say.py", "project/lessons", ROOT, ROOT),
+    ("copy/lessons/say.py", "elsewhere", "site-packages", "elsewhere"),
+    ("copy/lessons/say.py", "project/lessons", "site-packages", "project"),
+    (None, "project/lessons", ROOT, "project"), (None, "elsewhere", ROOT, ROOT),        # a notebook, a prompt
+    (None, "project/lessons", "site-packages", "project"), (None, "elsewhere", "site-packages", "elsewhere"),
+])
+def test_the_project_is_where_the_running_code_is(places, program, cwd, library, expected):
+    program = [places / program] if program else ["-c", SAY]
+    result = run(*program, cwd=places / cwd, PYTHONPATH=str(places / library))
+    assert result.returncode == 0, result.stderr
+    assert Path(result.stdout.strip()) == places / expected             # where one is absolute, it is that one
+
+
+def test_a_lesson_can_be_started_elsewhere_and_writes_nothing_there(tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    result = run(ROOT / "lessons" / "01_softmax_regression.py", "--quick", "--out", tmp_path / "out", cwd=elsewhere)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert (tmp_path / "out" / "01_softmax_regression" / "metrics.json").is_file() and not list(elsewhere.iterdir())
+
+
+def test_all_lessons_can_be_started_elsewhere(tmp_path):
+    result = run(ROOT / "lessons", "1", "--quick", "--out", "out", cwd=tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert (tmp_path / "out" / "index.html").is_file() and len(list(tmp_path.iterdir())) == 1
+
+
+def test_data_are_made_in_the_project_wherever_the_command_is_started(tmp_path, places, monkeypatch):
+    from minidl.datasets import synthetic_pets
+    monkeypatch.chdir(places / "elsewhere")
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(places / "project" / "lessons" / "say.py"))
+    for name in synthetic_pets.WORKER_SETTINGS:                    # main would set them for good
+        monkeypatch.setenv(name, "1")
+    made = []
+    monkeypatch.setattr(synthetic_pets, "write", lambda folder, *options: made.append(folder))
+    assert synthetic_pets.main([]) == 0
+    assert made == [places / "project" / "data" / "synthetic-pets"]

@@ -1,0 +1,235 @@
+"""The grid detector: who has to say what, the loss and its gradient, and from what is said back to boxes."""
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+
+from minidl import SmoothL1Loss, check_loss
+from minidl.models import detector, localizer
+from minidl.tasks.detection.boxes import encode, iou_pairs
+from minidl.tasks.detection.single_shot import SCALE, DetectionLoss, Detections, Grid, detection_scores, detections
+from tests import reference as ref
+from tests.layers import saboteurs
+from tests.samples import random_boxes
+from tests.strategies import FEW, seeds
+
+GRID = Grid(size=32, stride=8, anchor=12)
+
+
+def logit(p):
+    return math.log(p / (1 - p))
+
+
+def said(target, K=2, certain=12.0):
+    """The prediction (1, 5 + K, G, G) of a network that says exactly what it should."""
+    prediction = np.zeros((1, 5 + K, *target.shape[1:]))
+    prediction[0, 0] = np.where(target[0] > 0, certain, -certain)
+    prediction[0, 1:5] = target[1:5]
+    for k in range(K):
+        prediction[0, 5 + k] = np.where(target[5] == k, certain, -certain)
+    return prediction
+
+
+# Targets
+
+def test_targets_by_hand():
+    target = GRID.targets([[10, 18, 22, 30]], [1])                 # center (16, 24): third column, fourth row
+    assert target.shape == (6, 4, 4) and target.dtype == np.float32
+    assert np.argwhere(target[0]).tolist() == [[3, 2]]
+    # the cell's center is (20, 28), its anchor 12 x 12: -4/12 and -4/12, each divided by 0.1; as large as the anchor
+    np.testing.assert_allclose(target[:, 3, 2], [1, -10 / 3, -10 / 3, 0, 0, 1], atol=1e-6)
+    elsewhere = np.ones((4, 4), bool)
+    elsewhere[3, 2] = False
+    assert not target[:, elsewhere].any()
+
+
+def test_a_center_on_a_line_belongs_to_the_cell_that_begins_there():
+    assert np.argwhere(GRID.targets([[0, 0, 16, 16]], [0])[0]).tolist() == [[1, 1]]
+
+
+def test_two_centers_in_one_cell():
+    target = GRID.targets([[0, 0, 10, 10], [1, 1, 9, 9]], [0, 1])
+    assert target[0].sum() == 1 and target[5].max() == 1           # the later one, which lies in front
+
+
+def test_no_pet():
+    assert not GRID.targets(np.zeros((0, 4)), np.zeros(0, int)).any()
+
+
+@FEW
+@given(seeds, st.integers(0, 5))
+def test_what_the_cells_should_say_means_the_true_boxes(seed, n):
+    rng = np.random.default_rng(seed)
+    boxes, species = random_boxes(rng, n, size=32), rng.integers(0, 3, n)
+    target = GRID.targets(boxes, species)
+    found, = detections(GRID, said(target, K=3), threshold=0.5, overlap=None)
+    assert len(found) == target[0].sum() <= n
+    for box, kind in zip(found.boxes, found.species):
+        overlaps = iou_pairs(boxes, np.repeat(box[None], n, axis=0))
+        assert overlaps.max() > 0.999 and species[overlaps.argmax()] == kind
+
+
+@pytest.mark.parametrize("call, message", [
+    (lambda: Grid(30, 8, 12), "multiple of the stride"), (lambda: Grid(32, 8, 0), "anchor above 0"),
+    (lambda: GRID.targets([[40, 0, 50, 10]], [0]), "centers in a picture of 32 x 32"),
+    (lambda: GRID.targets([[0, 0, 5, 5]], [-1]), "integers from 0 on"),
+    (lambda: GRID.targets([[0, 0, 5, 5]], [0, 1]), "expected 1 species"),
+    (lambda: GRID.targets([[0, 0, 5, 5]], [0.5]), "integers"),
+    (lambda: GRID.targets([[0, 0, 0, 5]], [0]), "an area"),
+    (lambda: detections(GRID, np.zeros((1, 7, 5, 5))), r"\(N, 5 \+ K, 4, 4\)"),
+    (lambda: detections(GRID, np.zeros((1, 5, 4, 4))), "expected a prediction"),
+])
+def test_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+# The loss
+
+@st.composite
+def scenes(draw, most=3):
+    """Predictions (N, 5 + K, G, G) and targets with up to `most` pets a picture, away from SmoothL1's joint."""
+    rng = np.random.default_rng(draw(seeds))
+    K, N = draw(st.integers(1, 3)), draw(st.integers(1, 2))
+    grid = Grid(16, 8, 6)
+    counts = [draw(st.integers(0, most)) for _ in range(N)]
+    target = np.stack([grid.targets(random_boxes(rng, n, size=16), rng.integers(0, K, n)) for n in counts])
+    prediction = rng.normal(0, 2, (N, 5 + K, 2, 2))
+    joint = np.abs(np.abs(prediction[:, 1:5] - target[:, 1:5]) - 1) < 1e-3
+    prediction[:, 1:5] += 0.1 * joint
+    return prediction, target.astype(np.float64)
+
+
+@FEW
+@given(scenes(), st.sampled_from([0.0, 1.0, 2.5]))
+def test_gradient(scene, box_weight):
+    check_loss(DetectionLoss(box_weight), *scene)
+
+
+@FEW
+@given(scenes(), st.sampled_from([0.0, 1.0, 2.5]))
+def test_forward_cell_by_cell(scene, box_weight):
+    prediction, target = scene
+    loss = DetectionLoss(box_weight)
+    value = loss(prediction, target)
+    P = max(1, target[:, 0].sum())
+    parts = {"objectness": 0.0, "box": 0.0, "species": 0.0}
+    for n, i, j in np.ndindex(target[:, 0].shape):
+        cell, true = prediction[n, :, i, j], target[n, :, i, j]
+        parts["objectness"] += ref.bce_with_logits(cell[:1], true[:1]) / P
+        if true[0]:
+            parts["box"] += box_weight * 4 * ref.smooth_l1(cell[1:5], true[1:5]) / P
+            parts["species"] += ref.cross_entropy(cell[None, 5:], true[5:].astype(int)) / P
+    assert loss.parts == pytest.approx(parts) and value == pytest.approx(sum(parts.values()))
+
+
+@pytest.mark.parametrize("kind", [saboteurs.DetectionForgetsTheBoxWeight, saboteurs.DetectionAveragesOverAllCells,
+                                  saboteurs.DetectionTeachesBoxesEverywhere])
+def test_a_wrong_backward_fails(kind):
+    rng = np.random.default_rng(0)
+    target = GRID.targets([[0, 0, 12, 12], [16, 4, 30, 30]], [0, 1])[None].astype(np.float64)
+    prediction = rng.normal(size=(1, 7, 4, 4))
+    with pytest.raises(AssertionError, match="wrong"):
+        check_loss(kind(box_weight=2.0), prediction, target)
+    check_loss(DetectionLoss(box_weight=2.0), prediction, target)
+
+
+@pytest.mark.parametrize("kind", [saboteurs.SmoothL1ForgetsBeta, saboteurs.SmoothL1NeverClips])
+def test_a_wrong_smooth_l1_fails(kind):
+    prediction, target = np.array([0.3, -0.2, 3.0, -4.0]), np.zeros(4)
+    with pytest.raises(AssertionError, match="wrong"):
+        check_loss(kind(beta=0.5), prediction, target)
+    check_loss(SmoothL1Loss(beta=0.5), prediction, target)
+
+
+def test_the_loss_of_a_perfect_prediction_is_nearly_nothing():
+    target = GRID.targets([[0, 0, 12, 12], [16, 4, 30, 30]], [0, 1])
+    assert DetectionLoss()(said(target), target[None]) < 1e-3
+
+
+def test_cells_without_a_pet_may_say_what_they_like_about_it():
+    rng = np.random.default_rng(0)
+    target = GRID.targets([[0, 0, 12, 12]], [1])[None]
+    prediction = rng.normal(size=(1, 7, 4, 4))
+    loss = DetectionLoss()
+    value = loss(prediction, target)
+    d = loss.backward()
+    assert not d[:, 1:][:, :, target[0, 0] == 0].any() and d[0, 0].all()
+    prediction[:, 1:][:, :, target[0, 0] == 0] += 100
+    assert loss(prediction, target) == value
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_gradient_has_the_type_of_the_prediction(dtype):
+    target = GRID.targets([[0, 0, 12, 12]], [1])[None]
+    loss = DetectionLoss()
+    loss(np.zeros((1, 7, 4, 4), dtype), target)
+    assert loss.backward().dtype == dtype
+
+
+@pytest.mark.parametrize("prediction, target, message", [
+    (np.zeros((1, 5, 4, 4)), np.zeros((1, 6, 4, 4)), r"expected a prediction \(N, 5 \+ K, G, G\)"),
+    (np.zeros((1, 7, 4, 4)), np.zeros((1, 6, 3, 3)), r"got \(1, 7, 4, 4\) and \(1, 6, 3, 3\)"),
+    (np.zeros((1, 7, 4, 4)), np.full((1, 6, 4, 4), 0.5), "targets of 0 or 1 for objectness"),
+    (np.zeros((1, 7, 4, 4)), np.array([[1, 0, 0, 0, 0, 2.0]] * 16).T.reshape(1, 6, 4, 4), r"labels 0\.\.1, got 2"),
+    (np.zeros((1, 7, 4, 4), int), np.zeros((1, 6, 4, 4)), "floating-point"),
+])
+def test_the_loss_refuses(prediction, target, message):
+    with pytest.raises(ValueError, match=message):
+        DetectionLoss()(prediction, target)
+
+
+def test_a_loss_needs_a_weight_and_a_forward():
+    with pytest.raises(ValueError, match="box_weight"):
+        DetectionLoss(-1)
+    with pytest.raises(RuntimeError, match="needs a forward"):
+        DetectionLoss().backward()
+
+
+# What was found
+
+def test_scores_and_suppression_by_hand():
+    boxes = np.array([[2, 2, 14, 14], [3, 2, 15, 14], [18, 18, 30, 30]], float)
+    prediction = np.full((1, 7, 4, 4), -20.0)
+    for (row, column), box, p in zip([(0, 0), (0, 1), (3, 3)], boxes, (0.6, 0.9, 0.3)):
+        offsets = encode(box[None], GRID.anchors([row], [column]), SCALE)[0]
+        prediction[0, :, row, column] = [logit(p), *offsets, logit(0.75), 0]             # a cat with 0.75
+    found, = detections(GRID, prediction, threshold=0.2)
+    np.testing.assert_allclose(found.boxes, boxes[1:], atol=1e-9)                        # the first was the second's
+    np.testing.assert_allclose(found.scores, [0.9 * 0.75, 0.3 * 0.75])
+    assert found.species.tolist() == [0, 0] and len(found.above(0.5)) == 1
+    assert len(detections(GRID, prediction, threshold=0.2, overlap=None)[0]) == 3
+    assert len(detections(GRID, prediction, threshold=0.7)[0]) == 0
+
+
+def test_scores_by_hand():
+    a, b = [0, 0, 10, 10], [20, 0, 30, 10]
+    truths, kinds = [np.array([a, b], float)], [np.array([0, 1])]
+    found = [Detections(np.array([a, b], float), np.array([0.9, 0.8]), np.array([0, 0]))]      # b is taken for a cat
+    assert detection_scores(found, truths, kinds, ("cat", "dog")) == {"map": 0.5, "ap_cat": 1, "ap_dog": 0, "ap_pet": 1}
+    only_cats = detection_scores(found, [truths[0][:1]], [kinds[0][:1]], ("cat", "dog"))
+    assert only_cats == {"map": 1, "ap_cat": 1, "ap_pet": 1}
+    with pytest.raises(ValueError, match="nothing to score"):
+        detection_scores(found, [np.zeros((0, 4))], [np.zeros(0, int)], ("cat", "dog"))
+
+
+# The models
+
+def test_detector():
+    model = detector(2, classes=3, rng=0)
+    assert model.output_shape((2, 3, 32, 48)) == (2, 8, 4, 6)
+    y = model(np.random.default_rng(0).random((2, 3, 32, 48), np.float32))
+    assert 0.005 < float((1 / (1 + np.exp(-y[:, 0]))).mean()) < 0.06                     # few cells hold a pet
+    with pytest.raises(ValueError, match="divide by 8"):
+        model.output_shape((1, 3, 30, 32))
+
+
+def test_localizer_begins_with_zeros():
+    model = localizer(2, 32, rng=0)
+    x = np.random.default_rng(0).random((3, 3, 32, 32), np.float32)
+    assert model.output_shape(x.shape) == (3, 4) and not model(x).any()
+    with pytest.raises(ValueError, match="divides by 16"):
+        localizer(2, 40)
+    with pytest.raises(ValueError, match="width"):
+        localizer(0)

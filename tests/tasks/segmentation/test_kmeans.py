@@ -1,0 +1,230 @@
+"""K-means against a plain-loop version, on clusters that are known, and where points coincide."""
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+
+from minidl.tasks.segmentation import kmeans as module
+from minidl.tasks.segmentation.kmeans import assign, first_centers, improve, kmeans
+from tests.strategies import FEW, seeds
+
+LINE = np.array([[1.0], [2.0], [9.0], [10.0]])
+
+
+def lloyd_by_loops(points, centers, iterations):
+    """Lloyd's algorithm, one distance at a time; a cluster must not become empty."""
+    centers, history = centers.tolist(), []
+    for iteration in range(iterations + 1):
+        labels, inertia = [], 0.0
+        for point in points.tolist():
+            apart = [sum((x - c) ** 2 for x, c in zip(point, center)) for center in centers]
+            labels.append(apart.index(min(apart)))
+            inertia += min(apart)
+        history.append(inertia)
+        if iteration == iterations:
+            break
+        for j in range(len(centers)):
+            own = [point for point, label in zip(points.tolist(), labels) if label == j]
+            centers[j] = [sum(values) / len(own) for values in zip(*own)]
+    return centers, labels, history
+
+
+def blobs(rng, n=60, d=2, k=3, apart=20.0):
+    """Points around k places that are far apart: points (n, d), places (k, d), and which belongs where (n,)."""
+    places = apart * np.eye(k, d) * np.arange(1, k + 1)[:, None] + 100
+    which = rng.permutation(np.arange(n) % k)
+    return places[which] + rng.uniform(-1, 1, size=(n, d)), places, which
+
+
+@FEW
+@given(st.integers(1, 3), st.integers(1, 4), st.integers(8, 30), seeds)
+def test_iterations_against_loops(d, k, n, seed):
+    rng = np.random.default_rng(seed)
+    points = rng.normal(size=(n, d))
+    start = points[:k] + 0.01                               # near a point of their own: no cluster is empty at first
+    found = improve(points, start)
+    centers, labels, history = lloyd_by_loops(points, start, found.iterations)
+    np.testing.assert_allclose(found.centers, centers, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(found.history, history, rtol=1e-9, atol=1e-12)
+    assert found.labels.tolist() == labels
+    assert found.inertia == found.history[-1] and len(found.history) == found.iterations + 1
+
+
+@FEW
+@given(st.integers(1, 3), st.integers(1, 6), st.integers(6, 40), seeds)
+def test_inertia_never_rises_and_the_end_is_a_fixed_point(d, k, n, seed):
+    points = np.random.default_rng(seed).normal(size=(n, d))
+    found = kmeans(points, k, rng=seed)
+    assert np.all(np.diff(found.history) <= 1e-12 * found.history[0])
+    assert np.array_equal(assign(points, found.centers), found.labels)
+    for j in range(k):                                      # no cluster is empty, each center its points' mean
+        np.testing.assert_allclose(points[found.labels == j].mean(axis=0), found.centers[j], rtol=1e-9, atol=1e-12)
+    assert found.inertia == pytest.approx(((points - found.centers[found.labels]) ** 2).sum(), rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_clusters_far_apart_are_found(seed, dtype):
+    points, _, which = blobs(np.random.default_rng(seed))
+    found = kmeans(points.astype(dtype), 3, rng=seed)
+    assert found.centers.dtype == dtype and found.labels.dtype == np.int64
+    assert found.centers.shape == (3, 2) and found.labels.shape == (60,)
+    for j in range(3):
+        own = found.labels == which[which == j][0]
+        assert len(set(found.labels[which == j].tolist())) == 1, own
+    order = found.labels[[np.flatnonzero(which == j)[0] for j in range(3)]]
+    means = np.stack([points[which == j].mean(axis=0) for j in range(3)])
+    np.testing.assert_allclose(found.centers[order], means, rtol=1e-5)
+
+
+def test_four_numbers_by_hand():
+    found = improve(LINE, np.array([[1.0], [2.0]]))
+    # 1 | 2, 9, 10 -> centers 1, 7 -> 1, 2 | 9, 10 -> centers 1.5, 9.5
+    assert found.labels.tolist() == [0, 0, 1, 1] and found.centers.tolist() == [[1.5], [9.5]]
+    assert found.history == [0 + 0 + 49 + 64, 0 + 1 + 4 + 9, 1.0] and found.iterations == 2
+
+
+def test_one_cluster_is_the_mean_and_as_many_as_points_are_the_points():
+    points = np.random.default_rng(0).normal(size=(7, 3))
+    one = kmeans(points, 1, rng=0)
+    np.testing.assert_allclose(one.centers, points.mean(axis=0, keepdims=True))
+    assert not one.labels.any() and one.inertia == pytest.approx(7 * points.var(axis=0).sum())
+    every = kmeans(points, 7, rng=0)
+    assert every.inertia == 0 and sorted(every.labels.tolist()) == list(range(7))
+
+
+def test_points_in_several_parts_give_the_same_bits(monkeypatch):
+    points = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)
+    whole = kmeans(points, 5, rng=1)
+    monkeypatch.setattr(module, "COLUMNS_BYTES", 500)       # 8 points at a time
+    parts = kmeans(points, 5, rng=1)
+    assert np.array_equal(whole.labels, parts.labels) and np.array_equal(whole.centers, parts.centers)
+    assert whole.history == parts.history
+
+
+def test_same_seed_same_bits():
+    points = np.random.default_rng(0).normal(size=(300, 3))
+    first, again, generator = (kmeans(points, 6, rng=rng) for rng in (7, 7, np.random.default_rng(7)))
+    for other in (again, generator):
+        assert np.array_equal(first.centers, other.centers) and np.array_equal(first.labels, other.labels)
+        assert first.history == other.history
+    assert kmeans(points, 6, rng=8).history != first.history
+
+
+def test_points_are_only_read_in_any_memory_order():
+    points = np.random.default_rng(0).normal(size=(3, 80)).T   # as a picture's pixels come: a transposed view
+    points.flags.writeable = False
+    ordered = kmeans(np.ascontiguousarray(points), 4, rng=0)
+    viewed = kmeans(points, 4, rng=0)
+    assert np.array_equal(ordered.labels, viewed.labels)
+    np.testing.assert_allclose(viewed.centers, ordered.centers, rtol=1e-12)
+
+
+def test_centers_far_from_the_origin_are_told_apart():
+    # In float32 |x|^2 is 1e10 with a spacing of 1024 here; even in float64 the centers are 1e-6 apart at 1e5.
+    points = 1e5 + np.array([[0.0], [1.0], [2.0], [10.0], [11.0], [12.0]])
+    assert kmeans(points.astype(np.float32), 2, rng=0).inertia == 4.0
+    near = 1e5 + 1e-6 * np.array([[0.0], [0.4], [0.6], [1.0]])
+    assert assign(near, near[[0, 3]]).tolist() == [0, 0, 1, 1]
+
+
+# Coinciding points, ties, empty clusters
+
+def test_of_tied_centers_the_first_wins():
+    assert assign(np.array([[0.0], [1.0], [2.0]]), np.array([[2.0], [0.0], [2.0]])).tolist() == [1, 0, 0]
+
+
+@FEW
+@given(st.integers(1, 5), seeds)
+def test_duplicates_share_a_center(k, seed):
+    rng = np.random.default_rng(seed)
+    different = np.arange(10.0).reshape(5, 2)
+    points = different[np.concatenate([np.arange(5), rng.integers(0, 5, size=30)])]
+    found = kmeans(points, k, rng=seed)
+    assert len(set(found.labels.tolist())) == k
+    for place in different:
+        assert len(set(found.labels[(points == place).all(axis=1)].tolist())) == 1
+    assert k < 5 or found.inertia == 0
+
+
+def test_first_centers_are_different_points_even_if_nearly_all_coincide():
+    points = np.zeros((1000, 1))
+    points[[17, 500]] = [[1e-9], [5.0]]
+    for seed in range(20):
+        assert sorted(first_centers(points, 3, np.random.default_rng(seed)).ravel().tolist()) == [0, 1e-9, 5]
+
+
+def test_first_centers_are_drawn_in_proportion_to_the_squared_distance():
+    points = np.array([[0.0], [1.0], [3.0]])
+    pairs = [tuple(first_centers(points, 2, np.random.default_rng(seed)).ravel()) for seed in range(3000)]
+    after_zero = [second for first, second in pairs if first == 0]
+    assert 900 < len(after_zero) < 1100                     # the first is any of the three; deviation 26
+    assert np.mean(np.equal(after_zero, 3)) == pytest.approx(9 / 10, abs=0.04)    # 9 : 1; deviation 0.01
+
+
+def test_empty_clusters_move_to_the_farthest_points():
+    # All points are nearest to the first center: mean 5.5, and the farthest points are those at both ends.
+    start = np.array([[5.0], [1e3], [1e3]])
+    moved = module.means(LINE, assign(LINE, start), start)
+    assert moved.ravel().tolist() == [5.5, 1.0, 10.0]       # 1 and 10 are equally far: the first one, then the other
+    found = improve(LINE, start)
+    assert np.all(np.diff(found.history) <= 0)
+    assert sorted(set(found.labels.tolist())) == [0, 1, 2] and found.inertia == 0.5
+
+
+@FEW
+@given(st.integers(2, 6), st.integers(6, 30), seeds)
+def test_no_cluster_stays_empty(k, n, seed):
+    points = np.random.default_rng(seed).normal(size=(n, 2))
+    found = improve(points, np.repeat(points[:1], k, axis=0))  # all centers at one place: all but one are empty
+    assert np.bincount(found.labels, minlength=k).all()
+    assert np.all(np.diff(found.history) <= 1e-12 * found.history[0])
+
+
+# When to end
+
+def test_iterations_and_tolerance_end_the_search():
+    points = np.random.default_rng(0).normal(size=(500, 2))
+    full = kmeans(points, 8, rng=0)
+    assert 3 < full.iterations < 100
+    for iterations in (0, 1, 3):
+        found = kmeans(points, 8, rng=0, iterations=iterations)
+        assert found.iterations == iterations and found.history == full.history[:iterations + 1]
+        if iterations == 0:
+            assert all((points == center).all(axis=1).any() for center in found.centers)
+    early = kmeans(points, 8, rng=0, tolerance=0.02)
+    falls = 1 - np.divide(full.history[1:], full.history[:-1])
+    assert early.iterations == 1 + int(np.argmax(falls <= 0.02)) < full.iterations
+    assert early.history == full.history[:early.iterations + 1]
+
+
+# Errors
+
+@pytest.mark.parametrize("points, k, options, message", [
+    (LINE, 0, {}, "kmeans: expected k of at least 1, got 0"),
+    (LINE, 5, {}, "at most the number of different points, 4, got 5"),
+    (np.ones((9, 2)), 2, {}, "at most the number of different points, 1, got 2"),
+    (LINE, 2, {"iterations": -1}, "iterations and tolerance of at least 0, got iterations -1"),
+    (LINE, 2, {"tolerance": -0.5}, "tolerance -0.5"),
+    (LINE, 2, {"tolerance": float("nan")}, "tolerance nan"),
+    (LINE.ravel(), 2, {}, r"points \(n, d\), a non-empty array of floats, got float64 of shape \(4,\)"),
+    (np.zeros((3, 4, 4)), 2, {}, r"got float64 of shape \(3, 4, 4\)\. A picture"),
+    (np.zeros((0, 3)), 2, {}, r"got float64 of shape \(0, 3\)"),
+    (np.zeros((4, 3), np.uint8), 2, {}, r"array of floats, got uint8 of shape \(4, 3\)"),
+    ([[1.0], [2.0]], 2, {}, "got list"),
+    (np.array([[1.0, 2.0], [3.0, np.nan]]), 1, {}, r"expected finite points \(n, d\), got nan at \(1, 1\)"),
+    (np.array([[-np.inf]]), 1, {}, r"got -inf at \(0, 0\)"),
+])
+def test_kmeans_refuses(points, k, options, message):
+    with pytest.raises(ValueError, match=message):
+        kmeans(points, k, rng=0, **options)
+
+
+@pytest.mark.parametrize("points, centers, message", [
+    (LINE, np.zeros((2, 3)), r"centers of the points' d = 1, got \(2, 3\)"),
+    (LINE, np.zeros(2), r"assign: expected centers \(k, d\), .* got float64 of shape \(2,\)"),
+    (LINE[0], np.zeros((2, 1)), r"assign: expected points \(n, d\)"),
+    (LINE, np.array([[np.nan]]), r"expected finite centers \(k, d\), got nan at \(0, 0\)"),
+])
+def test_assign_refuses(points, centers, message):
+    with pytest.raises(ValueError, match=message):
+        assign(points, centers)

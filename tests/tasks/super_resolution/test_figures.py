@@ -1,0 +1,27 @@
+"""Figures of super-resolution: details where there is something to see, and colors that mean numbers."""
+import numpy as np
+
+from minidl.tasks.super_resolution.figures import busiest_square, colored, comparison
+from tests.samples import pictures
+
+
+def test_the_busiest_square_is_found():
+    picture = np.full((3, 32, 32), 100, np.uint8)
+    picture[:, 10:14, 18:22] = pictures(1, 4)[0]
+    assert busiest_square(picture, 8) == (8, 16)
+    assert busiest_square(np.zeros((3, 32, 32), np.uint8), 8) == (0, 0)
+
+
+def test_colored_maps():
+    t = np.array([[0.0, 1.0], [0.5, 0.5]]).reshape(1, 1, 2, 2)
+    shown = colored(t, 8)
+    assert shown.shape == (1, 3, 8, 8) and shown.dtype == np.uint8
+    assert shown[0, :, 0, 0].tolist() == [68, 1, 84] and shown[0, :, 3, 7].tolist() == [253, 231, 37]
+
+
+def test_a_comparison_has_a_picture_and_a_detail_for_each_column():
+    truth = pictures(2, 32)
+    figure = comparison({"a": pictures(2, 32, seed=1), "b": truth}, truth, "title", scored=["a", "b"])
+    assert len(figure.axes) == 2 * 2 * 3
+    texts = [text.get_text() for text in figure.texts]
+    assert "title" in texts and texts.count("truth") == 2 and sum("b  inf dB" == text for text in texts) == 2

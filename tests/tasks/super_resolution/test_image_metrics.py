@@ -1,0 +1,122 @@
+"""PSNR and SSIM: values worked out by hand, a version in plain loops, and what they refuse."""
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+
+from minidl.tasks.super_resolution.image_metrics import K1, K2, psnr, ssim
+from tests.strategies import FEW, seeds
+
+each_metric = pytest.mark.parametrize("metric", [psnr, ssim])
+
+
+def looped_ssim(a, b, peak):
+    """SSIM of two pictures (H, W), window by window, with variances in two passes."""
+    offsets = range(-5, 6)
+    weights = {(i, j): math.exp(-(i * i + j * j) / (2 * 1.5**2)) for i in offsets for j in offsets}
+    total = sum(weights.values())
+    c1, c2 = (K1 * peak) ** 2, (K2 * peak) ** 2
+    values = []
+    for row in range(5, a.shape[0] - 5):
+        for column in range(5, a.shape[1] - 5):
+            def mean(f, row=row, column=column):
+                return sum(w * f(a[row + i, column + j], b[row + i, column + j])
+                           for (i, j), w in weights.items()) / total
+            ma, mb = mean(lambda x, y: x), mean(lambda x, y: y)
+            va, vb = mean(lambda x, y, m=ma: (x - m) ** 2), mean(lambda x, y, m=mb: (y - m) ** 2)
+            cov = mean(lambda x, y, m=ma, k=mb: (x - m) * (y - k))
+            values.append((2 * ma * mb + c1) * (2 * cov + c2) / ((ma**2 + mb**2 + c1) * (va + vb + c2)))
+    return sum(values) / len(values)
+
+
+@FEW
+@given(st.integers(11, 14), st.integers(11, 14), st.booleans(), seeds)
+def test_ssim_is_that_of_plain_loops(H, W, bytes_, seed):
+    rng = np.random.default_rng(seed)
+    a = rng.uniform(0, 1, (1, 2, H, W))
+    b = (a + rng.normal(0, 0.3, a.shape)).clip(0, 1)
+    if bytes_:
+        a, b = (a * 255).astype(np.uint8), (b * 255).astype(np.uint8)
+    peak = 255.0 if bytes_ else 1.0
+    expected = [looped_ssim(a[0, c].astype(float), b[0, c].astype(float), peak) for c in range(2)]
+    assert ssim(a, b)[0] == pytest.approx(np.mean(expected), abs=1e-12)
+
+
+def test_psnr_of_known_errors():
+    truth = np.zeros((3, 3, 4, 5))
+    prediction = truth.copy()
+    prediction[0] += 0.1                                  # MSE 0.01
+    prediction[1, 0, 0, 0] = math.sqrt(60 * 1e-4)         # one of 60 numbers: MSE 1e-4
+    assert psnr(prediction, truth).tolist() == [pytest.approx(20), pytest.approx(40), math.inf]
+    dark, light = np.full((1, 3, 4, 4), 10, np.uint8), np.full((1, 3, 4, 4), 13, np.uint8)
+    assert psnr(dark, light)[0] == psnr(light, dark)[0] == pytest.approx(20 * math.log10(255 / 3))
+    assert psnr(prediction, truth, peak=10)[0] == pytest.approx(40)
+
+
+def test_half_the_squared_error_is_three_decibels():
+    rng = np.random.default_rng(0)
+    truth, noise = rng.random((1, 3, 8, 8)), rng.normal(size=(1, 3, 8, 8))
+    gain = psnr(truth + noise / math.sqrt(2), truth) - psnr(truth + noise, truth)
+    assert gain[0] == pytest.approx(10 * math.log10(2)) == pytest.approx(3.0103)
+
+
+def test_ssim_of_equal_pictures_is_one():
+    a = np.random.default_rng(0).integers(0, 256, (2, 3, 16, 12), dtype=np.uint8)
+    assert ssim(a, a) == pytest.approx([1, 1], abs=1e-12)
+    assert ssim(a / 255, a / 255) == pytest.approx([1, 1], abs=1e-12)
+
+
+@pytest.mark.parametrize("u, v", [(0.2, 0.4), (0.0, 1.0), (0.5, 0.5)])
+def test_ssim_of_even_pictures_compares_their_means_only(u, v):
+    a, b = np.full((1, 3, 12, 13), u), np.full((1, 3, 12, 13), v)
+    assert ssim(a, b)[0] == pytest.approx((2 * u * v + 1e-4) / (u * u + v * v + 1e-4), abs=1e-12)
+
+
+def test_ssim_of_a_picture_and_its_negative_is_negative():
+    a = np.random.default_rng(0).random((1, 1, 20, 20))
+    assert ssim(a, 1 - a)[0] < -0.5
+
+
+def test_a_gray_value_more_is_one_in_both_types():
+    """SSIM does not change when picture and peak are scaled alike, and does not depend on the order."""
+    rng = np.random.default_rng(0)
+    a, b = rng.integers(0, 256, (2, 1, 3, 16, 16), dtype=np.uint8)
+    assert ssim(a, b)[0] == pytest.approx(ssim(a / 255, b / 255)[0], abs=1e-12) == pytest.approx(ssim(b, a)[0])
+    assert psnr(a, b)[0] == pytest.approx(psnr(a / 255, b / 255)[0])
+
+
+@each_metric
+def test_each_picture_has_a_score_of_its_own(metric):
+    rng = np.random.default_rng(0)
+    a, b = rng.random((2, 4, 3, 12, 12))
+    assert metric(a, b).shape == (4,)
+    assert metric(a, b) == pytest.approx(np.concatenate([metric(a[i:i + 1], b[i:i + 1]) for i in range(4)]))
+    assert metric(a.astype(np.float32), b.astype(np.float32)).dtype == np.float64
+
+
+@each_metric
+@pytest.mark.parametrize("a, b, message", [
+    (np.zeros((1, 3, 12, 12)), np.zeros((1, 3, 12, 13)), "of one shape"),
+    (np.zeros((3, 12, 12)), np.zeros((3, 12, 12)), "of one shape"),
+    (np.zeros((0, 3, 12, 12)), np.zeros((0, 3, 12, 12)), "of one shape"),
+    (np.zeros((1, 3, 12, 12)), np.zeros((1, 3, 12, 12), np.uint8), "both of uint8 or both floating-point"),
+    (np.zeros((1, 3, 12, 12), int), np.zeros((1, 3, 12, 12), int), "both of uint8 or both floating-point"),
+    (np.full((1, 3, 12, 12), np.nan), np.zeros((1, 3, 12, 12)), "the prediction holds NaN"),
+    (np.zeros((1, 3, 12, 12)), np.full((1, 3, 12, 12), np.inf), "the truth holds NaN"),
+])
+def test_what_cannot_be_compared_is_refused(metric, a, b, message):
+    with pytest.raises(ValueError, match=f"{metric.__name__}: .*{message}"):
+        metric(a, b)
+
+
+@each_metric
+@pytest.mark.parametrize("peak", [0, -1, math.nan, math.inf])
+def test_a_peak_that_makes_no_sense_is_refused(metric, peak):
+    with pytest.raises(ValueError, match="expected a finite peak above 0"):
+        metric(np.zeros((1, 3, 12, 12)), np.zeros((1, 3, 12, 12)), peak=peak)
+
+
+def test_ssim_refuses_pictures_smaller_than_its_window():
+    with pytest.raises(ValueError, match="at least 11 x 11"):
+        ssim(np.zeros((1, 3, 10, 20)), np.zeros((1, 3, 10, 20)))

@@ -1,0 +1,237 @@
+"""Adversarial and perceptual loss: gradients, a version in plain loops, and networks that must stay as they are."""
+# mypy: disable-error-code="arg-type"
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+
+from minidl import (
+    BCEWithLogitsLoss, BatchNorm2d, Conv2d, Dropout, FeatureLoss, L1Loss, LeakyReLU, Linear, MSELoss, MaxPool2d,
+    RelativisticAverageLoss, Sequential, Tanh, check_loss, fold_batchnorm,
+)
+from minidl.tasks.super_resolution.losses import backward_frozen
+from tests.strategies import FEW, MEMORY_ORDERS, seeds, spaced
+
+
+@st.composite
+def judged(draw):
+    """Logits (N, 1), (N,) or maps of them (N, 1, h, w), and which are real: at least one, at least one not."""
+    N = draw(st.integers(2, 7))
+    rng = np.random.default_rng(draw(seeds))
+    shape = draw(st.sampled_from([(N,), (N, 1), (N, 1, 2, 3)]))
+    target = np.zeros(N, draw(st.sampled_from([int, bool, float])))
+    target[rng.permutation(N)[:draw(st.integers(1, N - 1))]] = 1
+    return rng.normal(0, 3, shape), target
+
+
+@FEW
+@given(judged())
+def test_relativistic_gradients(case):
+    logits, target = case
+    check_loss(RelativisticAverageLoss(), logits, target)
+    check_loss(RelativisticAverageLoss(), logits, 1 - target.astype(int))
+
+
+@FEW
+@given(judged())
+def test_relativistic_forward_is_that_of_its_definition(case):
+    """-E log D(real, fake) - E log(1 - D(fake, real)), with D(a, b) = sigmoid(a - mean of b), picture by picture."""
+    logits, target = case
+    real = [z for row, t in zip(logits, target) if t for z in row.ravel()]
+    fake = [z for row, t in zip(logits, target) if not t for z in row.ravel()]
+
+    def D(a, others):
+        return 1 / (1 + math.exp(-(a - sum(others) / len(others))))
+
+    expected = (-sum(math.log(D(r, fake)) for r in real) / len(real)
+                - sum(math.log(1 - D(f, real)) for f in fake) / len(fake))
+    assert RelativisticAverageLoss()(logits, target) == pytest.approx(expected, rel=1e-9)
+
+
+@FEW
+@given(judged(), st.floats(-50, 50))
+def test_only_differences_between_logits_count(case, shift):
+    logits, target = case
+    loss = RelativisticAverageLoss()
+    value, dlogits = loss(logits, target), loss.backward()
+    assert loss(logits + shift, target) == pytest.approx(value, rel=1e-9, abs=1e-12)
+    assert dlogits.sum() == pytest.approx(0, abs=1e-12)
+
+
+def test_real_and_fake_pictures_that_look_alike_cost_two_coin_tosses():
+    for target in ([1, 0], [1, 1, 0], [0, 1, 0, 0]):
+        assert RelativisticAverageLoss()(np.full((len(target), 1), 3.0), target) == pytest.approx(2 * math.log(2))
+
+
+def test_the_real_pictures_get_a_gradient_from_the_generators_loss_too():
+    """Unlike with the plain loss, in which they do not occur."""
+    logits, is_real = np.array([[2.0], [1.0], [-1.0]]), np.array([1, 1, 0])
+    loss = RelativisticAverageLoss()
+    loss(logits, 1 - is_real)
+    assert (loss.backward()[:2] > 0).all() and loss.backward()[2] < 0     # the fake one is to rise, the real ones fall
+    plain = BCEWithLogitsLoss()
+    plain(logits[2:], np.ones((1, 1)))
+    assert plain.backward().shape == (1, 1)
+
+
+def test_huge_logits_neither_overflow_nor_vanish():
+    loss = RelativisticAverageLoss()
+    assert loss(np.array([-1e4, 1e4]), [1, 0]) == pytest.approx(4e4)
+    assert loss.backward().tolist() == [-2, 2]
+    assert loss(np.array([1e4, -1e4]), [1, 0]) == 0 and loss.backward().tolist() == [0, 0]
+
+
+def test_relativistic_loss_keeps_the_type_and_the_logits():
+    logits = np.random.default_rng(0).normal(size=(4, 1)).astype(np.float32)
+    before = logits.copy()
+    loss = RelativisticAverageLoss()
+    loss(logits, [1, 1, 0, 0])
+    assert loss.backward().dtype == np.float32 and np.array_equal(logits, before)
+
+
+@pytest.mark.parametrize("target", [[1, 1, 1], [0, 0, 0], [1, 0], [1, 0, 2], [[1], [0], [1]], [0.5, 1, 0], None])
+def test_targets_that_do_not_say_which_are_real_are_refused(target):
+    with pytest.raises(ValueError, match="expected a target of 3 zeros"):
+        RelativisticAverageLoss()(np.zeros((3, 1)), target)
+
+
+# What is wrong must be noticed
+
+class ForgetsTheMeans(RelativisticAverageLoss):
+    """Takes the other group's mean for a constant."""
+
+    def backward(self):
+        prediction, is_real, from_real, from_fake = self.recall()
+        dlogits = np.empty_like(prediction)
+        dlogits[is_real] = -1 / (1 + np.exp(-from_real)) / from_real.size
+        dlogits[~is_real] = 1 / (1 + np.exp(-from_fake)) / from_fake.size
+        return dlogits
+
+
+class SameForBoth(RelativisticAverageLoss):
+    """Forgets to turn the sign for real pictures."""
+
+    def backward(self):
+        return np.abs(super().backward())
+
+
+class ComparesWithThePrediction(FeatureLoss):
+    """Runs the target last, so that the features remember the wrong picture."""
+
+    def forward(self, prediction, target):
+        value = super().forward(prediction, target)
+        self.features.forward(target)
+        return value
+
+
+LOGITS, IS_REAL = np.array([[0.3], [-1.2], [0.8], [2.0]]), np.array([1, 0, 0, 1])
+
+
+@pytest.mark.parametrize("loss", [ForgetsTheMeans(), SameForBoth()])
+def test_a_wrong_relativistic_loss_fails(loss):
+    with pytest.raises(AssertionError, match="<-- wrong"):
+        check_loss(loss, LOGITS, IS_REAL)
+
+
+def encoder(rng=0):
+    rng = np.random.default_rng(rng)
+    return Sequential(Conv2d(3, 2, 3, padding="same", rng=rng), Tanh(), MaxPool2d(2),
+                      Conv2d(2, 4, 3, padding="same", rng=rng)).astype(np.float64)
+
+
+def pictures(seed, N=2):
+    rng = np.random.default_rng(seed)
+    return spaced((N, 3, 4, 6), rng), rng.normal(size=(N, 3, 4, 6))
+
+
+@pytest.mark.parametrize("distance", [None, MSELoss(), L1Loss("sum")])
+def test_feature_gradients(distance):
+    for seed in range(3):
+        check_loss(FeatureLoss(encoder(seed), distance), *pictures(seed))
+
+
+def test_a_wrong_feature_loss_fails():
+    with pytest.raises(AssertionError, match="<-- wrong"):
+        check_loss(ComparesWithThePrediction(encoder(), MSELoss()), *pictures(0))
+
+
+def test_features_of_a_linear_map_are_compared_as_by_hand():
+    """With a single 1x1 convolution, features are sums of colors, and the derivative is its transpose."""
+    layer = Conv2d(3, 1, 1, rng=0).astype(np.float64)
+    layer.weight.data[...] = np.array([1.0, 2.0, 4.0]).reshape(1, 3, 1, 1)
+    loss = FeatureLoss(layer, MSELoss())
+    a, b = np.zeros((1, 3, 1, 1)), np.ones((1, 3, 1, 1))
+    assert loss(a, b) == 49 and loss.backward().ravel().tolist() == [-14, -28, -56]
+
+
+def test_the_features_learn_nothing_from_the_loss():
+    features = encoder()
+    for parameter in features.parameters():
+        parameter.grad[...] = 7
+    state = features.state_dict()
+    loss = FeatureLoss(features)
+    loss(*pictures(0))
+    assert np.any(loss.backward())
+    assert all((parameter.grad == 7).all() for parameter in features.parameters())
+    assert all(np.array_equal(array, state[name]) for name, array in features.state_dict().items())
+
+
+def test_features_with_batch_norm_or_dropout_are_refused_and_folding_helps():
+    with_norm = Sequential(Conv2d(3, 2, 3, rng=0), BatchNorm2d(2), LeakyReLU(0.2))
+    with pytest.raises(ValueError, match=r"got BatchNorm2d\(2\); fold_batchnorm"):
+        FeatureLoss(with_norm)
+    with pytest.raises(ValueError, match="Dropout"):
+        FeatureLoss(Sequential(Conv2d(3, 2, 3), Dropout(0.5)))
+    folded = FeatureLoss(fold_batchnorm(with_norm))
+    a, b = (x.astype(np.float32) for x in pictures(0))
+    wanted = with_norm.eval()
+    assert folded(a, b) == pytest.approx(L1Loss()(wanted(a), wanted(b)), rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", [RelativisticAverageLoss(), FeatureLoss(encoder())])
+def test_backward_needs_a_forward(loss):
+    with pytest.raises(RuntimeError, match="backward needs a forward"):
+        loss.backward()
+
+
+def test_predictions_that_are_no_floats_are_refused():
+    with pytest.raises(ValueError, match="expected predictions as a non-empty"):
+        RelativisticAverageLoss()(np.array([1, 0]), [1, 0])
+    with pytest.raises(ValueError, match="expected predictions as a non-empty"):
+        FeatureLoss(encoder())(np.zeros((1, 3, 4, 6), np.uint8), np.zeros((1, 3, 4, 6)))
+
+
+# Backward through a frozen network
+
+def test_frozen_backward_gives_the_same_dx_and_no_gradients():
+    rng = np.random.default_rng(0)
+    model = Sequential(Linear(4, 3, rng=rng), LeakyReLU(0.2), Linear(3, 2, rng=rng)).astype(np.float64)
+    before = [rng.normal(size=p.grad.shape) for p in model.parameters()]
+    for parameter, grad in zip(model.parameters(), before):
+        parameter.grad[...] = grad
+    y = model(rng.normal(size=(5, 4)))
+    dy = rng.normal(size=y.shape)
+    dx = backward_frozen(model, dy)
+    assert all(np.array_equal(p.grad, grad) for p, grad in zip(model.parameters(), before))
+    assert np.array_equal(dx, model.backward(dy)) and dx.any()
+    assert not any(np.array_equal(p.grad, grad) for p, grad in zip(model.parameters(), before))
+
+
+def test_frozen_backward_leaves_gradients_alone_even_if_it_fails():
+    model = Linear(4, 3, rng=0)
+    model.weight.grad[...] = 5
+    model(np.zeros((2, 4), np.float32))
+    with pytest.raises(ValueError, match="backward expected dy like y"):
+        backward_frozen(model, np.zeros((1, 3), np.float32))
+    assert (model.weight.grad == 5).all()
+
+
+@pytest.mark.parametrize("order", MEMORY_ORDERS)
+def test_memory_orders_make_no_difference(order):
+    a, b = pictures(0)
+    loss, other = FeatureLoss(encoder()), FeatureLoss(encoder())
+    assert other(MEMORY_ORDERS[order](a), MEMORY_ORDERS[order](b)) == pytest.approx(loss(a, b), rel=1e-12)
+    np.testing.assert_allclose(other.backward(), loss.backward(), rtol=1e-12)
+    values = RelativisticAverageLoss()(MEMORY_ORDERS[order](LOGITS), IS_REAL)
+    assert values == pytest.approx(RelativisticAverageLoss()(LOGITS, IS_REAL), rel=1e-12)
