@@ -19,7 +19,7 @@ from minidl.benchmark.timing import interleave
 from minidl.course.lesson import Lesson
 from minidl.layers import layout
 from minidl.layers.conv import swapped
-from minidl.layers.im2col import columns, gather, scatter
+from minidl.layers.im2col import columns, matmul_im2col, col2im_matmul
 from minidl.runtime.progress import duration
 
 lesson = Lesson("19_speed", size=64, width=64, batch_size=8)
@@ -275,7 +275,7 @@ def norm_relu(xs, ys):
 def in_slabs(maps, out, limit):
     """Do so slab by slab."""
     xs, ys = layout.rows(maps), layout.rows(out)                                 # (C, m)
-    for s in layout.channels(maps, limit):
+    for s in layout.channel_chunks(maps, limit):
         norm_relu(xs[s], ys[s])
 
 
@@ -319,12 +319,12 @@ results |= {"norm_relu_ms": {names[limit]: value for limit, value in by_limit.it
 # right end* is memory: each pass fetches all of the array. How much it rises depends on the machine's last cache
 # (little, where that holds the whole array) and on who else uses it. *The dashed line*, the formula as one would
 # write it, makes a new array for each operation, whose memory comes from the operating system, which must clear it
-# first. In between lies a wide flat bottom; minidl takes `layout.SLAB_BYTES`, 512 KiB.
+# first. In between lies a wide flat bottom; minidl takes `layout.CHUNK_BYTES`, 512 KiB.
 #
 # ## 6. Columns where there are fewer of them
-# A 3 x 3 convolution from 128 to 32 channels: im2col's columns have 128*9 rows (`gather`, then multiply). But the
+# A 3 x 3 convolution from 128 to 32 channels: im2col's columns have 128*9 rows (`matmul_im2col`, then multiply). But the
 # product can come first: mix the channels at each pixel to 32*9 numbers, then add each to the place where it belongs
-# (`scatter`, col2im). The same sums, a quarter of the columns; `Conv2d.mirrored_window` chooses. **Predict:** a
+# (`col2im_matmul`, col2im). The same sums, a quarter of the columns; `Conv2d.adjoint_window` chooses. **Predict:** a
 # quarter of the time?
 
 # %%
@@ -333,9 +333,9 @@ wide_x = layout.channel_major(rng.normal(size=(N, many, size, size)).astype(np.f
 narrowing = Conv2d(many, few, 3, padding=1, bias=False, rng=rng)
 w, y_few = narrowing.weight.data, layout.empty((N, few, size, size), np.float32)
 flipped = Window((3, 3), before=(1, 1), after=(1, 1), flipped=True)
-assert narrowing.mirrored_window(N * size * size) == flipped                   # Conv2d would take the second way
-ways = {"gather": lambda: gather(w.reshape(few, -1), wide_x, narrowing.window, out=y_few),
-        "scatter": lambda: scatter(swapped(w).T, wide_x, flipped, out=y_few)}
+assert narrowing.adjoint_window(N * size * size) == flipped                   # Conv2d would take the second way
+ways = {"gather": lambda: matmul_im2col(w.reshape(few, -1), wide_x, narrowing.window, out=y_few),
+        "scatter": lambda: col2im_matmul(swapped(w).T, wide_x, flipped, out=y_few)}
 expected_few = kernel_loops(wide_x, w)
 for way in ways.values():
     way()
@@ -398,7 +398,7 @@ def upsampled_conv(x, weight, bias):
     for a, b in np.ndindex(2, 2):                                              # rows 2p + a, columns 2q + b
         four = np.einsum("ri,ocij,sj->ocrs", FOLD[a], weight, FOLD[b], optimize=True)      # (O, C, 2, 2)
         window = Window((2, 2), before=(a, b), after=(1 - a, 1 - b), flipped=True)         # for scatter, as in 6
-        scatter(swapped(four).T, x, window, out=quarter)
+        col2im_matmul(swapped(four).T, x, window, out=quarter)
         np.add(quarter, bias[:, None, None], out=y[:, :, a::2, b::2])
     return y
 

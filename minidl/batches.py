@@ -156,7 +156,7 @@ def _check_set(images: Array, labels: Array) -> None:
         raise ValueError(f"Batches: expected labels of the pictures' size {images.shape[2:]}, "
                          f"got {labels.shape[1:]}")
     if images.dtype.kind == "f":
-        for part in layout.pictures(len(images), images[0].nbytes, limit=CHECK_BYTES):
+        for part in layout.image_chunks(len(images), images[0].nbytes, limit=CHECK_BYTES):
             finite = np.isfinite(images[part]).all(axis=(1, 2, 3))        # (n,)
             if not finite.all():
                 raise ValueError("Batches: expected finite pixels, got NaN or infinity in picture "

@@ -89,11 +89,11 @@ def check_layer(layer: Layer, x: Array, dy: Array | None = None, *, rng: np.rand
     rng = np.random.default_rng(rng).spawn(1)[0]   # not the stream of the same seed, which x may have been drawn from
     x = np.array(x, dtype=np.float64, order="K")
     x_copy = x.copy()
-    dice = {name: g.bit_generator.state for name, g in generators(layer).items()}
+    rng_states = {name: g.bit_generator.state for name, g in generators(layer).items()}
 
     def forward() -> Array:
         for name, g in generators(layer).items():  # dropout must draw the same mask each time
-            g.bit_generator.state = dice[name]
+            g.bit_generator.state = rng_states[name]
         return layer.forward(x)
 
     y = forward()

@@ -91,7 +91,7 @@ class Optimizer:
             raise RuntimeError(f"{type(self).__name__}: the parameters no longer belong to this optimizer (another one "
                                "was made for them, or the model was converted); make a new one")
         self.steps += 1
-        for block in layout.channels(self.data, BLOCK_BYTES):
+        for block in layout.channel_chunks(self.data, BLOCK_BYTES):
             gradient = self.grad[block]
             if self.weight_decay:
                 gradient = gradient + self.weight_decay * self.data[block]

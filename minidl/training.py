@@ -167,7 +167,7 @@ class _Run:
         self.history = History()
         self.epoch = self.step = 0        # finished epochs; finished steps of the epoch under way
         self.loss_sum = self.loss_count = self.seconds = self.waited = 0.0
-        self.epoch_dice: Any = None       # the batches' generator as it was when the epoch under way began
+        self.epoch_rng_state: Any = None       # the batches' generator as it was when the epoch under way began
         self.size: tuple[int, int] | None = None        # of the pictures, if the model is trained on pictures
 
     @property
@@ -175,14 +175,14 @@ class _Run:
         return self.epoch * len(self.batches) + self.step
 
     @property
-    def dice(self) -> np.random.Generator | None:
+    def rng(self) -> np.random.Generator | None:
         return getattr(self.batches, "rng", None)
 
     def begin_epoch(self) -> None:
-        if self.dice is not None:
+        if self.rng is not None:
             if self.step:
-                self.dice.bit_generator.state = self.epoch_dice
-            self.epoch_dice = self.dice.bit_generator.state
+                self.rng.bit_generator.state = self.epoch_rng_state
+            self.epoch_rng_state = self.rng.bit_generator.state
 
     def remaining_batches(self) -> Iterator[tuple[Array, Array]]:
         """Yield the batches of the epoch that are not done yet, and count the seconds in which they are waited for."""
@@ -219,9 +219,9 @@ class _Run:
     def save(self, path: Path) -> None:
         progress = {"epoch": self.epoch, "step": self.step, "loss_sum": self.loss_sum, "loss_count": self.loss_count,
                     "seconds": self.seconds, "waited": self.waited, "history": self.history,
-                    "epochs": self.epochs, "settings": self.settings(), "epoch_dice": self.epoch_dice,
-                    "dice": None if self.dice is None else self.dice.bit_generator.state,
-                    "layer_dice": {name: g.bit_generator.state for name, g in generators(self.model).items()}}
+                    "epochs": self.epochs, "settings": self.settings(), "epoch_rng_state": self.epoch_rng_state,
+                    "rng_state": None if self.rng is None else self.rng.bit_generator.state,
+                    "layer_rng_states": {name: g.bit_generator.state for name, g in generators(self.model).items()}}
         arrays = {f"model/{name}": array for name, array in self.model.state_dict().items()}
         arrays |= {f"optimizer/{name}": array for name, array in self.optimizer.state_dict().items()}
         if self.schedule is not None:
@@ -263,12 +263,12 @@ class _Run:
                     self.schedule.stretch(steps)
             self._say_what_differs(asked, epochs)
             for name, g in generators(self.model).items():
-                g.bit_generator.state = _as_state(progress["layer_dice"][name])
-            if self.dice is not None:
-                self.epoch_dice = _as_state(progress["epoch_dice"])
+                g.bit_generator.state = _as_state(progress["layer_rng_states"][name])
+            if self.rng is not None:
+                self.epoch_rng_state = _as_state(progress["epoch_rng_state"])
                 if self.step:
-                    self.dice.bit_generator.state = self.epoch_dice         # it must be one: the epoch begins with it
-                self.dice.bit_generator.state = _as_state(progress["dice"])
+                    self.rng.bit_generator.state = self.epoch_rng_state         # it must be one: the epoch begins with it
+                self.rng.bit_generator.state = _as_state(progress["rng_state"])
         except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
             raise ValueError(f"{path}: this checkpoint cannot be resumed: {error}") from error
 

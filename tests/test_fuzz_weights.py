@@ -257,7 +257,7 @@ def test_checkpoints_to_resume_from(tmp_path, training, data):
     arrays = dict(arrays)
     progress = json.loads(str(arrays["training"]))
     progress |= {"epoch": 1, "history": progress["history"][:1], "step": data.draw(st.integers(0, 1)),
-                 "epoch_dice": progress["dice"]}
+                 "epoch_rng_state": progress["rng_state"]}
     what = data.draw(st.sampled_from(["as it is", "progress", "text", "array", "missing", "new"]))
     if what == "progress":
         progress = data.draw(altered(progress))

@@ -24,7 +24,7 @@ class ReLU(Layer):
         y, = self.recall(dy)
         dx = layout.empty(y.shape, y.dtype)
         ys, dys, dxs = layout.by_channel(y), layout.by_channel(dy), layout.by_channel(dx)
-        for s in layout.channels(y):
+        for s in layout.channel_chunks(y):
             np.multiply(dys[s], ys[s] > 0, out=dxs[s])
         return dx
 

@@ -4,7 +4,7 @@ import numpy as np
 from minidl.layers import layout
 from minidl.layers.arguments import Pair, pair, positive
 from minidl.layers.base import Layer, Parameter
-from minidl.layers.im2col import add_weight_gradient, gather, scatter
+from minidl.layers.im2col import add_weight_gradient, matmul_im2col, col2im_matmul
 from minidl.layers.initialization import initial_weights
 from minidl.layers.window import Window
 from minidl.types import Array, Rng, Shape
@@ -119,21 +119,21 @@ class Conv2d(Layer):
         """How the kernel slides over x."""
         free = Window(self.kernel_size, self.stride, dilation=self.dilation)
         if isinstance(self.padding, str):
-            before = (free.reach[0] // 2, free.reach[1] // 2)
-            after = (free.reach[0] - before[0], free.reach[1] - before[1])
+            before = (free.extent[0] // 2, free.extent[1] // 2)
+            after = (free.extent[0] - before[0], free.extent[1] - before[1])
         else:
             before = after = self.padding
         return Window(self.kernel_size, self.stride, before, after, self.dilation)
 
-    def mirrored_window(self, places: int) -> Window | None:
+    def adjoint_window(self, places: int) -> Window | None:
         """How the kernel, flipped, slides over y; None where columns belong on x's side (see Notes).
 
         On y's side they have fewer rows, but the weights must be copied into another order first. That pays where the
         `places` (pixels of all pictures) are many, not for small pictures and large weights.
         """
-        window, reach = self.window, self.window.reach
-        before = (reach[0] - window.before[0], reach[1] - window.before[1])
-        after = (reach[0] - window.after[0], reach[1] - window.after[1])
+        window, extent = self.window, self.window.extent
+        before = (extent[0] - window.before[0], extent[1] - window.before[1])
+        after = (extent[0] - window.after[0], extent[1] - window.after[1])
         fewer, weights = self.in_channels - self.out_channels, self.in_channels * self.out_channels
         if self.stride != (1, 1) or min(before + after) < 0 or fewer * places <= SWAP_COST * weights:
             return None
@@ -142,13 +142,13 @@ class Conv2d(Layer):
     def forward(self, x: Array) -> Array:
         x = layout.channel_major(self.check_input(x))
         y = layout.empty(self.output_shape(x.shape), x.dtype)
-        mirrored = self.mirrored_window(y[:, 0].size)
-        if mirrored is None:
+        adjoint = self.adjoint_window(y[:, 0].size)
+        if adjoint is None:
             w = self.weight.data.reshape(self.out_channels, -1)                # (O, C*kh*kw)
-            kept = gather(w, x, self.window, out=y)
+            kept = matmul_im2col(w, x, self.window, out=y)
         else:
             kept = None
-            scatter(swapped(self.weight.data).T, x, mirrored, out=y)
+            col2im_matmul(swapped(self.weight.data).T, x, adjoint, out=y)
         if self.bias is not None:
             y += self.bias.data[:, None, None]
         return self.keep(y, x, kept)
@@ -164,17 +164,17 @@ class Conv2d(Layer):
     def _backward(self, dy: Array, dx: Array | None) -> None:
         x, kept = self.recall(dy)
         dy = layout.channel_major(dy)
-        mirrored = self.mirrored_window(dy[:, 0].size)
-        if mirrored is None:
+        adjoint = self.adjoint_window(dy[:, 0].size)
+        if adjoint is None:
             w = self.weight.data.reshape(self.out_channels, -1)                # (O, C*kh*kw)
             dw = self.weight.grad.reshape(w.shape)                             # a view
             add_weight_gradient(dw, dy, x, self.window, kept=kept)
             if dx is not None:
-                scatter(w.T, dy, self.window, out=dx)
+                col2im_matmul(w.T, dy, self.window, out=dx)
         else:
             w = swapped(self.weight.data)                                      # (C, O*kh*kw)
             dw = np.zeros_like(w)
-            add_weight_gradient(dw, x, dy, mirrored, w, dx)
+            add_weight_gradient(dw, x, dy, adjoint, w, dx)
             by_place = dw.reshape(self.in_channels, self.out_channels, *self.kernel_size)
             self.weight.grad += by_place.transpose(1, 0, 2, 3)                 # (O, C, kh, kw)
         _add_bias_gradient(self, dy)
@@ -184,9 +184,9 @@ class Conv2d(Layer):
         N, _, H, W = input_shape
         Ho, Wo = self.window.output_size(H, W)
         if min(Ho, Wo) < 1:
-            reach = self.window.reach
-            raise ValueError(f"{self!r}: expected pictures, with their padding, of at least {reach[0] + 1} x "
-                             f"{reach[1] + 1} pixels, the size of the window, got shape {tuple(input_shape)}")
+            extent = self.window.extent
+            raise ValueError(f"{self!r}: expected pictures, with their padding, of at least {extent[0] + 1} x "
+                             f"{extent[1] + 1} pixels, the size of the window, got shape {tuple(input_shape)}")
         return (N, self.out_channels, Ho, Wo)
 
     def arguments(self) -> str:
@@ -264,7 +264,7 @@ class ConvTranspose2d(Layer):
         x = layout.channel_major(self.check_input(x))
         w = self.weight.data.reshape(self.in_channels, -1)                     # (C, O*kh*kw)
         y = layout.empty(self.output_shape(x.shape), x.dtype)
-        scatter(w.T, x, self.window, out=y)
+        col2im_matmul(w.T, x, self.window, out=y)
         if self.bias is not None:
             y += self.bias.data[:, None, None]
         return self.keep(y, x)
@@ -287,8 +287,8 @@ class ConvTranspose2d(Layer):
     def output_shape(self, input_shape: Shape) -> Shape:
         _check_channels(self, input_shape)
         N, _, *size = input_shape
-        reach = self.window.reach
-        Ho, Wo = ((size[k] - 1) * self.stride[k] - 2 * self.padding[k] + reach[k] + self.output_padding[k] + 1
+        extent = self.window.extent
+        Ho, Wo = ((size[k] - 1) * self.stride[k] - 2 * self.padding[k] + extent[k] + self.output_padding[k] + 1
                   for k in (0, 1))
         if min(Ho, Wo) < 1:
             raise ValueError(f"{self!r}: the padding leaves nothing of the output: {Ho} x {Wo} pixels for an "

@@ -20,7 +20,7 @@ import numpy as np
 
 from minidl.layers import layout
 from minidl.layers.arguments import Pair
-from minidl.layers.layout import Workspace
+from minidl.layers.layout import Scratch
 from minidl.layers.window import Window, padded, positions
 from minidl.types import Array, Shape
 
@@ -114,9 +114,9 @@ def columns(x: Array, window: Window, limit: int = layout.COLUMNS_BYTES) -> Iter
         yield slice(0, N), layout.rows(layout.channel_major(x))
         return
     height, places = _columns_of_a_picture(x.shape, window)
-    room = Workspace(x.dtype)
-    for part in layout.pictures(N, height * places * x.itemsize, limit):
-        yield part, im2col(x[part], window, out=room("columns", (height, (part.stop - part.start) * places)))
+    scratch = Scratch(x.dtype)
+    for part in layout.image_chunks(N, height * places * x.itemsize, limit):
+        yield part, im2col(x[part], window, out=scratch("columns", (height, (part.stop - part.start) * places)))
 
 
 def _columns_of_a_picture(x_shape: Shape, window: Window) -> Pair:
@@ -126,7 +126,7 @@ def _columns_of_a_picture(x_shape: Shape, window: Window) -> Pair:
     return (C * window.kernel[0] * window.kernel[1], Ho * Wo)
 
 
-def gather(matrix: Array, x: Array, window: Window, out: Array) -> Array | None:
+def matmul_im2col(matrix: Array, x: Array, window: Window, out: Array) -> Array | None:
     """Write matrix @ im2col(x), a few pictures at a time; return im2col(x) if it was small enough to be made at once.
 
     Each part's product reads the whole matrix: where that is large, so are the parts.
@@ -143,8 +143,8 @@ def gather(matrix: Array, x: Array, window: Window, out: Array) -> Array | None:
     return cols if part == slice(0, len(x)) else None
 
 
-def scatter(matrix: Array, y: Array, window: Window, out: Array) -> None:
-    """Write col2im(matrix @ y), a few pictures at a time: the adjoint of `gather` with the transposed matrix.
+def col2im_matmul(matrix: Array, y: Array, window: Window, out: Array) -> None:
+    """Write col2im(matrix @ y), a few pictures at a time: the adjoint of `matmul_im2col` with the transposed matrix.
 
     Each part's product reads the whole matrix: where that is large, so are the parts.
 
@@ -159,17 +159,17 @@ def scatter(matrix: Array, y: Array, window: Window, out: Array) -> None:
         np.matmul(matrix, layout.rows(y), out=layout.rows(out))
         return
     height, places = _columns_of_a_picture(out.shape, window)
-    room = Workspace(y.dtype)
+    scratch = Scratch(y.dtype)
     limit = max(layout.COLUMNS_BYTES, matrix.nbytes)
-    for part in layout.pictures(len(y), height * places * y.itemsize, limit):
-        cols = room("columns", (height, (part.stop - part.start) * places))
+    for part in layout.image_chunks(len(y), height * places * y.itemsize, limit):
+        cols = scratch("columns", (height, (part.stop - part.start) * places))
         np.matmul(matrix, layout.rows(y[part]), out=cols)
         col2im(cols, out[part].shape, window, out=out[part])
 
 
 def add_weight_gradient(total: Array, y: Array, x: Array, window: Window, matrix: Array | None = None,
                         out: Array | None = None, kept: Array | None = None) -> None:
-    """Add y @ im2col(x).T to `total`; if `out` is given, write matrix @ im2col(x) to it (as `gather`) on the way.
+    """Add y @ im2col(x).T to `total`; if `out` is given, write matrix @ im2col(x) to it (as `matmul_im2col`) on the way.
 
     Both need the same columns. Each part's product is as large as the weights: where these are large, so are the parts,
     or adding up would take longer than multiplying.
@@ -181,7 +181,7 @@ def add_weight_gradient(total: Array, y: Array, x: Array, window: Window, matrix
     x : array (N, C, H, W)
     window : Window
     kept : array (C*kh*kw, N*Ho*Wo), optional
-        im2col(x), where `gather` has returned it.
+        im2col(x), where `matmul_im2col` has returned it.
     """
     made = columns(x, window, limit=max(layout.COLUMNS_BYTES, 4 * total.nbytes))
     for part, cols in made if kept is None else [(slice(0, len(x)), kept)]:

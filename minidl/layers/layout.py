@@ -24,7 +24,7 @@ from numpy.typing import DTypeLike
 from minidl.types import Array
 
 COLUMNS_BYTES = 4 * 2**20  # im2col columns held at a time: enough for an efficient matrix product
-SLAB_BYTES = 2**19         # arrays of this size stay in the cache of one core between two operations
+CHUNK_BYTES = 2**19         # arrays of this size stay in the cache of one core between two operations
 
 
 def empty(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
@@ -45,15 +45,15 @@ def zeros(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
     return x
 
 
-class Workspace:
+class Scratch:
     """Arrays for intermediate results, used again for each part of a batch.
 
     Fresh memory comes from the operating system, which must clear it first: for large arrays that takes as long as the
     work on them. Make a workspace where a loop begins, and let it go where the loop ends.
 
-    >>> room = Workspace(np.float32)
-    >>> a = room("columns", (2, 3))
-    >>> b = room("columns", (3, 2))         # the same memory: a is no longer needed
+    >>> scratch = Scratch(np.float32)
+    >>> a = scratch("columns", (2, 3))
+    >>> b = scratch("columns", (3, 2))         # the same memory: a is no longer needed
     >>> np.shares_memory(a, b)
     True
     """
@@ -99,21 +99,21 @@ def by_channel(x: Array) -> Array:
     return x.transpose(1, 0, 2, 3) if x.ndim == 4 else x
 
 
-def pictures(N: int, bytes_per_picture: int, limit: int = COLUMNS_BYTES) -> list[slice]:
+def image_chunks(N: int, bytes_per_image: int, limit: int = COLUMNS_BYTES) -> list[slice]:
     """Cut a batch of N pictures into slices that need at most about `limit` bytes each (at least one picture).
 
     The slices are as equal as they can be.
 
-    >>> pictures(8, 100, limit=350)
+    >>> image_chunks(8, 100, limit=350)
     [slice(0, 2, None), slice(2, 5, None), slice(5, 8, None)]
     """
-    most = max(1, limit // max(1, bytes_per_picture))
+    most = max(1, limit // max(1, bytes_per_image))
     count = -(-N // most)                                       # rounded up
     edges = [N * i // count for i in range(count + 1)] if count else []
     return [slice(start, stop) for start, stop in zip(edges, edges[1:])]
 
 
-def channels(x: Array, limit: int = SLAB_BYTES) -> list[slice]:
+def channel_chunks(x: Array, limit: int = CHUNK_BYTES) -> list[slice]:
     """Cut the channels of x into slabs of at most about `limit` bytes each (at least one channel).
 
     Several operations in a row on one slab find it in the cache; on the whole array each would fetch it from
@@ -128,8 +128,8 @@ def channels(x: Array, limit: int = SLAB_BYTES) -> list[slice]:
 
     Examples
     --------
-    >>> channels(np.zeros((2, 6, 10, 10)), limit=3500)         # 1600 bytes a channel
+    >>> channel_chunks(np.zeros((2, 6, 10, 10)), limit=3500)         # 1600 bytes a channel
     [slice(0, 2, None), slice(2, 4, None), slice(4, 6, None)]
     """
     first = by_channel(x)
-    return pictures(len(first), first[0].nbytes, limit)
+    return image_chunks(len(first), first[0].nbytes, limit)

@@ -74,7 +74,7 @@ class BatchNorm2d(Layer):
         xs, ys = layout.rows(x), layout.rows(y)                      # (C, m)
         C, m = xs.shape
         mean, var = np.empty(C, x.dtype), np.empty(C, x.dtype)
-        for s in layout.channels(x):
+        for s in layout.channel_chunks(x):
             mean[s] = xs[s].mean(axis=1)
             centered = np.subtract(xs[s], mean[s, None], out=ys[s])
             var[s] = sums_of_products(centered, centered) / m
@@ -102,7 +102,7 @@ class BatchNorm2d(Layer):
         dx = layout.empty(x.shape, x.dtype)
         xs, dys, dxs = layout.rows(x), layout.rows(dy), layout.rows(dx)         # (C, m)
         m = xs.shape[1]
-        for s in layout.channels(x):
+        for s in layout.channel_chunks(x):
             xhat = np.subtract(xs[s], mean[s, None], out=dxs[s])
             xhat *= inverse_std[s, None]
             dbias = dys[s].sum(axis=1)

@@ -76,7 +76,7 @@ class MaxPool2d(_Pool2d):
         _, _, Ho, Wo = shape = self.output_shape(x.shape)
         y = layout.empty(shape, x.dtype)
         first, *others = self._views(padded(x, self.window, -np.inf), Ho, Wo)
-        for s in layout.channels(x):
+        for s in layout.channel_chunks(x):
             y[:, s] = first[:, s]
             for view in others:
                 np.maximum(y[:, s], view[:, s], out=y[:, s])
@@ -89,7 +89,7 @@ class MaxPool2d(_Pool2d):
         dx = layout.empty(x_padded.shape, x.dtype)
         views, dx_views = self._views(x_padded, *y.shape[2:]), self._views(dx, *y.shape[2:])
         each_pixel_once = self.stride == self.kernel_size and dx.size == y.size * len(views)
-        for s in layout.channels(x):
+        for s in layout.channel_chunks(x):
             if not each_pixel_once:
                 dx[:, s] = 0
             left = dy[:, s].copy(order="K")                # what of dy has not found its maximum yet

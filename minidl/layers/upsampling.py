@@ -61,7 +61,7 @@ class Upsample(Layer):
     def _copy_pixels(self, x: Array, y: Array) -> None:
         """Write each pixel of x into its sh x sw pixels of y: first along the rows, then whole rows at a time."""
         sh, sw = self.scale_factor
-        for s in layout.channels(y):
+        for s in layout.channel_chunks(y):
             first_rows = y[:, s, ::sh]                             # (N, n, H, Wo)
             for j in range(sw):
                 first_rows[..., j::sw] = x[:, s]
@@ -71,7 +71,7 @@ class Upsample(Layer):
     def _add_copies(self, dy: Array, dx: Array) -> Array:
         """Write the sums over blocks of sh x sw pixels of dy into dx: first of whole rows, then along the rows."""
         sh, sw = self.scale_factor
-        for s in layout.channels(dy):
+        for s in layout.channel_chunks(dy):
             rows = dy[:, s, ::sh].copy(order="K")                  # (N, n, H, Wo)
             for i in range(1, sh):
                 rows += dy[:, s, i::sh]

@@ -21,7 +21,7 @@ class Window:
     flipped: bool = False    # whether its pixels are numbered from the last row and the last column
 
     @property
-    def reach(self) -> Pair:
+    def extent(self) -> Pair:
         """Distance from the window's first row (column) to its last, dilation * (kernel - 1)."""
         return (self.dilation[0] * (self.kernel[0] - 1), self.dilation[1] * (self.kernel[1] - 1))
 
@@ -30,8 +30,8 @@ class Window:
 
         Ho = floor((H + before + after - dilation * (kernel - 1) - 1) / stride) + 1
         """
-        return ((H + self.before[0] + self.after[0] - self.reach[0] - 1) // self.stride[0] + 1,
-                (W + self.before[1] + self.after[1] - self.reach[1] - 1) // self.stride[1] + 1)
+        return ((H + self.before[0] + self.after[0] - self.extent[0] - 1) // self.stride[0] + 1,
+                (W + self.before[1] + self.after[1] - self.extent[1] - 1) // self.stride[1] + 1)
 
     def offset(self, axis: int, i: int) -> int:
         """Return how far, along one axis, pixel i of the window lies behind the window's beginning."""

@@ -31,7 +31,7 @@ def expected_conv(layer, x):
 @given(convolutions())
 def test_conv2d_gradients(case):
     layer, x = case
-    assert layer.mirrored_window(10**9) is None
+    assert layer.adjoint_window(10**9) is None
     check_layer(layer, x)
 
 
@@ -53,7 +53,7 @@ def test_conv2d_forward(case):
 def test_conv2d_gradients_mirrored(case):
     layer, x = case
     with patch.object(conv, "SWAP_COST", 0):
-        assert layer.mirrored_window(1) is not None
+        assert layer.adjoint_window(1) is not None
         check_layer(layer, x)
     check_layer(layer, x)
 
@@ -70,15 +70,15 @@ def test_conv2d_forward_mirrored(case):
 
 
 def test_columns_are_on_the_side_of_fewer_channels_where_pictures_are_large():
-    assert Conv2d(8, 4, 3, padding=1).mirrored_window(17) is not None
-    assert Conv2d(8, 4, 3, padding=1).mirrored_window(16) is None      # 16 * (8 - 4) numbers saved, 2 * 8 * 4 to copy
-    assert Conv2d(4, 8, 3, padding=1).mirrored_window(10**9) is None
+    assert Conv2d(8, 4, 3, padding=1).adjoint_window(17) is not None
+    assert Conv2d(8, 4, 3, padding=1).adjoint_window(16) is None      # 16 * (8 - 4) numbers saved, 2 * 8 * 4 to copy
+    assert Conv2d(4, 8, 3, padding=1).adjoint_window(10**9) is None
 
 
 @pytest.mark.parametrize("stride, padding", [((2, 1), 0), (1, 3), (1, (0, 3))])
 def test_conv2d_from_many_channels_to_few_that_cannot_be_mirrored(stride, padding):
     layer = Conv2d(4, 2, (2, 3), stride, padding, rng=0).astype(np.float64)
-    assert layer.mirrored_window(10**9) is None
+    assert layer.adjoint_window(10**9) is None
     x = np.random.default_rng(0).normal(size=(2, 4, 3, 4))
     assert_close(layer.forward(x), expected_conv(layer, x))
     check_layer(layer, x)
@@ -130,7 +130,7 @@ def test_pictures_taken_in_parts_give_what_all_at_once_give(channels, monkeypatc
     monkeypatch.setattr(conv, "SWAP_COST", 0)
     for make in (Conv2d, ConvTranspose2d):
         results = []
-        pictures = layout.pictures
+        pictures = layout.image_chunks
         for limit in (1, 10**9):
             with monkeypatch.context() as patch:
                 patch.setattr(layout, "pictures", lambda N, size, _=0: pictures(N, size, limit))

@@ -6,7 +6,7 @@ from hypothesis import given, strategies as st
 from minidl import Window, col2im, im2col
 from minidl.layers import layout
 from minidl.layers.arguments import pair
-from minidl.layers.im2col import add_weight_gradient, columns, gather, scatter
+from minidl.layers.im2col import add_weight_gradient, columns, matmul_im2col, col2im_matmul
 from minidl.layers.window import positions
 from tests.strategies import FEW, MEMORY_ORDERS, assert_close, pairs, seeds, shapes, windows
 
@@ -81,9 +81,9 @@ def test_scatter_is_the_adjoint_of_columns_and_a_product(case, seed):
     matrix = rng.normal(size=(len(cols), 2))             # (C*kh*kw, O)
     y = layout.channel_major(rng.normal(size=(len(x), 2, *window.output_size(*x.shape[2:]))))
     back = layout.channel_major(np.full_like(x, np.nan))  # all of it is to be written
-    scatter(matrix, y, window, out=back)
+    col2im_matmul(matrix, y, window, out=back)
     gathered = layout.empty(y.shape, y.dtype)
-    kept = gather(matrix.T, x, window, out=gathered)
+    kept = matmul_im2col(matrix.T, x, window, out=gathered)
     assert_close(layout.rows(gathered), matrix.T @ cols)
     assert kept is not None and np.array_equal(kept, cols)      # all of them were made at once
     assert_close(np.vdot(gathered, y), np.vdot(x, back))
@@ -107,7 +107,7 @@ def test_weight_gradient_is_added_and_the_product_made_on_the_way(size, use_kept
 @pytest.mark.parametrize("window", [Window((3, 2), before=(1, 0)), Window((1, 1)), Window((1, 1), stride=(2, 1)),
                                     Window((1, 1), after=(0, 1))])
 def test_columns_a_few_pictures_at_a_time_are_the_columns_of_all(window, limit, monkeypatch):
-    pictures = layout.pictures
+    pictures = layout.image_chunks
     monkeypatch.setattr(layout, "pictures", lambda N, size, _=0: pictures(N, size, limit))
     x = np.random.default_rng(0).normal(size=(5, 2, 4, 3))
     parts = [(part, cols.copy()) for part, cols in columns(x, window)]
@@ -118,14 +118,14 @@ def test_columns_a_few_pictures_at_a_time_are_the_columns_of_all(window, limit, 
     matrix = np.random.default_rng(1).normal(size=(len(parts[0][1]), 3))
     y = layout.channel_major(np.random.default_rng(2).normal(size=(5, 3, *window.output_size(4, 3))))
     back = layout.channel_major(np.full_like(x, np.nan))
-    scatter(matrix, y, window, out=back)
+    col2im_matmul(matrix, y, window, out=back)
     assert_close(back, col2im(matrix @ layout.rows(y), x.shape, window))
 
 
 def test_output_size_is_not_positive_where_the_window_does_not_fit():
     assert Window((3, 3)).output_size(3, 5) == (1, 3)
     assert min(Window((3, 3)).output_size(2, 5)) < 1
-    assert Window((3, 3), dilation=(2, 1)).reach == (4, 2)
+    assert Window((3, 3), dilation=(2, 1)).extent == (4, 2)
     assert Window((2, 3), (2, 1), (1, 0), (0, 2), (3, 1)).output_size(5, 4) == (2, 4)  # (5+1-3-1)//2+1, (4+2-2-1)+1
 
 

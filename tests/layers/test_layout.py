@@ -58,7 +58,7 @@ def test_rows_are_a_view_with_one_row_a_channel(shape, seed):
 @FEW
 @given(st.integers(1, 40), st.integers(1, 30), st.integers(1, 200))
 def test_the_pieces_cover_everything_once_and_fit_the_limit(count, size, limit):
-    pieces = layout.pictures(count, size, limit)
+    pieces = layout.image_chunks(count, size, limit)
     assert [k for piece in pieces for k in range(count)[piece]] == list(range(count))
     lengths = [piece.stop - piece.start for piece in pieces]
     assert min(lengths) >= 1
@@ -69,21 +69,21 @@ def test_the_pieces_cover_everything_once_and_fit_the_limit(count, size, limit):
 
 
 def test_nothing_is_cut_into_nothing_and_what_needs_no_memory_is_cut_too():
-    assert layout.pictures(0, 100) == []
-    assert layout.pictures(3, 0) == [slice(0, 3)]
+    assert layout.image_chunks(0, 100) == []
+    assert layout.image_chunks(3, 0) == [slice(0, 3)]
 
 
 @pytest.mark.parametrize("x", [np.zeros((2, 5, 3, 4)), np.zeros((5, 24)), np.zeros(5)])
 def test_slabs_of_channels(x):
     per_channel = x.nbytes // 5
-    assert layout.channels(x, 2 * per_channel) == [slice(0, 1), slice(1, 3), slice(3, 5)]
-    assert layout.channels(x) == [slice(0, 5)]
+    assert layout.channel_chunks(x, 2 * per_channel) == [slice(0, 1), slice(1, 3), slice(3, 5)]
+    assert layout.channel_chunks(x) == [slice(0, 5)]
 
 
 def test_a_workspace_lends_the_same_memory_again():
-    room = layout.Workspace(np.float32)
-    a = room("a", (4, 3))
+    scratch = layout.Scratch(np.float32)
+    a = scratch("a", (4, 3))
     assert a.shape == (4, 3) and a.dtype == np.float32 and a.flags.c_contiguous
-    assert np.shares_memory(a, room("a", (2, 2))) and np.shares_memory(a, room("a", (12,)))
-    assert not np.shares_memory(a, room("b", (4, 3)))
-    assert not np.shares_memory(a, room("a", (13,)))     # too small: new memory, and a stays as it is
+    assert np.shares_memory(a, scratch("a", (2, 2))) and np.shares_memory(a, scratch("a", (12,)))
+    assert not np.shares_memory(a, scratch("b", (4, 3)))
+    assert not np.shares_memory(a, scratch("a", (13,)))     # too small: new memory, and a stays as it is

@@ -117,7 +117,7 @@ def test_large_means_lose_no_digits_in_single_precision(shape):
 
 
 def test_channels_taken_in_slabs_give_what_all_at_once_give(monkeypatch):
-    channels = layout.channels
+    channels = layout.channel_chunks
     rng = np.random.default_rng(0)
     layer, x, dy = randomized(BatchNorm2d(5), rng), rng.normal(size=(2, 5, 3, 4)), rng.normal(size=(2, 5, 3, 4))
     results = []

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minidl.layers.layout import COLUMNS_BYTES, pictures
+from minidl.layers.layout import COLUMNS_BYTES, image_chunks
 from minidl.types import Array
 
 
@@ -128,7 +128,7 @@ def nearest_centers(points: Array, centers: Array) -> Array:
     c = centers - origin                                                       # (k, d) float64
     half = 0.5 * (c * c).sum(axis=1)                                           # (k,)
     labels = np.empty(len(points), np.int64)
-    for part in pictures(len(points), 8 * (k + d), COLUMNS_BYTES):
+    for part in image_chunks(len(points), 8 * (k + d), COLUMNS_BYTES):
         x = points[part] - origin                                              # (m, d) float64
         labels[part] = (half - x @ c.T).argmin(axis=1)                         # half the distances, less |x|^2 / 2
     return labels
@@ -194,7 +194,7 @@ def distances(points: Array, centers: Array, labels: Array | None = None) -> Arr
     Taken from the differences themselves, they lose no digits, and are 0 for equal points.
     """
     squared = np.empty(len(points))
-    for part in pictures(len(points), 16 * points.shape[1], COLUMNS_BYTES):
+    for part in image_chunks(len(points), 16 * points.shape[1], COLUMNS_BYTES):
         own = centers[0] if labels is None else centers[labels[part]]          # (d,) or (m, d)
         difference = points[part] - own                                        # (m, d) float64
         squared[part] = np.einsum("md,md->m", difference, difference)
