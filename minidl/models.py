@@ -17,23 +17,28 @@ from minidl.types import Rng, Shape
 
 
 class Pyramid(Sequential):
-    """A Sequential that halves pictures several times and doubles them again, so their size must divide.
+    """A Sequential for images of certain sizes: others are refused, not padded.
 
     Parameters
     ----------
-    *layers : Layer
     multiple : int
-        What height and width must divide by. Other sizes are refused, not padded.
+        What height and width must divide by: a model that halves its input k times takes multiples of 2^k.
+    size : int, optional
+        The only height and width it takes, if it has a dense layer.
     """
 
-    def __init__(self, *layers: Layer, multiple: int) -> None:
+    def __init__(self, *layers: Layer, multiple: int = 1, size: int | None = None) -> None:
         super().__init__(*layers)
-        self.multiple = multiple
+        self.multiple, self.size = multiple, size
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        if len(input_shape) == 4 and (input_shape[2] % self.multiple or input_shape[3] % self.multiple):
-            raise ValueError(f"This model halves its input {self.multiple.bit_length() - 1} times: expected height and "
-                             f"width that divide by {self.multiple}, got shape {tuple(input_shape)}")
+        if len(input_shape) == 4:                                     # else the first layer says what it expects
+            if self.size is not None and tuple(input_shape[2:]) != (self.size, self.size):
+                raise ValueError(f"This model was built for images of {self.size} x {self.size} pixels, "
+                                 f"got shape {tuple(input_shape)}")
+            if input_shape[2] % self.multiple or input_shape[3] % self.multiple:
+                raise ValueError(f"This model halves its input {self.multiple.bit_length() - 1} times: expected height "
+                                 f"and width that divide by {self.multiple}, got shape {tuple(input_shape)}")
         return super().output_shape(input_shape)
 
 
@@ -43,9 +48,9 @@ def conv_block(in_channels: int, out_channels: int, kernel_size: int = 3, rng: R
 
 
 def encoder(levels: int, width: int, in_channels: int = 3, rng: Rng = None) -> tuple[list[Layer], int]:
-    """Return the deck's encoder, `levels` times conv block and 2x2 max pooling, and the channels that come out of it.
+    """Return `levels` times conv block and 2x2 max pooling, the deck's encoder, and its number of output channels.
 
-    They are width, 2 width, 4 width, 8 width, and stay at that.
+    The blocks have width, 2 width, 4 width, and from then on 8 width channels.
     """
     channels = [in_channels, *(width * min(2**level, 8) for level in range(levels))]
     layers = [layer for a, b in zip(channels, channels[1:]) for layer in (*conv_block(a, b, rng=rng), MaxPool2d(2))]
@@ -53,7 +58,7 @@ def encoder(levels: int, width: int, in_channels: int = 3, rng: Rng = None) -> t
 
 
 def classifier(width: int = 64, classes: int = 2, size: int = 128, *, blocks: int = 5, in_channels: int = 3,
-               rng: Rng = None) -> Sequential:
+               rng: Rng = None) -> Pyramid:
     """Build the classifier of slides 1 and 8: image -> CNN -> flatten -> classification.
 
     The CNN is the encoder of `encoder_decoder`: conv block and 2x2 max pooling, `blocks` times. Then a dense layer
@@ -76,7 +81,7 @@ def classifier(width: int = 64, classes: int = 2, size: int = 128, *, blocks: in
 
     Returns
     -------
-    Sequential
+    Pyramid
         Takes (N, in_channels, size, size), returns logits (N, classes). Block k (from 0) is layers 4k to 4k + 3:
         convolution, batch norm, ReLU, pooling; its features before the activation are the output of layer 4k + 1.
     """
@@ -84,11 +89,10 @@ def classifier(width: int = 64, classes: int = 2, size: int = 128, *, blocks: in
     positive("classifier: classes", classes)
     positive("classifier: blocks", blocks)
     if positive("classifier: size", size) % 2**blocks:
-        raise ValueError(f"classifier: expected a size that divides by {2**blocks}, to be halved {blocks} times, "
-                         f"got {size}")
+        raise ValueError(f"classifier: expected a size that divides by {2**blocks} ({blocks} halvings), got {size}")
     rng = np.random.default_rng(rng)
     layers, channels = encoder(blocks, width, in_channels, rng)
-    return Sequential(*layers, Flatten(), Linear(channels * (size // 2**blocks) ** 2, classes, rng=rng))
+    return Pyramid(*layers, Flatten(), Linear(channels * (size // 2**blocks) ** 2, classes, rng=rng), size=size)
 
 
 def pixelwise(kernel_sizes: Sequence[int] = (1,), width: int = 64, classes: int = 3, *, in_channels: int = 3,
@@ -108,14 +112,13 @@ def pixelwise(kernel_sizes: Sequence[int] = (1,), width: int = 64, classes: int 
         raise ValueError("pixelwise: expected at least one kernel size, got none")
     positive("pixelwise: width", width)
     rng = np.random.default_rng(rng)
-    layers: list[Layer] = []
-    for k in kernel_sizes:
-        layers += conv_block(in_channels if not layers else width, width, k, rng=rng)
+    channels = [in_channels] + [width] * len(kernel_sizes)
+    layers = [layer for c, k in zip(channels, kernel_sizes) for layer in conv_block(c, width, k, rng=rng)]
     return Sequential(*layers, Conv2d(width, classes, 1, rng=rng))
 
 
 def reshape_segmenter(width: int = 64, size: int = 128, classes: int = 3, *, in_channels: int = 3,
-                      rng: Rng = None) -> Sequential:
+                      rng: Rng = None) -> Pyramid:
     """Build the segmenter of slides 21-23: encode down to 2 x 2 pixels, then a dense layer, reshaped to the picture.
 
     For width 64 and 128 x 128 pixels:
@@ -134,7 +137,7 @@ def reshape_segmenter(width: int = 64, size: int = 128, classes: int = 3, *, in_
 
     Returns
     -------
-    Sequential
+    Pyramid
         Takes (N, in_channels, size, size), returns logits (N, classes, size, size).
     """
     positive("reshape_segmenter: width", width)
@@ -143,7 +146,7 @@ def reshape_segmenter(width: int = 64, size: int = 128, classes: int = 3, *, in_
     rng = np.random.default_rng(rng)
     layers, channels = encoder(size.bit_length() - 2, width, in_channels, rng)        # until 2 x 2 pixels are left
     dense = Linear(channels * 2 * 2, classes * size * size, rng=rng)
-    return Sequential(*layers, Flatten(), dense, Reshape((classes, size, size)))
+    return Pyramid(*layers, Flatten(), dense, Reshape((classes, size, size)), size=size)
 
 
 def fcn(stride: int = 8, width: int = 64, classes: int = 3, *, in_channels: int = 3, rng: Rng = None) -> Pyramid:
@@ -247,11 +250,8 @@ def encoder_decoder(width: int = 64, classes: int = 3, skip: bool = False, *, in
         if skip:
             way_down_and_up = [Skip(Sequential(*way_down_and_up))]
             from_below += inside[level]
-        decode = conv_block(from_below, after[level], rng=rng)
-        if level == 0:
-            decode = decode[:1]                                       # logits: no batch norm, no ReLU
-        below = [*encode, *way_down_and_up, *decode]
-    return Pyramid(*below, multiple=32)
+        below = [*encode, *way_down_and_up, *conv_block(from_below, after[level], rng=rng)]
+    return Pyramid(*below[:-2], multiple=32)                          # logits: no batch norm and ReLU at the end
 
 
 def unet(width: int = 64, classes: int = 3, *, in_channels: int = 3, rng: Rng = None) -> Pyramid:
@@ -259,12 +259,12 @@ def unet(width: int = 64, classes: int = 3, *, in_channels: int = 3, rng: Rng = 
     return encoder_decoder(width, classes, skip=True, in_channels=in_channels, rng=rng)
 
 
-def localizer(width: int = 64, size: int = 128, *, in_channels: int = 3, rng: Rng = None) -> Sequential:
-    """Build the network of slide 2 that says where the object is: four numbers for a picture.
+def localizer(width: int = 64, size: int = 128, *, in_channels: int = 3, rng: Rng = None) -> Pyramid:
+    """Build the network of slide 2 that predicts where the object is: four numbers per image.
 
-    Four times conv block and 2x2 max pooling, then a dense layer that sees all places of the maps (an average over them
-    would know that there is a pet, not where), and one that makes four numbers of it. Its weights begin as 0, so an
-    untrained network answers (0, 0, 0, 0): if the numbers are relative to a good guess, that is where it begins.
+    Four times conv block and 2x2 max pooling, then a dense layer over all positions of the maps (their average would
+    show that there is a pet, but not where) and a dense layer with four outputs. Its weights are initialized to 0, so
+    an untrained network returns (0, 0, 0, 0): if the numbers are relative to a good guess, it starts at that guess.
 
     Parameters
     ----------
@@ -276,7 +276,7 @@ def localizer(width: int = 64, size: int = 128, *, in_channels: int = 3, rng: Rn
 
     Returns
     -------
-    Sequential
+    Pyramid
         Takes (N, in_channels, size, size), returns (N, 4).
     """
     positive("localizer: width", width)
@@ -286,7 +286,7 @@ def localizer(width: int = 64, size: int = 128, *, in_channels: int = 3, rng: Rn
     layers, channels = encoder(4, width, in_channels, rng)
     last = Linear(8 * width, 4, rng=rng)
     last.weight.data[...] = 0
-    return Sequential(*layers, Flatten(), Linear(channels * (size // 16)**2, 8 * width, rng=rng), ReLU(), last)
+    return Pyramid(*layers, Flatten(), Linear(channels * (size // 16)**2, 8 * width, rng=rng), ReLU(), last, size=size)
 
 
 def detector(width: int = 64, classes: int = 2, *, in_channels: int = 3, rng: Rng = None) -> Pyramid:
@@ -309,10 +309,9 @@ def detector(width: int = 64, classes: int = 2, *, in_channels: int = 3, rng: Rn
     positive("detector: width", width)
     rng = np.random.default_rng(rng)
     layers, channels = encoder(3, width, in_channels, rng)
-    for out_channels in (8 * width, 8 * width, 8 * width):
-        layers += conv_block(channels, out_channels, rng=rng)
-        channels = out_channels
-    last = Conv2d(channels, 5 + classes, 1, rng=rng)
+    for in_channels in (channels, 8 * width, 8 * width):
+        layers += conv_block(in_channels, 8 * width, rng=rng)
+    last = Conv2d(8 * width, 5 + classes, 1, rng=rng)
     last.weight.data *= 0.1
     assert last.bias is not None
     last.bias.data[0] = np.log(0.02 / 0.98)

@@ -11,7 +11,7 @@ import pytest
 
 from minidl import (
     Adam, BatchNorm2d, Conv2d, CrossEntropyLoss, Flatten, Linear, MaxPool2d, ReLU, check_layer, classifier,
-    encoder_decoder,
+    discriminator, encoder_decoder, localizer, reshape_segmenter,
 )
 from minidl.datasets import synthetic_pets
 from minidl.training import train_step
@@ -70,9 +70,9 @@ def test_the_same_seed_gives_the_same_model():
     ({"width": 0}, "classifier: width: expected an integer of at least 1, got 0"),
     ({"classes": 0}, "classifier: classes: expected an integer of at least 1"),
     ({"blocks": 0}, "classifier: blocks: expected an integer of at least 1"),
-    ({"size": 48}, "a size that divides by 32, to be halved 5 times, got 48"),
-    ({"size": 16}, "divides by 32, to be halved 5 times, got 16"),
-    ({"size": 10, "blocks": 2}, "divides by 4, to be halved 2 times, got 10"),
+    ({"size": 48}, r"a size that divides by 32 \(5 halvings\), got 48"),
+    ({"size": 16}, r"divides by 32 \(5 halvings\), got 16"),
+    ({"size": 10, "blocks": 2}, r"divides by 4 \(2 halvings\), got 10"),
     ({"size": 64.0}, "classifier: size: expected an integer"),
 ])
 def test_settings_that_make_no_sense_are_refused(settings, message):
@@ -80,9 +80,11 @@ def test_settings_that_make_no_sense_are_refused(settings, message):
         classifier(**settings)
 
 
-def test_pictures_of_another_size_are_refused():
-    with pytest.raises(ValueError, match=r"Linear\(16, 2\): expected input of shape \(N, 16\), got \(1, 64\)"):
-        classifier(2, size=32).output_shape((1, 3, 64, 64))
+@pytest.mark.parametrize("build", [classifier, localizer, reshape_segmenter, discriminator])
+@pytest.mark.parametrize("H, W", [(64, 64), (16, 64)])        # 16 x 64 has as many pixels as 32 x 32
+def test_models_with_a_dense_layer_take_one_size(build, H, W):
+    with pytest.raises(ValueError, match=r"built for images of 32 x 32 pixels, got shape \(1, 3, "):
+        build(2, size=32).output_shape((1, 3, H, W))
 
 
 # Lesson 4

@@ -10,8 +10,9 @@ import numpy as np
 
 from minidl.layers import Conv2d, Flatten, Layer, LeakyReLU, Linear, Residual, Sequential, Skip, Sum, Upsample
 from minidl.layers.arguments import positive
+from minidl.models import Pyramid
 from minidl.tasks.super_resolution.map_conv import DropMap, MapConv2d, ZeroMap
-from minidl.types import Rng, Shape
+from minidl.types import Rng
 
 SLOPE = 0.2            # of all LeakyReLUs
 RESIDUAL_SCALE = 0.2   # how much of a block's result is added to its input
@@ -124,21 +125,7 @@ def rrdb_net(scale: int = 4, width: int = 64, growth: int = 32, blocks: int = 23
     return Sum(network, Sequential(DropMap(), enlarged) if with_map else enlarged)
 
 
-class Discriminator(Sequential):
-    """A Sequential for pictures of one size."""
-
-    def __init__(self, *layers: Layer, size: int) -> None:
-        super().__init__(*layers)
-        self.size = size
-
-    def output_shape(self, input_shape: Shape) -> Shape:
-        if len(input_shape) == 4 and tuple(input_shape[2:]) != (self.size, self.size):
-            raise ValueError(f"This discriminator was built for pictures of {self.size} x {self.size} pixels, "
-                             f"got shape {tuple(input_shape)}")
-        return super().output_shape(input_shape)
-
-
-def discriminator(width: int = 64, size: int = 128, *, rng: Rng = None) -> Discriminator:
+def discriminator(width: int = 64, size: int = 128, *, rng: Rng = None) -> Pyramid:
     """Build ESRGAN's discriminator, without batch norm: one logit for each picture.
 
     At each resolution a 3x3 convolution and a 4x4 one with stride 2, which halves it, down to 4 x 4; then two dense
@@ -154,7 +141,7 @@ def discriminator(width: int = 64, size: int = 128, *, rng: Rng = None) -> Discr
 
     Returns
     -------
-    Discriminator
+    Pyramid
         Takes (N, 3, size, size), returns logits (N, 1).
 
     Notes
@@ -168,7 +155,7 @@ def discriminator(width: int = 64, size: int = 128, *, rng: Rng = None) -> Discr
     rng = np.random.default_rng(rng)
     layers, channels = halving(width, size.bit_length() - 3, rng)     # until 4 pixels are left on each side
     dense = [Linear(channels * 4 * 4, 100, rng=rng), LeakyReLU(SLOPE), Linear(100, 1, rng=rng)]
-    return Discriminator(*layers, Flatten(), *dense, size=size)
+    return Pyramid(*layers, Flatten(), *dense, size=size)
 
 
 def patch_discriminator(width: int = 64, levels: int = 2, *, rng: Rng = None) -> Sequential:

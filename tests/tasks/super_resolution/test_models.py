@@ -138,7 +138,7 @@ def test_a_pictures_logit_does_not_depend_on_the_rest_of_its_batch():
 
 
 def test_the_discriminator_takes_no_other_size():
-    with pytest.raises(ValueError, match=r"built for pictures of 16 x 16 pixels, got shape \(1, 3, 32, 16\)"):
+    with pytest.raises(ValueError, match=r"built for images of 16 x 16 pixels, got shape \(1, 3, 32, 16\)"):
         discriminator(2, 16, rng=0).output_shape((1, 3, 32, 16))
     with pytest.raises(ValueError, match=r"expected input of shape \(N, 3, H, W\)"):
         discriminator(2, 16, rng=0).output_shape((1, 4, 16, 16))
