@@ -14,12 +14,12 @@ import numpy as np
 from minidl import Conv2d, Sequential, Upsample, Window, get_num_threads
 from minidl.benchmark import figures, machine, pytorch, textbook
 from minidl.benchmark.profile import matmul_peak
-from minidl.benchmark.tables import cell
 from minidl.benchmark.timing import interleave
 from minidl.course.lesson import Lesson
 from minidl.layers import layout
 from minidl.layers.conv import swapped
 from minidl.layers.im2col import columns, matmul_im2col, col2im_matmul
+from minidl.runtime.format import number, words
 from minidl.runtime.progress import duration
 
 lesson = Lesson("19_speed", size=64, width=64, batch_size=8)
@@ -49,7 +49,7 @@ def check(result, expected):
 def report(times):
     """Print times and keep them."""
     results.update({f"{name}_ms": value for name, value in times.items()})
-    print(", ".join(f"{name.replace('_', ' ')} {cell(value)} ms" for name, value in times.items()))
+    print(", ".join(f"{words(name)} {number(value)} ms" for name, value in times.items()))
 
 # %% [markdown]
 # ## 1. Seven loops
@@ -365,7 +365,7 @@ for limit in limits:
     check(our_y, y)
 times = ms(3, **{str(limit): lambda limit=limit: in_parts(limit) for limit in limits})
 for limit in limits:
-    print(f"parts of {limit / 2**20:6.2f} MiB: {cell(times[str(limit)])} ms")
+    print(f"parts of {limit / 2**20:6.2f} MiB: {number(times[str(limit)])} ms")
 results |= {"one_picture_at_a_time_ms": times[str(limits[0])], "all_columns_at_once_ms": times[str(limits[-1])]}
 
 # %% [markdown]
@@ -497,7 +497,7 @@ for name, step in candidates.items():
 
 # %%
 layer = {"seven loops, extrapolated": 3000 * forward_loops} | ms(8, **candidates)
-texts = [f"{cell(value)} ms" if value < 10_000 else duration(value / 1000) for value in layer.values()]
+texts = [f"{number(value)} ms" if value < 10_000 else duration(value / 1000) for value in layer.values()]
 speedup = float(f"{layer['seven loops, extrapolated'] / layer['minidl']:.2g}")
 title = f"One layer, forward and backward: minidl takes 1/{speedup:,.0f} of the loops' time"
 sizes = f"{N} pictures, {C} to {2 * C} channels, {size} x {size}; threads: {get_num_threads()}"

@@ -7,10 +7,10 @@ import numpy as np
 from minidl.benchmark import pytorch
 from minidl.benchmark.options import Config, say
 from minidl.benchmark.steps import Result, pictures, summary
-from minidl.benchmark.tables import table
 from minidl.benchmark.timing import interleave
 from minidl.layers.folding import fold_batchnorm
 from minidl.models import unet
+from minidl.runtime.format import table
 from minidl.types import Array
 
 LABELS = pytorch.LABELS | {"folded": "minidl folded"}

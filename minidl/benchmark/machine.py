@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from minidl.benchmark.tables import cell
+from minidl.runtime.format import number, words
 from minidl.runtime.threads import available_cores, get_blas_threads, get_num_threads, set_num_threads
 
 
@@ -49,4 +49,4 @@ def describe(torch: Any) -> dict[str, Any]:
 def show(machine: dict[str, Any]) -> str:
     """Return the section as text."""
     known = machine | {"torch": machine["torch"] or "not installed, or left out"}
-    return "## The machine\n\n" + "\n".join(f"* {key.replace('_', ' ')}: {cell(value)}" for key, value in known.items())
+    return "## The machine\n\n" + "\n".join(f"* {words(key)}: {number(value)}" for key, value in known.items())

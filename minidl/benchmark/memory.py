@@ -12,8 +12,8 @@ from minidl.benchmark import pytorch, steps
 from minidl.benchmark.machine import set_threads
 from minidl.benchmark.options import MEMORY_OF, Config, say, spelled
 from minidl.benchmark.steps import Result
-from minidl.benchmark.tables import table
 from minidl.models import unet
+from minidl.runtime.format import table
 
 STEPS = 3
 

@@ -10,11 +10,11 @@ import numpy as np
 
 from minidl.benchmark.options import Config, say
 from minidl.benchmark.steps import Result, pictures
-from minidl.benchmark.tables import percent, table
 from minidl.layers import Conv2d, Layer, Sequential
 from minidl.loss import CrossEntropyLoss, Loss
 from minidl.models import unet
 from minidl.optim import Adam, Optimizer
+from minidl.runtime.format import percent, table
 from minidl.training import train_step
 from minidl.types import Shape
 
@@ -129,9 +129,9 @@ def as_result(profile: Profile) -> Result:
 
 def show(result: Result) -> str:
     """Return the section as text."""
-    body = [[row["kind"], row["forward_ms"], row["backward_ms"], row["ms"], percent(row["share"])]
+    body = [[row["kind"], row["forward_ms"], row["backward_ms"], row["ms"], percent(row["share"], 1)]
             for row in result["kinds"]]
-    body.append(["whole step", None, None, result["step_ms"], percent(1)])
+    body.append(["whole step", None, None, result["step_ms"], percent(1, 1)])
     config = Config(result["width"], result["size"], result["batch"])
     return (f"## Where the time goes\n\nminidl, {config}. Each kind of layer's own time: Skip's is that of its "
             "concatenation, without the layers inside.\n\n"
@@ -190,7 +190,7 @@ def _speed(flop: int, seconds: float, peak: float) -> dict[str, Any]:
 def show_convolutions(result: Result) -> str:
     """Return the section as text."""
     def numbers(row: Result) -> list[Any]:
-        return [row["gflop"], row["ms"], row["gflop_per_second"], percent(row["share_of_peak"])]
+        return [row["gflop"], row["ms"], row["gflop_per_second"], percent(row["share_of_peak"], 1)]
 
     body = [[row["layer"], " x ".join(map(str, row["input"])), *numbers(row)] for row in result["convolutions"]]
     body.append(["all", None, *numbers(result["total"])])

@@ -5,9 +5,9 @@ from minidl.benchmark import steps
 from minidl.benchmark.machine import set_threads
 from minidl.benchmark.options import Config, say
 from minidl.benchmark.steps import Result
-from minidl.benchmark.tables import table
 from minidl.benchmark.timing import interleave
 from minidl.models import unet
+from minidl.runtime.format import table
 from minidl.runtime.threads import available_cores, get_blas_threads
 
 Candidates = dict[int, tuple[Config, Callable[[], float]]]    # by the value that changes

@@ -6,12 +6,12 @@ import numpy as np
 
 from minidl.benchmark import pytorch
 from minidl.benchmark.options import Config, say
-from minidl.benchmark.tables import ratio, table
 from minidl.benchmark.timing import Timing, interleave
 from minidl.layers import Layer
 from minidl.loss import CrossEntropyLoss
 from minidl.models import unet
 from minidl.optim import Adam
+from minidl.runtime.format import table
 from minidl.training import train_step
 from minidl.types import Array
 
@@ -70,7 +70,7 @@ def summary(times: dict[str, Timing]) -> Result:
     return {"ms": {name: 1000 * t.median for name, t in times.items()},
             "quartiles_ms": {name: [1000 * t.low, 1000 * t.high] for name, t in times.items()},
             "calls": {name: t.count for name, t in times.items()},
-            "ratio": ratio(times["ours"].median, others)}
+            "ratio": times["ours"].median / min(others) if others else None}
 
 
 def show(rows: list[Result]) -> str:

@@ -14,9 +14,9 @@ import numpy as np
 from minidl.benchmark import pytorch
 from minidl.benchmark.options import say
 from minidl.benchmark.steps import Result, summary
-from minidl.benchmark.tables import table
 from minidl.benchmark.timing import interleave
 from minidl.layers import Conv2d, layout
+from minidl.runtime.format import table
 from minidl.types import Array, Shape
 
 

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from minidl import plotting
 from minidl.runtime.files import project_root, replacing, shorten
+from minidl.runtime.format import flat
 from minidl.runtime.options import positive_number, whole
 from minidl.runtime.progress import duration
 from minidl.runtime.threads import set_num_threads
@@ -183,8 +184,8 @@ class Lesson:
                    "options": options, "arguments": self.arguments}
         with replacing(self.out / "metrics.json") as temporary:
             temporary.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-        print("\n".join(["", *_lines(numbers), "", f"{self.name}: done in {duration(seconds)}, "
-                         f"results in {shorten(self.out)}"]))
+        print("\n".join(["", *(f"{name:<28} {text}" for name, text in flat(numbers)), "",
+                         f"{self.name}: done in {duration(seconds)}, results in {shorten(self.out)}"]))
 
 
 def alternative(figure: Figure, most: int = 7) -> str:
@@ -193,19 +194,6 @@ def alternative(figure: Figure, most: int = 7) -> str:
         return str(figure.get_label())
     texts = list(dict.fromkeys(text.get_text().replace("\n", " ").strip() for text in figure.texts))
     return ". ".join([text for text in texts if len(text) > 1][:most])
-
-
-def _lines(numbers: dict[str, Any], indent: str = "") -> list[str]:
-    lines = []
-    for name, value in numbers.items():
-        if isinstance(value, dict):
-            lines += [f"{indent}{name.replace('_', ' ')}:", *_lines(value, indent + "  ")]
-        elif not isinstance(value, list):
-            text = f"{value:,}" if isinstance(value, int) else value
-            if isinstance(value, float):
-                text = f"{value:.3f}" if value == 0 or abs(value) >= 1e-3 else f"{value:.1e}"
-            lines.append(f"{indent}{name.replace('_', ' '):<28} {text}")
-    return lines
 
 
 def show(path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from minidl import Adam, Conv2d, CrossEntropyLoss, Tanh, unet
-from minidl.benchmark import inference, machine, memory, options, profile, pytorch, steps, tables, textbook, timing
+from minidl.benchmark import inference, machine, memory, options, profile, pytorch, steps, textbook, timing
 from minidl.benchmark.__main__ import main
 from minidl.benchmark.options import Config
 from minidl.runtime import threads
@@ -72,23 +72,6 @@ def test_timing_has_median_and_quartiles():
     assert timing.Timing.of([5.0, 1.0, 2.0, 3.0, 4.0]) == timing.Timing(3.0, 2.0, 4.0, 5)
     with pytest.raises(ValueError, match="at least one round"):
         timing.interleave({}, 1.0)
-
-
-# tables
-
-def test_tables_are_aligned_markdown():
-    lines = tables.table(["kind", "ms", "share"], [["Conv2d", 1234.5, "5.1 %"], ["loss", None, "10.0 %"]]).splitlines()
-    assert lines == ["| kind   |   ms |  share |",
-                     "|:-------|-----:|-------:|",
-                     "| Conv2d | 1234 |  5.1 % |",
-                     "| loss   |    - | 10.0 % |"]
-    with pytest.raises(ValueError, match="rows of 2 cells, got"):
-        tables.table(["a", "b"], [[1]])
-
-
-def test_ratio_is_to_the_better_of_the_others():
-    assert tables.ratio(3.0, [4.0, 2.0]) == 1.5
-    assert tables.ratio(3.0, []) is None
 
 
 # the textbook's convolution

@@ -20,7 +20,7 @@ from minidl.course.gallery.highlight import highlight
 from minidl.course.gallery.images import embed
 from minidl.course.gallery.markdown import Markdown
 from minidl.course.gallery.page import page
-from minidl.course.gallery.results import done_with, flat, latest_options, read_comparison, read_results
+from minidl.course.gallery.results import done_with, latest_options, read_comparison, read_results
 from minidl.course.gallery.scripts import figures_made, find_scripts, read_script, split_cells
 from minidl.runtime.npz import save_arrays
 
@@ -402,12 +402,6 @@ def test_highlighted_code_reads_as_its_source(source):
 ])
 def test_figures_that_a_cell_makes(code, names):
     assert [pattern.pattern for pattern in figures_made(code)] == names
-
-
-def test_numbers_in_words():
-    numbers = {"a": {"mean_iou": {"c": 1}}, "iou_border": 1, "many": list(range(100)), "deep": [[1]], "none": None}
-    assert flat(numbers) == [
-        ("a: mean IoU: c", "1"), ("border IoU", "1"), ("none", "–")]
 
 
 # Running

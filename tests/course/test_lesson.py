@@ -64,7 +64,7 @@ def test_figures_and_numbers_are_written(tmp_path, capsys):
     written = json.loads((tmp_path / "99_test" / "metrics.json").read_text(encoding="utf-8"))
     assert written["score"] == 0.25 and written["curve"] == [1, 2] and written["options"]["size"] == 64
     printed = capsys.readouterr().out
-    assert "0.250" in printed and "2.0e-09" in printed and "12,345" in printed and "iou border" in printed
+    assert "0.250" in printed and "2e-09" in printed and "12,345" in printed and "test: border IoU" in printed
 
 
 def test_threads_option_sets_the_number_of_threads(tmp_path):

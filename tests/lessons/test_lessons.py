@@ -35,8 +35,8 @@ def test_resumed_lesson_goes_on_where_it_stopped(pets, tmp_path):
     first, again = (run(ROOT / "lessons" / "17_unet.py", *options, *more) for more in ([], ["--resume"]))
     assert first.returncode == again.returncode == 0, again.stdout + again.stderr
     assert "epoch 1/2" in first.stdout and "epoch 1/2" not in again.stdout      # there was nothing left to train
-    scores = [line for line in first.stdout.splitlines() if "iou border" in line]
-    assert scores == [line for line in again.stdout.splitlines() if "iou border" in line]
+    scores = [line for line in first.stdout.splitlines() if "border IoU" in line]
+    assert scores and scores == [line for line in again.stdout.splitlines() if "border IoU" in line]
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="needs the sample of real pictures beside the project")

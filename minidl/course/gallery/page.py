@@ -12,9 +12,10 @@ from minidl.course.gallery.compare import comparison
 from minidl.course.gallery.highlight import highlight
 from minidl.course.gallery.images import embed
 from minidl.course.gallery.markdown import Markdown, web_address
-from minidl.course.gallery.results import Results, flat, read_results, words, written
+from minidl.course.gallery.results import Results, read_results
 from minidl.course.gallery.scripts import Script, figures_made
 from minidl.runtime.files import replacing
+from minidl.runtime.format import flat, number, words
 from minidl.runtime.progress import duration
 from minidl.runtime.threads import available_cores
 
@@ -137,17 +138,17 @@ def _numbers(results: Results) -> str:
     test = results.numbers.get("test")
     scores = {key: value for key, value in test.items() if isinstance(value, float)} if isinstance(test, dict) else {}
     first = [key for key in SHOWN_FIRST if key in scores] or list(scores)[:3]
-    tiles = [(words(key), written(scores[key])) for key in first]
+    tiles = [(words(key), number(scores[key])) for key in first]
     parameters = results.numbers.get("parameters")
     if isinstance(parameters, int):
-        tiles.append(("parameters", written(parameters)))
+        tiles.append(("parameters", number(parameters)))
     if results.seconds is not None:
         tiles.append(("time", duration(results.seconds)))
     shown = "".join(f"<div><dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd></div>" for name, value in tiles)
     rows = "".join(f'<tr><th scope="row">{html.escape(name)}</th><td>{html.escape(value)}</td></tr>'
                    for name, value in flat(results.numbers))
     rows += "".join(f'<tr><th scope="row"><code>--{html.escape(key.replace("_", "-"))}</code></th>'
-                    f"<td>{html.escape(written(value))}</td></tr>" for key, value in results.options.items()
+                    f"<td>{html.escape(number(value))}</td></tr>" for key, value in results.options.items()
                     if value is not None and value is not False and key not in ("out", "show", "resume"))
     return (f'<dl class="tiles">{shown}</dl>' if tiles else "") + (
         '<details class="numbers"><summary>All numbers</summary><div class="scroll">'

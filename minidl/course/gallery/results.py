@@ -105,50 +105,6 @@ def decisive(arguments: list[str]) -> list[str]:
     return parser.parse_known_args(arguments)[1]
 
 
-def flat(numbers: dict[str, Any], before: str = "") -> list[tuple[str, str]]:
-    """Return (name, value) of all numbers as texts, those in dicts under both names; long lists are left out.
-
-    >>> flat({"test": {"mean_iou": 0.51234}, "parameters": 1234, "gain": [0.5, 1.0], "loss": float("nan")})
-    [('test: mean IoU', '0.512'), ('parameters', '1,234'), ('gain', '0.500, 1.000'), ('loss', '–')]
-    """
-    rows = []
-    for key, value in numbers.items():
-        name = before + words(key)
-        if isinstance(value, dict):
-            rows += flat(value, f"{name}: ")
-        elif not isinstance(value, list):
-            rows.append((name, written(value)))
-        elif len(value) <= 12 and not any(isinstance(one, (list, dict)) for one in value):
-            rows.append((name, ", ".join(map(written, value))))
-    return rows
-
-
-def words(key: str) -> str:
-    """Turn a key into words: "mean_iou" becomes "mean IoU", "iou_border" becomes "border IoU"."""
-    parts = str(key).split("_")
-    if parts[0] == "iou" and len(parts) > 1:
-        parts = [*parts[1:], "iou"]
-    return " ".join("IoU" if part == "iou" else part for part in parts)
-
-
-def written(value: Any) -> str:
-    """Write a number (or a text) in a few digits.
-
-    >>> [written(value) for value in (0.51234, 12, 1234567, 1234.5, 1e-7, None, True, "cat")]
-    ['0.512', '12', '1,234,567', '1,234.5', '1e-07', '–', 'yes', 'cat']
-    """
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            return "–"
-        return f"{value:,.1f}" if abs(value) >= 100 else f"{value:.3f}" if abs(value) >= 0.001 or value == 0 \
-            else f"{value:.2g}"
-    return "–" if value is None else str(value)
-
-
 def read_comparison(path: Path) -> dict[str, Any] | None:
     """Read a comparison.npz: images (n, 3, H, W) uint8, truth (n, H, W), and two more of truth's shape, by their name.
 
