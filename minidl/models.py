@@ -4,7 +4,10 @@ At ``width=64`` (and pictures of 128 x 128) the shapes are the slides', to the n
 downsized twin that the lessons train. Those that answer with classes return logits: the softmax of the slides is part
 of `CrossEntropyLoss`.
 """
-from collections.abc import Sequence
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -14,6 +17,45 @@ from minidl.layers import (
 )
 from minidl.layers.arguments import positive
 from minidl.types import Rng, Shape
+
+Given = ParamSpec("Given")
+Model = TypeVar("Model", bound=Layer)
+
+
+class BuiltBy(NamedTuple):
+    """Which function of this module built a model.
+
+    Attributes
+    ----------
+    builder : str
+    arguments : {name: value}
+        All but `rng`, as JSON knows them.
+    layers : str
+        The model's `repr` at that time; it differs after a layer was changed.
+    """
+
+    builder: str
+    arguments: dict[str, Any]
+    layers: str
+
+
+def builder(function: Callable[Given, Model]) -> Callable[Given, Model]:
+    """Let a function's models remember how they were built, as `model.built_by`.
+
+    `minidl.checkpoint` writes it into files of weights, so that a program that finds the file can build the model.
+    """
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def build(*args: Given.args, **kwargs: Given.kwargs) -> Model:
+        model = function(*args, **kwargs)
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        arguments = {name: np.asarray(value).tolist() for name, value in bound.arguments.items() if name != "rng"}
+        setattr(model, "built_by", BuiltBy(function.__name__, arguments, repr(model)))
+        return model
+
+    return build
 
 
 class Pyramid(Sequential):
@@ -57,6 +99,7 @@ def encoder(levels: int, width: int, in_channels: int = 3, rng: Rng = None) -> t
     return layers, channels[-1]
 
 
+@builder
 def classifier(width: int = 64, classes: int = 2, size: int = 128, *, blocks: int = 5, in_channels: int = 3,
                rng: Rng = None) -> Pyramid:
     """Build the classifier of slides 1 and 8: image -> CNN -> flatten -> classification.
@@ -95,6 +138,7 @@ def classifier(width: int = 64, classes: int = 2, size: int = 128, *, blocks: in
     return Pyramid(*layers, Flatten(), Linear(channels * (size // 2**blocks) ** 2, classes, rng=rng), size=size)
 
 
+@builder
 def pixelwise(kernel_sizes: Sequence[int] = (1,), width: int = 64, classes: int = 3, *, in_channels: int = 3,
               rng: Rng = None) -> Sequential:
     """Build a segmenter that keeps the resolution throughout: a conv block for each kernel size, then a class a pixel.
@@ -117,6 +161,7 @@ def pixelwise(kernel_sizes: Sequence[int] = (1,), width: int = 64, classes: int 
     return Sequential(*layers, Conv2d(width, classes, 1, rng=rng))
 
 
+@builder
 def reshape_segmenter(width: int = 64, size: int = 128, classes: int = 3, *, in_channels: int = 3,
                       rng: Rng = None) -> Pyramid:
     """Build the segmenter of slides 21-23: encode down to 2 x 2 pixels, then a dense layer, reshaped to the picture.
@@ -149,6 +194,7 @@ def reshape_segmenter(width: int = 64, size: int = 128, classes: int = 3, *, in_
     return Pyramid(*layers, Flatten(), dense, Reshape((classes, size, size)), size=size)
 
 
+@builder
 def fcn(stride: int = 8, width: int = 64, classes: int = 3, *, in_channels: int = 3, rng: Rng = None) -> Pyramid:
     """Build the fully convolutional network of slide 24: FCN-32s, FCN-16s or FCN-8s, with our encoder.
 
@@ -208,6 +254,7 @@ def enlarge(channels: int, scale: int) -> ConvTranspose2d:
     return layer
 
 
+@builder
 def encoder_decoder(width: int = 64, classes: int = 3, skip: bool = False, *, in_channels: int = 3,
                     rng: Rng = None) -> Pyramid:
     """Build the encoder-decoder of slides 31-33, or with `skip` the U-Net of slides 34-36.
@@ -254,11 +301,13 @@ def encoder_decoder(width: int = 64, classes: int = 3, skip: bool = False, *, in
     return Pyramid(*below[:-2], multiple=32)                          # logits: no batch norm and ReLU at the end
 
 
+@builder
 def unet(width: int = 64, classes: int = 3, *, in_channels: int = 3, rng: Rng = None) -> Pyramid:
     """Build the U-Net of slides 34-36: `encoder_decoder` with skip connections."""
     return encoder_decoder(width, classes, skip=True, in_channels=in_channels, rng=rng)
 
 
+@builder
 def localizer(width: int = 64, size: int = 128, *, in_channels: int = 3, rng: Rng = None) -> Pyramid:
     """Build the network of slide 2 that predicts where the object is: four numbers per image.
 
@@ -289,6 +338,7 @@ def localizer(width: int = 64, size: int = 128, *, in_channels: int = 3, rng: Rn
     return Pyramid(*layers, Flatten(), Linear(channels * (size // 16)**2, 8 * width, rng=rng), ReLU(), last, size=size)
 
 
+@builder
 def detector(width: int = 64, classes: int = 2, *, in_channels: int = 3, rng: Rng = None) -> Pyramid:
     """Build the network of slide 2 that finds several objects: 5 + classes numbers for each cell of 8 x 8 pixels.
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from minidl.batches import ahead, as_input
+from minidl.checkpoint import how_built
 from minidl.layers.base import Layer, generators
 from minidl.loss import Loss
 from minidl.optim import CosineSchedule, Optimizer
@@ -226,7 +227,8 @@ class _Run:
         arrays |= {f"optimizer/{name}": array for name, array in self.optimizer.state_dict().items()}
         if self.schedule is not None:
             arrays |= {f"schedule/{name}": array for name, array in self.schedule.state_dict().items()}
-        save_arrays(path, arrays | {"training": np.array(json.dumps(progress, default=_plain))}, self.size)
+        save_arrays(path, arrays | how_built(self.model, self.size)
+                    | {"training": np.array(json.dumps(progress, default=_plain))})
 
     def load(self, path: Path) -> None:
         arrays = load_arrays(path)

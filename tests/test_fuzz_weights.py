@@ -14,12 +14,11 @@ from hypothesis.extra import numpy as hnp
 
 from minidl import Adam, CosineSchedule, CrossEntropyLoss, pixelwise
 from minidl.batches import Batches
-from minidl.checkpoint import load_weights, save_weights
+from minidl.checkpoint import how_built, load_weights, save_weights
 from minidl.predict import open_model
 from minidl.predict.__main__ import main
 from minidl.runtime import npz
-from minidl.runtime.npz import load_arrays, save_arrays, trained_size
-from minidl.tasks.segmentation.experiment import load_rung
+from minidl.runtime.npz import load_arrays, save_arrays
 from minidl.training import fit
 
 quick = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -52,7 +51,7 @@ def damage(draw, whole):
 def packed(compressed):
     """Return the bytes of an .npz file of `model`'s weights."""
     buffer = io.BytesIO()
-    weights: dict[str, Any] = model().state_dict()
+    weights: dict[str, Any] = model().state_dict() | how_built(model(), (32, 32))
     (np.savez_compressed if compressed else np.savez)(buffer, **weights)
     return buffer.getvalue()
 
@@ -60,7 +59,7 @@ def packed(compressed):
 def refused_or_equal(path):
     """Every reader of .npz files takes a file as what it was before the damage, or refuses it by name."""
     whole = model().state_dict()
-    readers: list[Any] = [load_arrays, lambda path: load_weights(path, model()), open_model, load_rung, trained_size]
+    readers: list[Any] = [load_arrays, lambda path: load_weights(path, model()), open_model]
     for read in readers:
         try:
             found = read(path)
@@ -199,36 +198,6 @@ def altered(draw, value):
             del copy[key]
         return copy
     return draw(json_values)
-
-
-@pytest.fixture(scope="module")
-def rung(tmp_path_factory):
-    facts = {"name": "1 × 1", "lesson": "09_x", "scores": {"mean_iou": 0.5}, "parameters": 9, "sees": 1, "seconds": 1.5,
-             "trained": {"size": 64, "data": "x"}}
-    return facts, np.zeros((2, 4, 4), np.uint8)
-
-
-@quick
-@given(st.data())
-def test_records_of_the_ladder(tmp_path, rung, data):
-    facts, predictions = rung
-    text = json.dumps(data.draw(altered(facts) | st.just(facts)))
-    array = data.draw(strange_arrays | st.just(predictions))
-    path = save_arrays(tmp_path / "rung.npz", {"facts": np.array(text), "predictions": array})
-    try:
-        found = load_rung(path)
-    except ValueError as error:
-        assert "rung.npz" in str(error) and "run the lesson again" in str(error)
-    else:
-        assert isinstance(found.name + found.lesson, str) and isinstance(found.trained.get("size"), object)
-        assert isinstance(sum([found.parameters, found.sees, found.seconds, *found.scores.values()]), (int, float))
-        assert found.predictions.ndim == 3 and found.predictions.sum() >= 0 or found.predictions.dtype.kind == "i"
-
-
-def test_record_of_nested_lists(tmp_path):
-    path = save_arrays(tmp_path / "rung.npz", {"facts": np.array("[" * 100_000), "predictions": np.zeros(1)})
-    with pytest.raises(ValueError, match="run the lesson again"):
-        load_rung(path)
 
 
 def train(folder, resume, bits=np.random.PCG64):

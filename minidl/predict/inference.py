@@ -1,14 +1,14 @@
-"""From a picture of any size to a class for each of its pixels.
+"""From an image of any size to a class for each of its pixels.
 
-A network was trained on pictures of one size, say 64 x 64: it knows how large a cat's ear is in pixels there, and that
-all of the cat is in sight. So a picture is made as large, in pixels, as those were, with its own ratio of width to
-height. Where the network wants sides that divide by 32, the pixels at the edge are repeated outwards. What comes out
-for these is cut off again, and the rest is enlarged to the picture's own size, before the classes are decided upon:
-scores between two pixels are interpolated, and the line where one class overtakes the other becomes smooth.
+A network was trained on images of one size, say 64 x 64: it knows how large a cat's ear is in pixels there, and expects
+to find the whole cat. So we resize an image to as many pixels as those had, and keep its own ratio of width to height.
+Where the network wants sides that divide by 32, the pixels at the edge are repeated outwards. Their scores are cut off
+again, and the rest is enlarged to the image's own size before the classes are decided. Scores between two pixels are
+interpolated, so the line where one class overtakes the other becomes smooth.
 
-In training, pictures were stretched into squares. To stretch this one, too, would be as near to what the network has
-seen as one can get, and yet an animal of its own proportions is found a little better. Measured with the weights that
-come with minidl on 68 rendered pictures cut to 3:2 and 4:3, and on 26 photographs of about 3:2 (mean IoU):
+In training, images were stretched into squares. To stretch this one, too, would be closest to the training, and yet an
+animal of its own proportions is found a little better. Measured with the weights that come with minidl on 68 rendered
+images cut to 3:2 and 4:3, and on 26 photographs of about 3:2 (mean IoU):
 
                                                                 rendered  photographs
     stretched into the square                                      0.846        0.516
@@ -17,36 +17,34 @@ come with minidl on 68 rendered pictures cut to 3:2 and 4:3, and on 26 photograp
     the same, with gray bars instead of repeated pixels            0.814        0.461
     longer side as long as the square's, edge pixels repeated      0.831        0.521
 
-The network has not seen gray bars, and takes them, and the pet's parts beside them, for something else.
+Gray bars are unfamiliar to the network: it takes them, and the parts of the pet beside them, for something else.
 """
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
 
 from minidl.layers import Layer
-from minidl.predict.architecture import SIZE
+from minidl.predict.model import SIZE
 from minidl.training import predict
 from minidl.types import Array
 
-LONGEST = 8              # a picture's side in the network, in trained sizes; panoramas longer than that are stretched
-TOGETHER = 2**19         # pixels that go through the network at a time: 32 pictures of 128 x 128
+LONGEST = 8              # an image's side in the network, in trained sizes; longer panoramas are compressed to it
 STRIP_VALUES = 2**24     # scores that are enlarged at a time
 
 
-def segment(model: Layer, picture: Image.Image, size: int = SIZE) -> Array:
-    """Return the class of every pixel of a picture.
+def segment(model: Layer, image: Image.Image, size: int = SIZE) -> Array:
+    """Return the class of every pixel of an image.
 
     Parameters
     ----------
     model : Layer
         Takes (N, 3, h, w), returns logits (N, classes, h, w); if it has an attribute `multiple`, h and w must divide
         by it.
-    picture : PIL.Image.Image
+    image : PIL.Image.Image
         RGB, of any size, as `minidl.datasets.pets.decode.open_picture` opens it.
     size : int
-        Side of the pictures that the model was trained on, in pixels.
+        Side of the images that the model was trained on, in pixels.
 
     Returns
     -------
@@ -56,32 +54,21 @@ def segment(model: Layer, picture: Image.Image, size: int = SIZE) -> Array:
     Raises
     ------
     ValueError
-        If the picture is not RGB, or the model's output has NaN, infinity or another shape.
+        If the image is not RGB.
+    ValueError
+        If the model's output has NaN, infinity or another shape.
     """
-    return segment_all(model, [picture], size)[0]
-
-
-def segment_all(model: Layer, pictures: Sequence[Image.Image], size: int = SIZE) -> list[Array]:
-    """Do as `segment` for several pictures; those that are equally large in the network go through it together."""
-    groups: dict[tuple[int, ...], list[int]] = {}
-    inputs = [model_input(picture, size, getattr(model, "multiple", 1)) for picture in pictures]
-    for i, x in enumerate(inputs):
-        groups.setdefault(x.shape, []).append(i)
-    results: list[Array] = [np.empty(0)] * len(pictures)
-    for shape, members in groups.items():
-        with np.errstate(over="ignore", invalid="ignore"):       # is looked for below
-            x = np.stack([inputs[i] for i in members])                                   # (n, 3, h, w)
-            logits = predict(model, x, max(1, TOGETHER // (shape[1] * shape[2])))        # (n, classes, h, w)
-        if logits.ndim != 4 or logits.shape[2:] != shape[1:]:
-            raise ValueError(f"segment: expected a model that returns (N, classes, {shape[1]}, {shape[2]}) for x "
-                             f"of (N, {', '.join(map(str, shape))}), got {logits.shape}")
-        if not np.isfinite(logits).all():
-            raise ValueError("segment: the model's output has NaN or infinity in it; its weights are not usable")
-        for i, scores in zip(members, logits):
-            w, h = working_size(*pictures[i].size, size)
-            top, left = (shape[1] - h) // 2, (shape[2] - w) // 2
-            results[i] = enlarged_classes(scores[:, top:top + h, left:left + w], *pictures[i].size)
-    return results
+    x = model_input(image, size, getattr(model, "multiple", 1))                # (3, h, w)
+    with np.errstate(over="ignore", invalid="ignore"):                         # checked below
+        logits = predict(model, x[None])                                       # (1, classes, h, w)
+    if logits.ndim != 4 or logits.shape[2:] != x.shape[1:]:
+        raise ValueError(f"segment: expected a model that returns (N, classes, {x.shape[1]}, {x.shape[2]}) for x "
+                         f"of (N, {', '.join(map(str, x.shape))}), got {logits.shape}")
+    if not np.isfinite(logits).all():
+        raise ValueError("segment: the model's output has NaN or infinity in it; its weights are not usable")
+    w, h = working_size(*image.size, size)
+    top, left = (x.shape[1] - h) // 2, (x.shape[2] - w) // 2
+    return enlarged_classes(logits[0, :, top:top + h, left:left + w], *image.size)
 
 
 def working_size(width: int, height: int, size: int) -> tuple[int, int]:
@@ -95,28 +82,25 @@ def working_size(width: int, height: int, size: int) -> tuple[int, int]:
     return w, h
 
 
-def model_input(picture: Image.Image, size: int, multiple: int = 1) -> Array:
-    """Return a picture as the model takes it, (3, h, w) uint8: at its working size, edges repeated to a multiple."""
-    if picture.mode != "RGB":
-        raise ValueError(f"segment: expected a picture of mode RGB, got {picture.mode}; minidl.datasets.pets.decode."
+def model_input(image: Image.Image, size: int, multiple: int = 1) -> Array:
+    """Return an image as the model takes it, (3, h, w) uint8: at its working size, edges repeated to a multiple."""
+    if image.mode != "RGB":
+        raise ValueError(f"segment: expected an image of mode RGB, got {image.mode}; minidl.datasets.pets.decode."
                          "open_picture opens it so")
-    w, h = working_size(*picture.size, size)
-    x = np.asarray(picture.resize((w, h), Image.Resampling.BILINEAR)).transpose(2, 0, 1)     # (3, h, w)
-    pads = []
-    for side in (h, w):
-        missing = -side % multiple
-        pads.append((missing // 2, missing - missing // 2))
-    return np.pad(x, [(0, 0), *pads], mode="edge")
+    w, h = working_size(*image.size, size)
+    x = np.asarray(image.resize((w, h), Image.Resampling.BILINEAR)).transpose(2, 0, 1)       # (3, h, w)
+    missing = [-side % multiple for side in (h, w)]
+    return np.pad(x, [(0, 0), *((m // 2, m - m // 2) for m in missing)], mode="edge")
 
 
 def enlarged_classes(scores: Array, width: int, height: int) -> Array:
-    """Return the class with the highest score at each pixel of a picture, (height, width) uint8.
+    """Return the class with the highest score at each pixel of an image, (height, width) uint8.
 
     Parameters
     ----------
     scores : (classes, h, w) float32
-        Interpolated bilinearly (or averaged, if the picture is smaller), some rows of the picture at a time: all the
-        scores of a large one would not fit into memory.
+        Interpolated bilinearly (or averaged, if the image is smaller), some rows of the image at a time: all the scores
+        of a large one would not fit into memory.
     width, height : int
     """
     K, h, w = scores.shape

@@ -1,7 +1,8 @@
-"""What is written about a picture: its mask, the mask laid over it, and a line of a table."""
+"""What is written about each image: its mask, the mask laid over it, and a row of the table."""
 import csv
 import os
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,39 +10,65 @@ import numpy as np
 from PIL import Image, ImageColor
 
 from minidl.datasets.pets import CLASSES
+from minidl.datasets.pets.decode import blame, open_picture, pillow_warnings
+from minidl.layers import Layer
 from minidl.plotting.canvas import LINE_COLORS
 from minidl.plotting.pictures import CLASS_COLORS
+from minidl.predict.inference import segment
+from minidl.predict.jobs import Job
 from minidl.runtime.files import replacing
+from minidl.runtime.progress import Progress
 from minidl.types import Array
 
-ALPHA = 0.5              # how much of an overlay is the classes' colors
+Row = dict[str, Any]
 
 
-def class_names(K: int) -> tuple[str, ...]:
-    """Return the names of K classes: the pets' if there are three, else their numbers in the masks."""
-    return CLASSES if K == len(CLASSES) else tuple(f"class {k + 1}" for k in range(K))
+def segment_jobs(jobs: Sequence[Job], model: Layer, size: int) -> Iterator[Row]:
+    """Segment the images and write masks and overlays; print a line about each, and yield its row of the table.
+
+    An image that fails does not stop the others.
+    """
+    line = Progress(len(jobs))
+    with pillow_warnings():
+        for done, job in enumerate(jobs, start=1):
+            row: Row = {"image": str(job.image)}
+            try:
+                row |= segment_job(job, model, size)
+                shares = ", ".join(f"{value:.0%} {key}" for key, value in row.items() if isinstance(value, float))
+                line.line(done, f"{done}/{len(jobs)} {job.image}: {shares}")
+            except (OSError, ValueError, MemoryError) as error:
+                row["problem"] = str(error) if job.image.name in str(error) else f"{job.image}: {error}"
+                print(f"error: {row['problem']}", file=sys.stderr, flush=True)
+            yield row
 
 
-def shares(classes: Array, K: int) -> list[float]:
-    """Return which share of the pixels each class has."""
-    return [np.count_nonzero(classes == k) / classes.size for k in range(K)]
+def segment_job(job: Job, model: Layer, size: int) -> Row:
+    """Segment one image and write its results; return what the table says about it."""
+    if job.problem:
+        raise ValueError(f"{job.image}: {job.problem}")
+    with blame(job.image):
+        image = open_picture(job.image, upright=True)
+    classes = segment(model, image, size)                                          # (H, W)
+    K = model.output_shape((1, 3, 32, 32))[1]
+    names = CLASSES if K == len(CLASSES) else [f"class {k + 1}" for k in range(K)]
+    mask = mask_image(classes, K)
+    write_image(job.mask, mask)
+    write_image(job.overlay, Image.blend(image, mask.convert("RGB"), 0.5))
+    shares = [np.count_nonzero(classes == k) / classes.size for k in range(K)]
+    return {"width": image.width, "height": image.height, **dict(zip(names, shares)),
+            "mask": str(job.mask), "overlay": str(job.overlay), "problem": ""}
 
 
 def mask_image(classes: Array, K: int) -> Image.Image:
-    """Return classes (H, W), uint8 from 0, as a palette picture: class k has the index k + 1, as in trimaps.
+    """Return classes (H, W), uint8 from 0, as a palette image: class k has the index k + 1, as in trimaps.
 
-    A viewer shows it in color; whoever reads the indices gets 1, 2, 3.
+    A viewer shows it in color; a program that reads the indices gets 1, 2, 3.
     """
-    colors = [ImageColor.getrgb(color) for color in (CLASS_COLORS + LINE_COLORS)]
-    palette = [(0, 0, 0)] + [colors[k % len(colors)][:3] for k in range(K)]       # index 0 is no class
+    colors = [ImageColor.getrgb(color)[:3] for color in (CLASS_COLORS + LINE_COLORS)]
+    palette = [(0, 0, 0)] + [colors[k % len(colors)] for k in range(K)]           # index 0 is not a class
     mask = Image.fromarray(classes + np.uint8(1))
     mask.putpalette([value for color in palette for value in color])
     return mask
-
-
-def overlay_image(picture: Image.Image, mask: Image.Image) -> Image.Image:
-    """Return an RGB picture with its mask's colors laid over it."""
-    return Image.blend(picture, mask.convert("RGB"), ALPHA)
 
 
 def write_image(path: Path, image: Image.Image) -> None:
@@ -51,7 +78,7 @@ def write_image(path: Path, image: Image.Image) -> None:
 
 
 def write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows as .csv, in UTF-8; a name that is no text (Linux allows any bytes) keeps its bytes."""
+    """Write rows as .csv, in UTF-8; a name that is not valid text (Linux allows any bytes) keeps its bytes."""
     columns = dict.fromkeys(key for row in sorted(rows, key=len, reverse=True) for key in row)
     errors = "surrogateescape" if os.name == "posix" else "replace"
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", errors=errors, newline="") as file:

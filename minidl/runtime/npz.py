@@ -1,7 +1,6 @@
 """Arrays by name in one .npz file: written so that nothing is lost, read so that nothing is trusted."""
 import math
 import os
-import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,24 +11,16 @@ from numpy.lib import format as npy
 from minidl.runtime.files import replacing
 from minidl.types import Array
 
-
 EXPANDED_BYTES = 2**30    # how much larger than its file the arrays of a compressed .npz may be
-SIZES = re.compile(r"minidl: pictures of (\d{1,5}) x (\d{1,5}), (\d{1,10}) pixels")
 
 
-def save_arrays(path: str | os.PathLike[str], arrays: Mapping[str, Array], size: tuple[int, int] | None = None) -> Path:
-    """Write {name: array} as .npz, first under a temporary name: an interrupted write leaves the old file whole.
-
-    `size` is height and width of the pictures that a model was trained on. It goes into the archive's comment, which
-    NumPy passes over; `trained_size` reads it.
-    """
+def save_arrays(path: str | os.PathLike[str], arrays: Mapping[str, Array]) -> Path:
+    """Write {name: array} as .npz, first under a temporary name: an interrupted write leaves the old file whole."""
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name, array in arrays.items():
             # As numpy.savez writes them; that would pickle objects, this refuses them.
             with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
                 npy.write_array(file, np.asanyarray(array), allow_pickle=False)
-        if size is not None:
-            archive.comment = f"minidl: pictures of {size[0]} x {size[1]}, {size[0] * size[1]} pixels".encode()
     return Path(path)
 
 
@@ -41,8 +32,11 @@ def load_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
     OSError
         If the file cannot be read.
     ValueError
-        If it is no .npz file, truncated or damaged, contains Python objects (which could run code when unpickled), or
-        would expand to more than `EXPANDED_BYTES` above its size on the disk.
+        If it is truncated, damaged or not an .npz file.
+    ValueError
+        If it contains Python objects, which could run code when unpickled.
+    ValueError
+        If it would expand to more than `EXPANDED_BYTES` above its size on the disk.
     """
     path = Path(path)
     arrays: dict[str, Array] = {}
@@ -67,7 +61,7 @@ def load_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
 
 
 def _check_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
-    """Refuse an array that holds objects or whose header promises another size than its data have."""
+    """Raise a ValueError if an array holds objects, or its header promises another size than its data have."""
     with archive.open(info) as file:
         major, _ = npy.read_magic(file)
         read_header = npy.read_array_header_1_0 if major == 1 else npy.read_array_header_2_0
@@ -76,25 +70,3 @@ def _check_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
             raise ValueError(f"{info.filename} contains Python objects")
         if math.prod(shape) * dtype.itemsize + file.tell() != info.file_size:
             raise ValueError(f"{info.filename}: its header promises {shape} of {dtype}, which is not its size")
-
-
-def trained_size(path: str | os.PathLike[str]) -> tuple[int, int] | None:
-    """Return height and width of the pictures that a model was trained on, as `save_arrays` noted them, or None.
-
-    Raises
-    ------
-    OSError, ValueError
-        If the file cannot be read or is no archive; also ValueError if the note is damaged.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            note = archive.comment.decode("latin-1")
-    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-        raise ValueError(f"{path}: expected an .npz file, but it is damaged or something else ({error})") from error
-    if not note.startswith("minidl: "):
-        return None
-    found = SIZES.fullmatch(note)
-    H, W, pixels = map(int, found.groups()) if found else (0, 0, 0)
-    if not pixels or H * W != pixels:   # nothing else guards the comment against damage
-        raise ValueError(f"{path}: its note on the size of the training pictures is damaged: {note[:80]!r}")
-    return H, W

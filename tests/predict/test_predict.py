@@ -20,7 +20,7 @@ from minidl.checkpoint import save_weights
 from minidl.datasets.pets.decode import ORIENTATION, UPRIGHT, open_picture, open_trimap
 from minidl.metrics import confusion_matrix, mean_iou
 from minidl.plotting.pictures import CLASS_COLORS
-from minidl.predict import inference, open_model, run, segment, segment_all
+from minidl.predict import inference, open_model, results, segment
 from minidl.predict.__main__ import main
 from minidl.predict.inference import enlarged_classes, model_input, working_size
 from minidl.training import predict
@@ -106,20 +106,9 @@ def test_scores_are_enlarged_bilinearly_in_any_number_of_strips(monkeypatch):
         assert np.array_equal(enlarged_classes(scores, 36, 28), whole)
 
 
-def test_many_pictures_together_get_what_each_gets_alone():
-    rng = np.random.default_rng(0)
-    model = unet(2, rng=0)
-    pictures = [Image.fromarray(rng.integers(0, 256, (h, w, 3), np.uint8)) for w, h in
-                [(40, 30), (64, 64), (30, 40), (80, 60), (64, 64), (7, 50)]]
-    for picture, together in zip(pictures, segment_all(model, pictures, 32)):
-        assert together.shape == picture.size[::-1]
-        assert differs(together, segment(model, picture, 32)) < 0.001       # products of other sizes round otherwise
-    assert segment_all(model, [], 32) == []
-
-
 def test_what_cannot_be_segmented_is_refused():
     model = pixelwise((1,), 2, rng=0)
-    with pytest.raises(ValueError, match="expected a picture of mode RGB, got L"):
+    with pytest.raises(ValueError, match="expected an image of mode RGB, got L"):
         segment(model, corner())
     model.parameters()[0].data[0] = np.nan
     with pytest.raises(ValueError, match="NaN or infinity"):
@@ -267,8 +256,8 @@ def test_a_folder_with_broken_files_is_done_but_for_these(weights, tmp_path, cap
     written = sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
     assert written == sorted(["table.csv", *(f"my pets/{name}.{what}.png" for name in ("a.jpg", "sub/a.jpg", "z.png")
                                              for what in ("mask", "overlay"))])
-    rows = {Path(row["picture"]).relative_to(folder).as_posix(): row for row in table(out)}
-    assert len(rows) == 7 and "not a picture" in rows["text.gif"]["problem"] and not rows["text.gif"]["mask"]
+    rows = {Path(row["image"]).relative_to(folder).as_posix(): row for row in table(out)}
+    assert len(rows) == 7 and "none of the formats" in rows["text.gif"]["problem"] and not rows["text.gif"]["mask"]
     good = rows["sub/a.jpg"]
     assert (good["width"], good["height"], good["problem"]) == ("60", "40", "") and Path(good["mask"]).is_file()
     assert float(good["object"]) == pytest.approx(0.25, abs=0.02)
@@ -299,7 +288,7 @@ def test_a_picture_is_never_overwritten_and_results_are_no_pictures(weights, tmp
     before = (tmp_path / "a.jpg.mask.png").read_bytes()
     capsys.readouterr()
     assert main([*arguments, str(tmp_path / "a.jpg"), str(tmp_path / "a.jpg.mask.png")]) == 2
-    assert "would be overwritten" in capsys.readouterr().err
+    assert "would overwrite one of" in capsys.readouterr().err
     assert (tmp_path / "a.jpg.mask.png").read_bytes() == before
     assert main([*arguments, str(tmp_path)]) == 0
     assert "1 of 1 segmented" in capsys.readouterr().out  # the mask and the overlay in the folder are passed over
@@ -318,7 +307,7 @@ def test_names_of_all_languages(weights, tmp_path, capsys):
     out = tmp_path / "öut"
     assert main(["--weights", str(weights), "--out", str(out), *(str(tmp_path / name) for name in names)]) == 0
     assert sorted(path.name for path in out.glob("*.mask.png")) == sorted(f"{name}.mask.png" for name in names)
-    assert [Path(row["picture"]).name for row in table(out)] == names
+    assert [Path(row["image"]).name for row in table(out)] == names
     assert "猫 🐈.webp: 25% object" in capsys.readouterr().out
 
 
@@ -327,7 +316,7 @@ def test_patterns_that_no_shell_has_expanded(weights, tmp_path, capsys):
         corner().save(tmp_path / name)
     arguments = ["--weights", str(weights), "--out", str(tmp_path / "out")]
     assert main([*arguments, str(tmp_path / "*.jpg")]) == 0
-    assert [Path(row["picture"]).name for row in table(tmp_path / "out")] == ["a.jpg", "b.jpg"]
+    assert [Path(row["image"]).name for row in table(tmp_path / "out")] == ["a.jpg", "b.jpg"]
     assert main([*arguments, str(tmp_path / "*.bmp")]) == 1
     assert "*.bmp: nothing matches" in capsys.readouterr().err
 
@@ -338,7 +327,7 @@ def test_a_missing_file_and_an_empty_folder_are_named(weights, tmp_path, capsys)
     arguments = [str(tmp_path / name) for name in ("none.jpg", "nothing", "a.jpg")]
     assert main(["--weights", str(weights), "--out", str(tmp_path / "out"), *arguments]) == 1
     printed = capsys.readouterr()
-    assert "none.jpg: no such file" in printed.err and "nothing: no pictures in this folder" in printed.err
+    assert "none.jpg: no such file" in printed.err and "nothing: no images in this folder" in printed.err
     assert "1 of 3 segmented" in printed.out
 
 
@@ -370,31 +359,12 @@ def test_a_huge_picture_is_refused_by_name(weights, tmp_path, monkeypatch, capsy
     assert "huge.png: suspiciously large" in printed.err and "1 of 2 segmented" in printed.out
 
 
-def test_few_pictures_are_in_memory_at_a_time(weights, tmp_path, monkeypatch):
-    files = [tmp_path / f"{i}.png" for i in range(7)]
-    for file in files:
-        corner().save(file)
-    together = []
-
-    def counted(model, pictures, size):
-        together.append(len(pictures))
-        return segment_all(model, pictures, size)
-
-    monkeypatch.setattr(run, "segment_all", counted)
-    for limit, expected in (("BATCH", 3), ("BATCH_PIXELS", 2 * 60 * 40)):
-        with monkeypatch.context() as patch:
-            patch.setattr(run, limit, expected)
-            assert main(["--weights", str(weights), "--out", str(tmp_path / "out"), *map(str, files)]) == 0
-    assert together == [3, 3, 1, 2, 2, 2, 1]
-    assert len(table(tmp_path / "out")) == 7
-
-
 def test_interrupted_or_out_of_disk_what_is_done_is_kept(weights, tmp_path, monkeypatch, capsys):
     files = [tmp_path / f"{i}.png" for i in range(3)]
     for file in files:
         corner().save(file)
     out = tmp_path / "out"
-    write = run.write_image
+    write = results.write_image
 
     def failing(error):
         def write_or_fail(path, image):
@@ -404,10 +374,10 @@ def test_interrupted_or_out_of_disk_what_is_done_is_kept(weights, tmp_path, monk
         return write_or_fail
 
     arguments = ["--weights", str(weights), "--out", str(out), *map(str, files)]
-    monkeypatch.setattr(run, "write_image", failing(KeyboardInterrupt()))
+    monkeypatch.setattr(results, "write_image", failing(KeyboardInterrupt()))
     assert main(arguments) == 130
     assert "1 of 3 segmented" in capsys.readouterr().out and len(table(out)) == 1
-    monkeypatch.setattr(run, "write_image", failing(OSError(28, "No space left on device", "1.png.mask.png")))
+    monkeypatch.setattr(results, "write_image", failing(OSError(28, "No space left on device", "1.png.mask.png")))
     assert main(arguments) == 1
     printed = capsys.readouterr()
     assert "No space left on device" in printed.err and "2 of 3 segmented" in printed.out
