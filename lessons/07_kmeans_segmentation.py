@@ -323,11 +323,11 @@ lesson.figure(plotting.class_bars(bars, title=lesson.headline(
 # oracle hardly finds the border: it is a place *between* two things, and one pixel's color does not tell.
 
 # %%
-rung = task.save("K-means", scores(matrix, CLASSES), guesses["K-means"][:SHOWN],
-                 parameters=palette.size + classes.size, sees=1, seconds=seconds)
-lesson.finish(test=rung.scores, oracle_mean_iou={name: results[name]["mean_iou"] for name in ways},
+result = task.save_result("K-means", scores(matrix, CLASSES), guesses["K-means"][:SHOWN],
+                          parameters=palette.size + classes.size, receptive_field=1, seconds=seconds)
+lesson.finish(test=result.scores, oracle_mean_iou={name: results[name]["mean_iou"] for name in ways},
               pixel_accuracy_all_background=results["all background"]["pixel_accuracy"],
-              parameters=rung.parameters, test_pictures=len(test), training_pictures=len(train), picture=path.name)
+              parameters=result.parameters, test_pictures=len(test), training_pictures=len(train), picture=path.name)
 for name in ways:       # no other names get more pixels right, not even "background" for all
     assert results[name]["pixel_accuracy"] >= results["all background"]["pixel_accuracy"]
 if lesson.as_intended:

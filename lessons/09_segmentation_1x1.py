@@ -191,21 +191,21 @@ lesson.figure(plotting.learning_curves(history, scores={"pixel_accuracy": "pixel
 
 # %% [markdown]
 # ## 7. The result
-# "All background" gets most pixels right, and only a third of that share as mean IoU (lesson 7). `rung` computes the
+# "All background" gets most pixels right, and only a third of that share as mean IoU (lesson 7). `result` computes the
 # scores and saves them for the lessons to come.
 #
 # **Predict:** which class does the model give to most pixels?
 
 # %%
-rung = task.rung("1 × 1", model, history)
+result = task.result("1 × 1", model, history)
 predicted = predict_classes(model, test.images)                        # (n, H, W)
 called = [float((predicted == k).mean()) for k in range(3)]
 all_background = float((test.trimaps == 1).mean())
 print("called " + ", ".join(f"{share:.1%} {name}" for share, name in zip(called, CLASSES)))
-print(f"{rung.scores['pixel_accuracy']:.1%} of the pixels right, all background: {all_background:.1%}")
-rungs = task.rungs_up_to(rung)
-print(rungs_text(rungs))
-lesson.figure(rungs_figure(rungs, test.images, test.trimaps, lesson.headline(
+print(f"{result.scores['pixel_accuracy']:.1%} of the pixels right, all background: {all_background:.1%}")
+results = task.results_up_to(result)
+print(rungs_text(results))
+lesson.figure(rungs_figure(results, test.images, test.trimaps, lesson.headline(
     "The result is poor: where colors leave a doubt, background is the best guess", "Colors alone"), rows=8),
     "predictions")
 
@@ -272,7 +272,7 @@ canvas.write(figure, room, 62 + 3 * (side + 6) + 12, "In each square red grows t
              "from 0 to 1. Light gray: fewer than 100 training pixels", canvas.SMALL, 5 * side, color=canvas.QUIET)
 lesson.figure(figure, "color_table", alt="The probability of object for each color, learnt by the network and counted "
               f"in the training pictures; right: all background {all_background:.1%}, the model "
-              f"{rung.scores['pixel_accuracy']:.1%}")
+              f"{result.scores['pixel_accuracy']:.1%}")
 
 # %% [markdown]
 # ## 9. Would a better model help?
@@ -288,7 +288,7 @@ held = task.held                                                       # 200 of 
 by_table = pixel_accuracy(confusion_matrix(held.trimaps, best[color_index(held.images)], 3))
 of_test = count(held)
 bound = float(of_test.max(axis=1).sum() / of_test.sum())
-print(f"right: all background {all_background:.1%}, the model {rung.scores['pixel_accuracy']:.1%}, the training "
+print(f"right: all background {all_background:.1%}, the model {result.scores['pixel_accuracy']:.1%}, the training "
       f"pictures' table {by_table:.1%}; no table more than {bound:.1%}")
 print(f"{pixels[best == 0].sum() / pixels.sum():.1%} of the training pixels have a color that is mostly object")
 assert max(by_table, all_background) <= bound
@@ -322,13 +322,14 @@ lesson.figure(figure, "shares")
 # can see who looks at one pixel. What helps is to look at its neighbors, too: lesson 10.
 
 # %%
-lesson.finish(test=rung.scores, pixel_accuracy_all_background=all_background, pixel_accuracy_of_color_table=by_table,
+lesson.finish(test=result.scores, pixel_accuracy_all_background=all_background, pixel_accuracy_of_color_table=by_table,
               pixel_accuracy_bound=bound, loss_of_shares=entropy(shares), first_loss=first_loss,
               last_loss=history[-1]["loss"], epochs=len(history), training_pictures=len(train),
-              test_pictures=len(test), parameters=rung.parameters, sees=rung.sees, training_seconds=rung.seconds)
+              test_pictures=len(test), parameters=result.parameters, sees=result.receptive_field,
+              training_seconds=result.seconds)
 if lesson.as_intended and not history.stopped:
     assert entropy(shares) - 0.1 < history[-1]["loss"] < entropy(shares) and bound < 0.65
-    assert 0.19 < rung.scores["mean_iou"] < 0.3 and rung.scores["pixel_accuracy"] <= bound + 0.01
+    assert 0.19 < result.scores["mean_iou"] < 0.3 and result.scores["pixel_accuracy"] <= bound + 0.01
 
 # %% [markdown]
 # **Try:**

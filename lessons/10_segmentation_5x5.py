@@ -248,12 +248,12 @@ lesson.figure(figure, "channels")
 # **Predict:** which class gains, compared with 1 × 1? Which mistakes must remain, if all is decided from 25 pixels?
 
 # %%
-rung = task.rung("5 × 5", model, history)
-rungs = task.rungs_up_to(rung)
-print(rungs_text(rungs))
+result = task.result("5 × 5", model, history)
+results = task.results_up_to(result)
+print(rungs_text(results))
 
 # %%
-drawn = rungs[-2:]                                                     # the last but one, if there is one, and this
+drawn = results[-2:]                                                   # the last but one, if there is one, and this
 lesson.figure(rungs_figure(drawn, test.images, test.trimaps, lesson.headline(
     "Texture and edges are found, on the pet and off it; nothing is filled", "5 × 5 pixels"), rows=8), "predictions")
 lesson.figure(plotting.class_bars({r.name: r.scores for r in drawn}, title=lesson.headline(
@@ -264,16 +264,16 @@ lesson.figure(plotting.class_bars({r.name: r.scores for r in drawn}, title=lesso
 # not know *what* it sees, only what 25 pixels of it are like. Lesson 11 looks further.
 
 # %%
-lesson.finish(test=rung.scores, by_roughness={"pixel_accuracy": pixel_accuracy(matrix), "mean_iou": mean_iou(matrix)},
+lesson.finish(test=result.scores, by_roughness={"pixel_accuracy": pixel_accuracy(matrix), "mean_iou": mean_iou(matrix)},
               filter_smoothness=smoothness,
               first_loss=first_loss, last_loss=history[-1]["loss"], epochs=len(history),
-              training_pictures=len(train), test_pictures=len(test), parameters=rung.parameters, sees=rung.sees,
-              training_seconds=rung.seconds)
+              training_pictures=len(train), test_pictures=len(test), parameters=result.parameters,
+              sees=result.receptive_field, training_seconds=result.seconds)
 if lesson.as_intended and not history.stopped:
-    assert rung.scores["mean_iou"] > 0.34 and rung.scores["iou_border"] > 0.1
+    assert result.scores["mean_iou"] > 0.34 and result.scores["iou_border"] > 0.1
     assert smoothness["added"] > 0.4 > smoothness["trained"] > smoothness["born"]
     assert pixel_accuracy(matrix) > background                         # roughness says more than nothing
-    assert all(rung.scores["mean_iou"] > r.scores["mean_iou"] for r in rungs[:-1])
+    assert all(result.scores["mean_iou"] > r.scores["mean_iou"] for r in results[:-1])
 
 # %% [markdown]
 # **Try:**

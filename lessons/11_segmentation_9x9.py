@@ -144,16 +144,16 @@ lesson.figure(plotting.learning_curves(history, scores={"mean_iou": "mean IoU", 
 # **Predict:** which class gains most? What can be told from 13 × 13 pixels that cannot be told from 5 × 5?
 
 # %%
-rung = task.rung("9 × 9", model, history)
-rungs = task.rungs_up_to(rung)
-print(rungs_text(rungs))
-gains = {name: rung.scores.get(f"iou_{name}", 0) - rungs[-2].scores.get(f"iou_{name}", 0)
-         for name in CLASSES if len(rungs) > 1}
+result = task.result("9 × 9", model, history)
+results = task.results_up_to(result)
+print(rungs_text(results))
+gains = {name: result.scores.get(f"iou_{name}", 0) - results[-2].scores.get(f"iou_{name}", 0)
+         for name in CLASSES if len(results) > 1}
 if gains:
-    print(f"gained since {rungs[-2].name}: " + ", ".join(f"{name} {gain:+.3f}" for name, gain in gains.items()))
+    print(f"gained since {results[-2].name}: " + ", ".join(f"{name} {gain:+.3f}" for name, gain in gains.items()))
 
 # %%
-drawn = [r for r in rungs if r.name in ladder][-3:]
+drawn = [r for r in results if r.name in ladder][-3:]
 lesson.figure(rungs_figure(drawn, test.images, test.trimaps, lesson.headline(
     "A wider sight fills what has texture: the pet, but a rough wall as well", "13 × 13 pixels")), "predictions")
 bars = plotting.class_bars({r.name: r.scores for r in drawn}, title=lesson.headline(
@@ -178,16 +178,16 @@ side = size // 3
 if len(drawn) > 1:
     before = drawn[-2]
     truth = test.trimaps[:len(before.predictions)]
-    gained = (rung.predictions == truth).astype(int) - (before.predictions == truth)       # 1 won, -1 lost
+    gained = (result.predictions == truth).astype(int) - (before.predictions == truth)     # 1 won, -1 lost
     windows = [best_window(one, side) for one in gained]
     best = np.argsort([-won for _, won in windows], kind="stable")[:4]
     cut = [(n, slice(windows[n][0][0], windows[n][0][0] + side), slice(windows[n][0][1], windows[n][0][1] + side))
            for n in best]
-    close = {r.name: np.stack([r.predictions[where] for where in cut]) for r in (before, rung)}
+    close = {r.name: np.stack([r.predictions[where] for where in cut]) for r in (before, result)}
     grid = plotting.prediction_grid(np.stack([test.images[n, :, row, column] for n, row, column in cut]),
                                     np.stack([truth[where] for where in cut]), close, columns=2,
                                     notes=[f"{windows[n][1]:+} of {side * side} pixels right" for n in best],
-                                    title=f"Close-ups ({side} × {side} pixels) where {rung.name} beats {before.name}")
+                                    title=f"Close-ups ({side} × {side} pixels) where {result.name} beats {before.name}")
     lesson.figure(grid, "close_ups")
 
 # %% [markdown]
@@ -200,7 +200,8 @@ if len(drawn) > 1:
 # **Predict:** which of the two comes nearer to `(9, 5)`?
 
 # %%
-mean_ious = {(r.name == "9 × 9", r.sees): r.scores["mean_iou"] for r in drawn if r.sees > 1}     # (two blocks?, sees)
+mean_ious = {(r.name == "9 × 9", r.receptive_field): r.scores["mean_iou"]      # (two blocks?, receptive field)
+             for r in drawn if r.receptive_field > 1}
 stopped = history.stopped
 for two_blocks, kernels in ((False, (13,)), (True, (3, 3))):
     control = pixelwise(kernels, lesson.width, rng=lesson.seed)
@@ -295,13 +296,14 @@ lesson.figure(figure, "cost", alt="Left, mean IoU over multiply-adds a pixel: " 
 # that see nearly the same. Is there a more efficient way to see the whole picture? Make it smaller: lesson 12.
 
 # %%
-lesson.finish(test=rung.scores, costs=costs, gained=gains,
+lesson.finish(test=result.scores, costs=costs, gained=gains,
               controls={"13": mean_ious[False, 13], "3, 3": mean_ious[True, 5]}, first_loss=first_loss,
               last_loss=history[-1]["loss"], epochs=len(history), training_pictures=len(task.train),
-              test_pictures=len(test), parameters=rung.parameters, sees=rung.sees, training_seconds=rung.seconds)
+              test_pictures=len(test), parameters=result.parameters, sees=result.receptive_field,
+              training_seconds=result.seconds)
 if lesson.as_intended and not history.stopped:
-    assert rung.scores["mean_iou"] > 0.46 and rung.scores["iou_object"] > 0.43 and rung.scores["iou_border"] > 0.2
-    assert all(rung.scores["mean_iou"] > r.scores["mean_iou"] for r in rungs[:-1])
+    assert result.scores["mean_iou"] > 0.46 and result.scores["iou_object"] > 0.43 and result.scores["iou_border"] > 0.2
+    assert all(result.scores["mean_iou"] > r.scores["mean_iou"] for r in results[:-1])
     assert stopped or mean_ious[False, 13] < mean_ious[True, 5] < mean_ious[True, 13]
 
 # %% [markdown]

@@ -187,13 +187,13 @@ lesson.figure(curves, "training")
 # which does it lose?
 
 # %%
-rung = task.rung("reshape", model, history)
-rungs = task.rungs_up_to(rung)
-print(rungs_text(rungs))
-lesson.figure(rungs_figure(rungs[-4:], task.test.images, task.test.trimaps, lesson.headline(
+result = task.result("reshape", model, history)
+results = task.results_up_to(result)
+print(rungs_text(results))
+lesson.figure(rungs_figure(results[-4:], task.test.images, task.test.trimaps, lesson.headline(
     "Reshape: the right place, a usual shape, a ragged outline", "Reshape, and the rungs before it")), "predictions")
 train_scores = segmentation_scores(model, task.train.images[:200], task.train.trimaps[:200], CLASSES)
-lesson.figure(plotting.class_bars({"training pictures": train_scores, "held-out pictures": rung.scores},
+lesson.figure(plotting.class_bars({"training pictures": train_scores, "held-out pictures": result.scores},
                                   title=lesson.headline("The border is lost, on training pictures too",
                                                         "IoU of each class")), "classes")
 
@@ -361,13 +361,13 @@ lesson.figure(strip, "templates")
 # What is needed is a model that sees as much as this one, and keeps every place in its place: lessons 13 to 17.
 
 # %%
-lesson.finish(test=rung.scores, train=train_scores, first_loss=first_loss, last_loss=history[-1]["loss"],
+lesson.finish(test=result.scores, train=train_scores, first_loss=first_loss, last_loss=history[-1]["loss"],
               epochs=len(history), training_pictures=len(task.train), test_pictures=len(task.test),
-              parameters=rung.parameters, parameters_dense=count([dense]), share_dense=share,
+              parameters=result.parameters, parameters_dense=count([dense]), share_dense=share,
               parameters_dense_slide=slide_dense, share_dense_slide=slide_share,
-              shifted_by=distances, agreement=agreement, sees=rung.sees, training_seconds=rung.seconds)
+              shifted_by=distances, agreement=agreement, sees=result.receptive_field, training_seconds=result.seconds)
 if lesson.as_intended and not history.stopped:
-    assert rung.scores["mean_iou"] > 0.45 and rung.scores["iou_object"] > 0.55
+    assert result.scores["mean_iou"] > 0.45 and result.scores["iou_object"] > 0.55
     assert share > 0.9 and agreement["reshape"][distances.index(8)] < 0.92
 
 # %% [markdown]

@@ -231,10 +231,10 @@ lesson.figure(figure, "kernels")
 # small dense layer has come back. FCN-8s has 8 × 8 places, and nearly all of them use all of its kernel.
 
 # %%
-rung = task.rung("FCN-8s", models["FCN-8s"], history)
-rungs = task.rungs_up_to(rung)
-print(rungs_text(rungs))
-lesson.figure(rungs_figure(rungs[-4:], task.held.images, task.held.trimaps, lesson.headline(
+result = task.result("FCN-8s", models["FCN-8s"], history)
+results = task.results_up_to(result)
+print(rungs_text(results))
+lesson.figure(rungs_figure(results[-4:], task.held.images, task.held.trimaps, lesson.headline(
     "FCN-8s: most of the pet, in a thick outline", "FCN-8s, and the rungs before it")), "predictions")
 
 # %% [markdown]
@@ -379,8 +379,8 @@ lesson.finish(test=scores["FCN-8s"], fcn_16s=scores["FCN-16s"], fcn_32s=scores["
               twice_as_large=scores_twice, same_at_once=float(same.mean()), agreement_shifted=agreement,
               contributions=dict(zip(("stride 32", "stride 16", "stride 8"), spread)),
               first_loss=first_loss, last_loss=history[-1]["loss"], epochs=len(history),
-              training_pictures=len(task.train), test_pictures=len(task.test), parameters=rung.parameters,
-              sees=rung.sees, training_seconds=rung.seconds,
+              training_pictures=len(task.train), test_pictures=len(task.test), parameters=result.parameters,
+              sees=result.receptive_field, training_seconds=result.seconds,
               training_seconds_all=sum(row["seconds"] for rows in histories.values() for row in rows))
 if lesson.as_intended and not any(rows.stopped for rows in histories.values()):
     means, borders = ([values[key] for values in scores.values()] for key in ("mean_iou", "iou_border"))

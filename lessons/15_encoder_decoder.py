@@ -275,13 +275,13 @@ lesson.figure(grid, "lost")
 # where does it lose?
 
 # %%
-rung = task.rung("encoder–decoder", model, history)
-rungs = task.rungs_up_to(rung)
-print(rungs_text(rungs))
-lesson.figure(rungs_figure(rungs[-4:], task.test.images, task.test.trimaps, lesson.headline(
+result = task.result("encoder–decoder", model, history)
+results = task.results_up_to(result)
+print(rungs_text(results))
+lesson.figure(rungs_figure(results[-4:], task.test.images, task.test.trimaps, lesson.headline(
     "The encoder–decoder draws pets, with round corners", "The encoder–decoder, and the rungs before it")),
     "predictions")
-lesson.figure(plotting.class_bars(rung.scores, title=lesson.headline(
+lesson.figure(plotting.class_bars(result.scores, title=lesson.headline(
     "The border is far below the object", "IoU of each class")), "classes")
 
 # %% [markdown]
@@ -290,13 +290,13 @@ lesson.figure(plotting.class_bars(rung.scores, title=lesson.headline(
 
 
 # %%
-lesson.finish(test=rung.scores, found_by_thickness=recall, bottleneck_numbers=remain, picture_numbers=enter,
+lesson.finish(test=result.scores, found_by_thickness=recall, bottleneck_numbers=remain, picture_numbers=enter,
               first_loss=first_loss, last_loss=history[-1]["loss"], epochs=len(history),
-              training_pictures=len(task.train), test_pictures=len(task.test), parameters=rung.parameters,
-              sees=rung.sees, training_seconds=rung.seconds)
+              training_pictures=len(task.train), test_pictures=len(task.test), parameters=result.parameters,
+              sees=result.receptive_field, training_seconds=result.seconds)
 if lesson.as_intended and not history.stopped:
-    assert rung.scores["mean_iou"] > 0.55 and rung.scores["iou_object"] > 0.65
-    assert rung.scores["iou_border"] < rung.scores["iou_object"] - 0.3
+    assert result.scores["mean_iou"] > 0.55 and result.scores["iou_object"] > 0.65
+    assert result.scores["iou_border"] < result.scores["iou_object"] - 0.3
     assert recall["1–3"] < 0.5 < 0.85 < recall["24 and more"]
 
 # %% [markdown]

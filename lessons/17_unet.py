@@ -113,8 +113,8 @@ lesson.figure(curves, "training")
 # cat.
 
 # %%
-rung = task.rung("U-Net", model, history)
-scores, predicted = rung.scores, rung.predictions                                 # predicted: (8, H, W)
+result = task.result("U-Net", model, history)
+scores, predicted = result.scores, result.predictions                             # predicted: (8, H, W)
 train_scores = segmentation_scores(model, train.images[:200], train.trimaps[:200], CLASSES)
 all_background = float((test.trimaps == 1).mean())
 notes = [f"{(labels == guess).mean():.0%} right" for labels, guess in zip(test.trimaps, predicted)]
@@ -135,7 +135,7 @@ save_weights(lesson.out / "weights.npz", model, (lesson.size, lesson.size))
 lesson.finish(test=scores, train=train_scores, pixel_accuracy_all_background=all_background,
               first_loss=first_loss, last_loss=history[-1]["loss"], epochs=len(history),
               training_pictures=len(train), test_pictures=len(test),
-              parameters=rung.parameters, training_seconds=rung.seconds, **task.pace(history))
+              parameters=result.parameters, training_seconds=result.seconds, **task.pace(history))
 if lesson.as_intended and not history.stopped:
     assert scores["mean_iou"] > 0.7 and scores["iou_border"] > 0.45
 

@@ -275,15 +275,15 @@ lesson.figure(figure, "silenced", alt="Lost when a skip is silenced: " + "; ".jo
 # step up was the largest, in mean IoU and in border IoU?
 
 # %%
-rungs = task.rungs()
-if rungs:
-    table = ladder_table(rungs)
+results = task.results()
+if results:
+    table = ladder_table(results)
     print(table)
     with replacing(lesson.out / "ladder.md") as temporary:
         temporary.write_text(table, encoding="utf-8")
     shown = slice(0, SHOWN)
-    ends = [f"{rung.name} (mean IoU {rung.scores['mean_iou']:.2f})" for rung in (rungs[0], rungs[-1])]
-    lesson.figure(ladder_figure(rungs, task.test.images[shown], task.test.trimaps[shown],
+    ends = [f"{result.name} (mean IoU {result.scores['mean_iou']:.2f})" for result in (results[0], results[-1])]
+    lesson.figure(ladder_figure(results, task.test.images[shown], task.test.trimaps[shown],
                                 title=f"The ladder: from {' to '.join(ends)}"), "ladder")
 else:
     print("no ladder yet: run lessons 07, 09, 10, 11, 12, 13, 15 and 17 first, with the same options")

@@ -1,4 +1,4 @@
-"""What the lessons of the ladder share: one problem, one data set, one budget, and a record of each rung.
+"""What the segmentation lessons share: one problem, one data set, one budget, and a record of each result.
 
 Lesson 9 does all of it step by step, in the open; the lessons after it change the model and nothing else.
 """
@@ -22,12 +22,12 @@ from minidl.tasks.segmentation.receptive_field import receptive_field
 from minidl.training import History, Row, fit, predict_classes
 from minidl.types import Array
 
-SHOWN = 8    # held-out pictures that every lesson draws
+SHOWN = 8    # held-out images that every lesson draws
 HELD = 200   # that lessons look at more closely
 
 
 @dataclass(frozen=True)
-class Rung:
+class Result:
     """One model's result, as the ladder shows it.
 
     Attributes
@@ -35,16 +35,16 @@ class Rung:
     name : str
         For figures and tables, such as "5 × 5".
     lesson : str
-        Such as "10_segmentation_5x5"; also its place on the ladder.
+        Such as "10_segmentation_5x5"; also its position on the ladder.
     scores : {name: value}
-        On the held-out pictures, as `segmentation_scores` returns them.
+        On the held-out images, as `segmentation_scores` returns them.
     parameters : int
-    sees : int
-        Side of the square of pixels that one pixel's class can depend on; the whole picture counts as its size.
+    receptive_field : int
+        Side of the square of pixels that one pixel's class can depend on; the whole image counts as its size.
     seconds : float
         Of training.
     predictions : array (n, H, W), uint8
-        Of the first held-out pictures.
+        Of the first held-out images.
     trained : {option: value}
         What must be the same for results to be compared.
     """
@@ -53,7 +53,7 @@ class Rung:
     lesson: str
     scores: dict[str, float]
     parameters: int
-    sees: int
+    receptive_field: int
     seconds: float
     predictions: Array
     trained: dict[str, Any]
@@ -65,17 +65,16 @@ class Segmentation:
     Parameters
     ----------
     lesson : Lesson
-        Gives data, size, batch size, learning rate, seed, and the budget of training pictures.
+        Gives data, size, batch size, learning rate, seed, and the budget of training images.
 
     Attributes
     ----------
     train, test : Pets
-        Training and held-out pictures.
+        Training and held-out images.
     held : Pets
-        Up to 200 of the held-out ones, for what looks at each more closely than a score does: as whole arrays, all of
-        a large set would not fit into memory.
+        Up to 200 of the held-out images, for a closer look than a score: a large set, as whole arrays, would not fit
+        into memory.
     epochs : int
-    batches : Batches
     loss : CrossEntropyLoss
     """
 
@@ -84,10 +83,10 @@ class Segmentation:
         self.train, self.test = lesson.pets("train"), lesson.pets("test")
         self.held = self.test[:HELD]
         self.epochs = lesson.epochs(len(self.train))
-        # A picture that is shown hundreds of times, because there are few, had better look different each time.
+        # An image that is shown hundreds of times, because there are few, should look different each time.
         self.augment = Augment() if self.epochs > 20 else Augment(flip=0.5, crop=(1, 1), shift=0, color=0)
         self.loss = CrossEntropyLoss()
-        print(f"{len(self.train)} pictures to train on, {len(self.test)} held out; {self.epochs} epochs")
+        print(f"{len(self.train)} images to train on, {len(self.test)} held out; {self.epochs} epochs")
 
     def new_batches(self, seed: int) -> Batches:
         """Return the training batches in the order that belongs to a seed."""
@@ -104,7 +103,7 @@ class Segmentation:
         name : str
             Of the checkpoint's folder; differs for each model that a lesson trains.
         seed : int, optional
-            Of the order of the pictures (default: the lesson's).
+            Of the order of the images (default: the lesson's).
         epochs : int, optional
             Default: those of the lesson's budget.
         """
@@ -122,89 +121,84 @@ class Segmentation:
         return self.loss.forward(model.forward(x), labels)
 
     def scores(self, model: Layer) -> dict[str, float]:
-        """Return pixel accuracy, mean IoU and the IoU of each class on the held-out pictures."""
+        """Return pixel accuracy, mean IoU and the IoU of each class on the held-out images."""
         return segmentation_scores(model, self.test.images, self.test.trimaps, CLASSES)
 
     def predictions(self, model: Layer) -> Array:
-        """Return the classes (n, H, W), uint8, of the held-out pictures that the lessons draw."""
+        """Return the classes (n, H, W), uint8, of the held-out images that the lessons draw."""
         return predict_classes(model, self.test.images[:SHOWN])
 
-    def rung(self, name: str, model: Layer, history: History) -> Rung:
-        """Return a trained model's place on the ladder, and save it for the lessons that come after.
+    def result(self, name: str, model: Layer, history: History) -> Result:
+        """Return a trained model's result, and save it for the lessons that come after.
 
-        A training that was stopped before its end (`history.stopped`) has no place there, and is not saved.
+        That of a training that was stopped before its end (`history.stopped`) is not saved.
         """
         size, pace = self.lesson.size, self.pace(history)
-        print(f"{pace['seconds_per_100_pictures']:.1f} s of training for 100 pictures, {pace['waited']:.1%} of it "
+        print(f"{pace['seconds_per_100_pictures']:.1f} s of training per 100 images, {pace['waited']:.1%} of it "
               "waiting for them")
-        return self.save(name, self.scores(model), self.predictions(model),
-                         parameters=sum(parameter.data.size for parameter in model.parameters()),
-                         sees=min(size, max(receptive_field(model, (1, 3, size, size)))),
-                         seconds=sum(row["seconds"] for row in history), finished=not history.stopped)
+        return self.save_result(name, self.scores(model), self.predictions(model),
+                                parameters=sum(parameter.data.size for parameter in model.parameters()),
+                                receptive_field=min(size, max(receptive_field(model, (1, 3, size, size)))),
+                                seconds=sum(row["seconds"] for row in history), finished=not history.stopped)
 
     def pace(self, history: History) -> dict[str, float]:
-        """Return the seconds that the training of 100 pictures took, and which share of them it `waited` for data."""
+        """Return the seconds that the training of 100 images took, and which share of them it `waited` for data."""
         seconds = sum(row["seconds"] for row in history)
-        pictures = max(1, len(history)) * len(self.train)
-        return {"seconds_per_100_pictures": 100 * seconds / pictures,
+        images = max(1, len(history)) * len(self.train)
+        return {"seconds_per_100_pictures": 100 * seconds / images,
                 "waited": sum(row.get("waited", 0.0) for row in history) / max(seconds, 1e-9)}
 
-    def save(self, name: str, scores: dict[str, float], predictions: Array, parameters: int, sees: int,
-             seconds: float, finished: bool = True) -> Rung:
-        """Save a place on the ladder that no trained `Layer` stands for (K-means), and return it."""
-        rung = Rung(name, self.lesson.name, scores, parameters, sees, round(seconds, 1), predictions, self.trained())
-        if not finished:
-            return rung
-        facts = {key: value for key, value in asdict(rung).items() if key != "predictions"}
-        save_arrays(self.lesson.out / "rung.npz", {"predictions": predictions, "facts": np.array(json.dumps(facts))})
-        return rung
+    def save_result(self, name: str, scores: dict[str, float], predictions: Array, parameters: int,
+                    receptive_field: int, seconds: float, finished: bool = True) -> Result:
+        """Return the result of anything that predicts classes (K-means is not a `Layer`), and save it if finished."""
+        result = Result(name, self.lesson.name, scores, parameters, receptive_field, round(seconds, 1), predictions,
+                        self.trained())
+        if finished:
+            facts = {key: value for key, value in asdict(result).items() if key != "predictions"}
+            save_arrays(self.lesson.out / "result.npz",
+                        {"predictions": predictions, "facts": np.array(json.dumps(facts))})
+        return result
 
     def trained(self) -> dict[str, Any]:
         """Return what must be the same for two lessons' results to be compared."""
         lesson = self.lesson
         return {"data": str(lesson.data), "size": lesson.size, "epochs": self.epochs, "batch_size": lesson.batch_size,
-                "lr": lesson.lr, "quick": lesson.quick, "training_pictures": len(self.train),
-                "test_pictures": len(self.test)}
+                "lr": lesson.lr, "quick": lesson.quick, "training_images": len(self.train),
+                "test_images": len(self.test)}
 
-    def rungs_up_to(self, rung: Rung) -> list[Rung]:
-        """Return the rungs of earlier lessons, in the lessons' order, and this one; say so if there are no others."""
-        before = [other for other in self.rungs() if other.lesson < self.lesson.name]
+    def results_up_to(self, result: Result) -> list[Result]:
+        """Return the results of earlier lessons, in the lessons' order, and this one."""
+        before = [other for other in self.results() if other.lesson < self.lesson.name]
         if not before:
             print("nothing to compare with yet: run the lessons from 07 on first, with the same options")
-        return [*before, rung]
+        return [*before, result]
 
-    def rungs(self) -> list[Rung]:
-        """Return all rungs in the lesson's output folder that can be compared with this one; say what is left out."""
+    def results(self) -> list[Result]:
+        """Return all results in the lesson's output folder that can be compared; print which others are left out."""
         found = []
-        for path in sorted(self.lesson.out.parent.glob("[0-9][0-9]_*/rung.npz")):
-            rung = load_rung(path)
-            if rung.trained == self.trained():
-                found.append(rung)
+        for path in sorted(self.lesson.out.parent.glob("[0-9][0-9]_*/result.npz")):
+            result = load_result(path)
+            differs = [key for key, value in self.trained().items() if result.trained.get(key) != value]
+            if differs:
+                print(f"{result.lesson} is not shown: it was run with another {', another '.join(differs)}")
             else:
-                differs = [key for key, value in self.trained().items() if rung.trained.get(key) != value]
-                print(f"{rung.lesson} is not shown: it was run with another {', another '.join(differs)}")
+                found.append(result)
         return found
 
 
-def load_rung(path: Path) -> Rung:
-    """Read what `Segmentation.save` has written; ValueError if it is damaged."""
+def load_result(path: Path) -> Result:
+    """Read what `Segmentation.save_result` has written; ValueError if it is something else."""
     arrays = load_arrays(path)
     try:
-        rung = Rung(**json.loads(str(arrays["facts"])), predictions=arrays["predictions"])
-        texts = [rung.name, rung.lesson, *rung.trained.keys()]
-        numbers = [rung.parameters, rung.sees, rung.seconds, *rung.scores.values()]
-        if not (all(isinstance(text, str) for text in texts) and all(isinstance(n, (int, float)) for n in numbers)
-                and rung.predictions.ndim == 3 and rung.predictions.dtype.kind in "iu"):
-            raise ValueError("something in it is of another kind")
-        return rung
-    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
+        return Result(**json.loads(str(arrays["facts"])), predictions=arrays["predictions"])
+    except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: expected the record of a lesson's result, got {error!r}; run the lesson again"
                          ) from error
 
 
 def segmentation_scores(model: Layer, images: Array, labels: Array, names: tuple[str, ...],
                         batch_size: int = 32) -> Row:
-    """Return pixel accuracy, mean IoU and the IoU of each class of a model's predictions on pictures (N, C, H, W)."""
+    """Return pixel accuracy, mean IoU and the IoU of each class of a model's predictions on images (N, C, H, W)."""
     K = len(names)
     matrix = np.zeros((K, K), np.int64)
     for i in range(0, len(images), batch_size):

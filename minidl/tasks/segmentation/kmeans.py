@@ -1,12 +1,12 @@
 """K-means: k centers for n points, so that each point is near its center.
 
-The number to make small is the *inertia*, the sum over all points of the squared distance to the point's center:
+It minimizes the *inertia*, the sum over all points of the squared distance to the point's center:
 
     J(centers, labels) = sum_i |x_i - c_label(i)|^2
 
-Lloyd's algorithm lowers it in turns: with the centers fixed, the nearest center is the best label of a point; with
+Lloyd's algorithm alternates two steps: with the centers fixed, the nearest center is the best label of a point; with
 the labels fixed, the mean of a cluster is its best center. Neither step can raise J, so it ends; but in a *local*
-minimum, which depends on where the centers began.
+minimum, which depends on the first centers.
 
 References
 ----------
@@ -24,7 +24,7 @@ from minidl.types import Array
 
 @dataclass(frozen=True, eq=False)
 class Clustering:
-    """What K-means found.
+    """The result of K-means.
 
     Attributes
     ----------
@@ -57,12 +57,12 @@ def kmeans(points: Array, k: int, rng: np.random.Generator | int | None = None, 
     k : int
         Number of clusters; at most the number of different points.
     rng : Generator or seed, optional
-        Chooses where the centers begin. The same seed gives the same result, bit for bit.
+        Chooses the first centers. The same seed gives the same result, bit for bit.
     iterations : int
-        Move the centers this often at most.
+        Move the centers at most this many times.
     tolerance : float
-        End when an iteration lowers the inertia by no more than this share of it. With 0, end when no label changes
-        any more, or the inertia falls no further.
+        End when an iteration lowers the inertia by no more than this share of it. With 0, end when no label changes,
+        or the inertia no longer falls.
 
     Returns
     -------
@@ -71,8 +71,9 @@ def kmeans(points: Array, k: int, rng: np.random.Generator | int | None = None, 
     Raises
     ------
     ValueError
-        If points are no (n, d) array of finite floats, k < 1, k exceeds the number of different points, iterations < 0,
-        or tolerance is negative.
+        - If points are not an (n, d) array of finite floats.
+        - If k < 1, or k exceeds the number of different points.
+        - If iterations or tolerance is negative.
 
     Notes
     -----
@@ -103,27 +104,22 @@ def assign(points: Array, centers: Array) -> Array:
     Raises
     ------
     ValueError
-        If either is no two-dimensional array of finite floats, or their d differ.
+        If either is not a two-dimensional array of finite floats, or their d differ.
 
     Notes
     -----
     |x - c|^2 = |x|^2 - 2 x·c + |c|^2. Here |x|^2 is the same for all centers and can be left out, and all the x·c
     together are one matrix product, made for a few MiB of points at a time.
 
-    Far from the origin this form would lose digits: a small difference of large numbers. So the centers' mean is taken
-    for the origin, and all is done in float64: the error is about 1e-16 of (distance from there)^2, and only centers
+    Far from the origin this form would lose digits: a small difference of large numbers. So the origin is moved to the
+    centers' mean, and all is done in float64: the error is about 1e-16 of (distance from there)^2, and only centers
     whose squared distances differ by less than that can be mistaken for each other.
     """
     check_points(points, "assign")
     check_points(centers, "assign", "centers (k, d)")
-    if points.shape[1] != centers.shape[1]:
-        raise ValueError(f"assign: expected centers of the points' d = {points.shape[1]}, got {centers.shape}")
-    return nearest_centers(points, centers)
-
-
-def nearest_centers(points: Array, centers: Array) -> Array:
-    """Do the work of :func:`assign`, without its checks."""
     k, d = centers.shape
+    if points.shape[1] != d:
+        raise ValueError(f"assign: expected centers of the points' d = {points.shape[1]}, got {centers.shape}")
     origin = centers.mean(axis=0, dtype=np.float64)                            # (d,)
     c = centers - origin                                                       # (k, d) float64
     half = 0.5 * (c * c).sum(axis=1)                                           # (k,)
@@ -138,9 +134,9 @@ def first_centers(points: Array, k: int, rng: np.random.Generator) -> Array:
     """Choose k of the points (n, d) as centers, (k, d) float64, far from each other: k-means++.
 
     The first is any point. Each further one is drawn with a probability in proportion to D(x)^2, the squared distance
-    to the nearest center so far: new centers fall where none is near, yet single outliers are rarely chosen. The
-    expected inertia is within a factor of 8 (ln k + 2) of the smallest there is (Arthur and Vassilvitskii, theorem
-    1.1), before Lloyd's first iteration.
+    to the nearest center so far: new centers fall where none is near, yet single outliers are rarely chosen. Before
+    Lloyd's first iteration, the expected inertia is at most 8 (ln k + 2) times the smallest possible one (Arthur and
+    Vassilvitskii, theorem 1.1).
     """
     centers = np.empty((k, points.shape[1]))
     centers[0] = points[rng.integers(len(points))]
@@ -155,18 +151,18 @@ def first_centers(points: Array, k: int, rng: np.random.Generator) -> Array:
 
 
 def improve(points: Array, centers: Array, iterations: int = 100, tolerance: float = 0.0) -> Clustering:
-    """Lloyd's iterations from given centers (k, d): label each point, move each center to its points' mean, repeat.
+    """Run Lloyd's iterations from given centers (k, d): label each point, move each center to its points' mean, repeat.
 
-    Parameters, result and ends are those of :func:`kmeans`.
+    Parameters, result and the conditions for the end are those of :func:`kmeans`.
     """
     centers = centers.astype(np.float64)
-    labels = nearest_centers(points, centers)
+    labels = assign(points, centers)
     history = [float(distances(points, centers, labels).sum())]
     while len(history) <= iterations:
         centers = means(points, labels, centers)
-        before, labels = labels, nearest_centers(points, centers)
+        before, labels = labels, assign(points, centers)
         history.append(float(distances(points, centers, labels).sum()))
-        # The second condition also ends a walk in circles between ties, which rounding might cause.
+        # The second condition also ends a cycle between ties, which rounding might cause.
         if np.array_equal(before, labels) or history[-2] - history[-1] <= tolerance * history[-2]:
             break
     return Clustering(centers.astype(points.dtype), labels, history[-1], len(history) - 1, history)
@@ -202,10 +198,10 @@ def distances(points: Array, centers: Array, labels: Array | None = None) -> Arr
 
 
 def check_points(points: Array, caller: str, what: str = "points (n, d)") -> None:
-    """Refuse what is no two-dimensional array of finite floats with something in it."""
+    """Raise a ValueError unless the points are a non-empty (n, d) array of finite floats."""
     if not isinstance(points, np.ndarray) or points.ndim != 2 or points.size == 0 or points.dtype.kind != "f":
         got = f"{points.dtype} of shape {points.shape}" if isinstance(points, np.ndarray) else type(points).__name__
-        raise ValueError(f"{caller}: expected {what}, a non-empty array of floats, got {got}. A picture (3, H, W) of "
+        raise ValueError(f"{caller}: expected {what}, a non-empty array of floats, got {got}. An image (3, H, W) of "
                          "floats becomes points by .reshape(3, -1).T")
     finite = np.isfinite(points)
     if not finite.all():

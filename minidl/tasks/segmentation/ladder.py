@@ -12,7 +12,7 @@ from minidl.plotting.canvas import (
 )
 from minidl.plotting.pictures import CLASS_COLORS, colorize, prediction_grid, shown
 from minidl.plotting.scores import class_score
-from minidl.tasks.segmentation.experiment import Rung
+from minidl.tasks.segmentation.experiment import Result
 from minidl.types import Array
 
 # The rungs by the number of their lesson.
@@ -22,13 +22,13 @@ BARS = {"mean IoU": "mean_iou", "border IoU": "iou_border"}
 GAP, BETWEEN, PLOT = 4, 16, 150      # pixels between pictures, between truth and predictions, and height of the bars
 
 
-def missing_rungs(rungs: Sequence[Rung]) -> list[str]:
+def missing_rungs(rungs: Sequence[Result]) -> list[str]:
     """Return what is not on the ladder yet, each with the lesson to run: ["U-Net (lesson 17)"]."""
     there = {rung.lesson[:2] for rung in rungs}
     return [f"{name} (lesson {number})" for number, name in LADDER.items() if number not in there]
 
 
-def rungs_text(rungs: Sequence[Rung]) -> str:
+def rungs_text(rungs: Sequence[Result]) -> str:
     """Return the rungs' facts and scores as lines of text, in the order of their lessons.
 
     Raises
@@ -41,17 +41,17 @@ def rungs_text(rungs: Sequence[Rung]) -> str:
     for rung in ordered(rungs, "rungs_text"):
         values = [class_score(rung.scores, name) for name in ("mean_iou", *CLASSES)]
         mean, *classes = ("–" if value is None else f"{value:.3f}" for value in values)
-        lines.append(f"{rung.name:<18} {rung.parameters:>10,} {rung.sees:>5} {mean:>9} "
+        lines.append(f"{rung.name:<18} {rung.parameters:>10,} {rung.receptive_field:>5} {mean:>9} "
                      + "".join(f"{value:>11}" for value in classes) + f" {rung.seconds:>8.1f}")
     return "\n".join(lines)
 
 
-def rungs_figure(rungs: Sequence[Rung], images: Any, labels: Any, title: str, rows: int = 6) -> Figure:
+def rungs_figure(rungs: Sequence[Result], images: Any, labels: Any, title: str, rows: int = 6) -> Figure:
     """Draw what rungs make of the first held-out pictures, side by side, each with its share of right pixels.
 
     Parameters
     ----------
-    rungs : one or more Rung
+    rungs : one or more Result
     images, labels : (n, 3, H, W), (n, H, W)
         The held-out pictures that the rungs' predictions belong to, from the first one on.
     title : str
@@ -68,12 +68,12 @@ def rungs_figure(rungs: Sequence[Rung], images: Any, labels: Any, title: str, ro
                            columns=2 if len(rungs) <= 3 else 1, cell=136 if len(rungs) <= 2 else 100)
 
 
-def ladder_table(rungs: Sequence[Rung]) -> str:
+def ladder_table(rungs: Sequence[Result]) -> str:
     """Return the rungs as a Markdown table, in the order of their lessons; below it, which lessons are missing.
 
     Parameters
     ----------
-    rungs : one or more Rung
+    rungs : one or more Result
         A score that a rung lacks (the IoU of a class that occurs nowhere) becomes a dash.
 
     Raises
@@ -85,20 +85,21 @@ def ladder_table(rungs: Sequence[Rung]) -> str:
     lines = [heads, ["---"] * 2 + ["---:"] * (len(heads) - 2)]
     for rung in ordered(rungs, "ladder_table"):
         scores = [class_score(rung.scores, name) for name in ("mean_iou", *CLASSES)]
+        side = rung.receptive_field
         lines.append([rung.name, rung.lesson[:2], *("–" if value is None else f"{value:.3f}" for value in scores),
-                      f"{rung.parameters:,}", f"{rung.sees} × {rung.sees}", f"{rung.seconds:.0f}"])
+                      f"{rung.parameters:,}", f"{side} × {side}", f"{rung.seconds:.0f}"])
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
     missing = missing_rungs(rungs)
     return table + (f"\nNot run yet: {', '.join(missing)}.\n" if missing else "")
 
 
-def ladder_figure(rungs: Sequence[Rung], images: Any, labels: Any, title: str | None = None, rows: int = 4,
+def ladder_figure(rungs: Sequence[Result], images: Any, labels: Any, title: str | None = None, rows: int = 4,
                   cell: int = 128) -> Figure:
     """Draw the ladder: a column for each rung, with its predictions, and below them its scores as bars.
 
     Parameters
     ----------
-    rungs : one or more Rung
+    rungs : one or more Result
         Drawn in the order of their lessons.
     images : (n, 3, H, W)
         The held-out pictures that the rungs' predictions belong to, from the first one on; uint8, or floats in [0, 1].
@@ -135,7 +136,8 @@ def ladder_figure(rungs: Sequence[Rung], images: Any, labels: Any, title: str | 
 
     heads: list[list[str]] = [["picture"], ["truth"]]
     for rung in rungs:
-        sees = "all pixels" if rung.sees >= max(H, W) else f"{rung.sees} × {rung.sees} pixels"
+        side = rung.receptive_field
+        sees = "all pixels" if side >= max(H, W) else f"{side} × {side} pixels"
         heads.append([rung.name, f"lesson {rung.lesson[:2]}", f"sees {sees}"])
     for left, (name, *notes) in zip(lefts, heads):
         write(figure, left + width / 2, top - 12 - 14 * len(notes), name, TEXT + 1, width, ha="center", weight="bold")
@@ -161,7 +163,7 @@ def ladder_figure(rungs: Sequence[Rung], images: Any, labels: Any, title: str | 
     return figure
 
 
-def ordered(rungs: Sequence[Rung], caller: str) -> list[Rung]:
+def ordered(rungs: Sequence[Result], caller: str) -> list[Result]:
     """Return the rungs in the order of their lessons, after checking that there are any."""
     if not rungs:
         raise ValueError(f"{caller}: expected at least one rung, got none; run some of the lessons first: "
@@ -169,7 +171,7 @@ def ordered(rungs: Sequence[Rung], caller: str) -> list[Rung]:
     return sorted(rungs, key=lambda rung: rung.lesson)
 
 
-def _check(rungs: Sequence[Rung], images: Array, labels: Array, rows: int) -> None:
+def _check(rungs: Sequence[Result], images: Array, labels: Array, rows: int) -> None:
     if images.ndim != 4 or images.shape[1] != 3 or not images.size:
         raise ValueError(f"ladder_figure: expected images of shape (n, 3, H, W), got {images.shape}")
     if rows < 1:
@@ -184,7 +186,7 @@ def _check(rungs: Sequence[Rung], images: Array, labels: Array, rows: int) -> No
             raise ValueError(f"ladder_figure: expected a score 'mean_iou' of {rung.name!r}, got {list(rung.scores)}")
 
 
-def _draw_bars(figure: Figure, rungs: Sequence[Rung], lefts: Sequence[float], top: float, width: int) -> None:
+def _draw_bars(figure: Figure, rungs: Sequence[Result], lefts: Sequence[float], top: float, width: int) -> None:
     """Draw each rung's scores below its column, on one scale from 0 to 1."""
     first, total = lefts[0], lefts[-1] + width - lefts[0]
     axes = place(figure, first, top, total, PLOT)

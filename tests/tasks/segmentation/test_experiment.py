@@ -1,5 +1,6 @@
-"""What the ladder's lessons share: the same pictures in the same order, and a record that is read back as written."""
+"""What the segmentation lessons share: the same images in the same order, and a result that is read as written."""
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ from minidl import pixelwise
 from minidl.course.lesson import Lesson
 from minidl.datasets import synthetic_pets
 from minidl.runtime.npz import save_arrays
-from minidl.tasks.segmentation.experiment import Segmentation, load_rung
+from minidl.tasks.segmentation.experiment import Segmentation, load_result
+from minidl.training import History
 
 
 @pytest.fixture(scope="module")
@@ -21,55 +23,60 @@ def task(pets, out, name="10_b", *options):
     return Segmentation(lesson)
 
 
-def test_training_and_its_record(pets, tmp_path):
+def test_a_result_is_read_as_it_was_written(pets, tmp_path):
     run = task(pets, tmp_path)
     model = pixelwise((3,), 4, rng=0)
-    first = run.first_loss(model)
+    assert 0.5 < run.first_loss(model) < 3
     history = run.fit(model, "model")
-    rung = run.rung("3 × 3", model, history)
-    assert len(history) == 1 and 0.5 < first < 3
-    assert (rung.parameters, rung.sees) == (3 * 4 * 9 + 4 + 2 * 4 + 4 * 3 + 3, 3)
-    assert rung.scores == run.scores(model) and set(rung.scores) >= {"mean_iou", "iou_border", "pixel_accuracy"}
-    assert rung.predictions.shape == (8, 32, 32) and rung.predictions.dtype == np.uint8
-    again = load_rung(tmp_path / "10_b" / "rung.npz")
-    assert np.array_equal(again.predictions, rung.predictions)
-    assert all(getattr(again, field.name) == getattr(rung, field.name)
-               for field in dataclasses.fields(rung) if field.name != "predictions")
-    assert (tmp_path / "10_b" / "checkpoints" / "model" / "last.npz").exists()
-    pace = run.pace(history)
-    assert np.isclose(pace["seconds_per_100_pictures"], history[0]["seconds"] / 12 * 100) and 0 <= pace["waited"] < 1
-    assert run.pace([{"seconds": 2.0}])["waited"] == 0                # of a checkpoint that does not know
+    result = run.result("3 × 3", model, history)
+    assert len(history) == 1 and (tmp_path / "10_b" / "checkpoints" / "model" / "last.npz").exists()
+    assert (result.parameters, result.receptive_field) == (3 * 4 * 9 + 4 + 2 * 4 + 4 * 3 + 3, 3)
+    assert result.scores == run.scores(model) and set(result.scores) >= {"mean_iou", "iou_border", "pixel_accuracy"}
+    assert result.predictions.shape == (8, 32, 32) and result.predictions.dtype == np.uint8
+    again = load_result(tmp_path / "10_b" / "result.npz")
+    assert np.array_equal(again.predictions, result.predictions)
+    for field in dataclasses.fields(result):
+        assert field.name == "predictions" or getattr(again, field.name) == getattr(result, field.name)
 
 
-def test_the_same_seed_shows_the_same_pictures_in_the_same_order(pets, tmp_path):
+def test_the_pace_is_in_seconds_per_100_images(pets, tmp_path):
+    run = task(pets, tmp_path)
+    rows = [{"seconds": 2.0, "waited": 0.5}, {"seconds": 4.0, "waited": 1.0}]
+    assert run.pace(History(rows)) == {"seconds_per_100_pictures": 6 / 24 * 100, "waited": 0.25}
+    assert run.pace(History())["waited"] == 0
+
+
+def test_the_same_seed_gives_the_same_batches(pets, tmp_path):
     a, b, other = (task(pets, tmp_path, "10_b", "--seed", seed) for seed in "001")
     batches = [next(iter(run.new_batches(run.lesson.seed))) for run in (a, b, other)]
     assert np.array_equal(batches[0][0], batches[1][0]) and not np.array_equal(batches[0][0], batches[2][0])
 
 
-def test_only_rungs_of_the_same_training_are_compared_and_the_others_named(pets, tmp_path, capsys):
+def test_only_results_of_the_same_training_are_compared(pets, tmp_path, capsys):
     for name, options in (("09_a", []), ("10_b", []), ("11_c", ["--batch-size", "4"])):
         run = task(pets, tmp_path, name, *options)
-        run.save(name[3:], {"mean_iou": 0.5}, np.zeros((8, 32, 32), np.uint8), 1, 1, 2.0)
+        run.save_result(name[3:], {"mean_iou": 0.5}, np.zeros((8, 32, 32), np.uint8), 1, 1, 2.0)
     run = task(pets, tmp_path, "10_b")
-    assert [rung.name for rung in run.rungs()] == ["a", "b"]
+    a, b = run.results()
+    assert (a.name, b.name) == ("a", "b")
     assert "11_c is not shown: it was run with another batch_size" in capsys.readouterr().out
-    a, b = run.rungs()
-    assert [rung.name for rung in run.rungs_up_to(b)] == ["a", "b"] and capsys.readouterr().out.count("to compare") == 0
-    assert [rung.name for rung in task(pets, tmp_path, "09_a").rungs_up_to(a)] == ["a"]
+    assert [result.name for result in run.results_up_to(b)] == ["a", "b"]
+    assert "to compare" not in capsys.readouterr().out
+    assert [result.name for result in task(pets, tmp_path, "09_a").results_up_to(a)] == ["a"]
     assert "nothing to compare with yet" in capsys.readouterr().out
 
 
-def test_a_training_that_was_stopped_has_no_place_on_the_ladder(pets, tmp_path):
+def test_the_result_of_a_stopped_training_is_not_saved(pets, tmp_path):
     run = task(pets, tmp_path)
-    model = pixelwise((1,), 4, rng=0)
-    history = run.fit(model, "model")
+    history = History([{"seconds": 1.0}])
     history.stopped = True
-    assert run.rung("1 × 1", model, history).sees == 1
-    assert run.rungs() == []
+    assert run.result("1 × 1", pixelwise((1,), 4, rng=0), history).receptive_field == 1
+    assert run.results() == []
 
 
-def test_a_damaged_record_is_refused(tmp_path):
-    save_arrays(tmp_path / "rung.npz", {"predictions": np.zeros((1, 2, 2))})
-    with pytest.raises(ValueError, match="run the lesson again"):
-        load_rung(tmp_path / "rung.npz")
+@pytest.mark.parametrize("facts", [{}, {"facts": "no JSON"}, {"facts": "[1]"}, {"facts": json.dumps({"name": "x"})}])
+def test_a_file_that_holds_no_result_is_refused(tmp_path, facts):
+    path = save_arrays(tmp_path / "result.npz", {"predictions": np.zeros((1, 2, 2))}
+                       | {key: np.array(text) for key, text in facts.items()})
+    with pytest.raises(ValueError, match=r"result\.npz: expected the record .*; run the lesson again"):
+        load_result(path)

@@ -1,4 +1,4 @@
-"""K-means against a plain-loop version, on clusters that are known, and where points coincide."""
+"""K-means against plain loops, on known clusters, and with points that coincide."""
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
@@ -28,18 +28,16 @@ def lloyd_by_loops(points, centers, iterations):
     return centers, labels, history
 
 
-def blobs(rng, n=60, d=2, k=3, apart=20.0):
-    """Points around k places that are far apart: points (n, d), places (k, d), and which belongs where (n,)."""
-    places = apart * np.eye(k, d) * np.arange(1, k + 1)[:, None] + 100
-    which = rng.permutation(np.arange(n) % k)
-    return places[which] + rng.uniform(-1, 1, size=(n, d)), places, which
+def assert_same(found, other):
+    """Two clusterings have the same bits."""
+    assert np.array_equal(found.labels, other.labels) and np.array_equal(found.centers, other.centers)
+    assert found.history == other.history
 
 
 @FEW
 @given(st.integers(1, 3), st.integers(1, 4), st.integers(8, 30), seeds)
 def test_iterations_against_loops(d, k, n, seed):
-    rng = np.random.default_rng(seed)
-    points = rng.normal(size=(n, d))
+    points = np.random.default_rng(seed).normal(size=(n, d))
     start = points[:k] + 0.01                               # near a point of their own: no cluster is empty at first
     found = improve(points, start)
     centers, labels, history = lloyd_by_loops(points, start, found.iterations)
@@ -61,19 +59,15 @@ def test_inertia_never_rises_and_the_end_is_a_fixed_point(d, k, n, seed):
     assert found.inertia == pytest.approx(((points - found.centers[found.labels]) ** 2).sum(), rel=1e-9, abs=1e-12)
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_clusters_far_apart_are_found(seed, dtype):
-    points, _, which = blobs(np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    which = rng.permutation(np.arange(60) % 3)
+    points = np.array([[120, 100], [100, 140], [100, 100]])[which] + rng.uniform(-1, 1, size=(60, 2))
     found = kmeans(points.astype(dtype), 3, rng=seed)
-    assert found.centers.dtype == dtype and found.labels.dtype == np.int64
-    assert found.centers.shape == (3, 2) and found.labels.shape == (60,)
-    for j in range(3):
-        own = found.labels == which[which == j][0]
-        assert len(set(found.labels[which == j].tolist())) == 1, own
-    order = found.labels[[np.flatnonzero(which == j)[0] for j in range(3)]]
-    means = np.stack([points[which == j].mean(axis=0) for j in range(3)])
-    np.testing.assert_allclose(found.centers[order], means, rtol=1e-5)
+    assert found.centers.dtype == dtype and found.centers.shape == (3, 2) and found.labels.dtype == np.int64
+    assert len(set(zip(which.tolist(), found.labels.tolist()))) == 3
 
 
 def test_four_numbers_by_hand():
@@ -83,38 +77,27 @@ def test_four_numbers_by_hand():
     assert found.history == [0 + 0 + 49 + 64, 0 + 1 + 4 + 9, 1.0] and found.iterations == 2
 
 
-def test_one_cluster_is_the_mean_and_as_many_as_points_are_the_points():
+def test_one_cluster_is_the_mean_and_n_clusters_are_the_points():
     points = np.random.default_rng(0).normal(size=(7, 3))
-    one = kmeans(points, 1, rng=0)
+    one, every = kmeans(points, 1, rng=0), kmeans(points, 7, rng=0)
     np.testing.assert_allclose(one.centers, points.mean(axis=0, keepdims=True))
-    assert not one.labels.any() and one.inertia == pytest.approx(7 * points.var(axis=0).sum())
-    every = kmeans(points, 7, rng=0)
+    assert one.inertia == pytest.approx(7 * points.var(axis=0).sum())
     assert every.inertia == 0 and sorted(every.labels.tolist()) == list(range(7))
 
 
-def test_points_in_several_parts_give_the_same_bits(monkeypatch):
+def test_same_seed_gives_same_bits(monkeypatch):
     points = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)
-    whole = kmeans(points, 5, rng=1)
-    monkeypatch.setattr(module, "COLUMNS_BYTES", 500)       # 8 points at a time
-    parts = kmeans(points, 5, rng=1)
-    assert np.array_equal(whole.labels, parts.labels) and np.array_equal(whole.centers, parts.centers)
-    assert whole.history == parts.history
-
-
-def test_same_seed_same_bits():
-    points = np.random.default_rng(0).normal(size=(300, 3))
-    first, again, generator = (kmeans(points, 6, rng=rng) for rng in (7, 7, np.random.default_rng(7)))
-    for other in (again, generator):
-        assert np.array_equal(first.centers, other.centers) and np.array_equal(first.labels, other.labels)
-        assert first.history == other.history
+    first = kmeans(points, 6, rng=7)
+    assert_same(first, kmeans(points, 6, rng=np.random.default_rng(7)))
     assert kmeans(points, 6, rng=8).history != first.history
+    monkeypatch.setattr(module, "COLUMNS_BYTES", 500)       # a few points at a time
+    assert_same(first, kmeans(points, 6, rng=7))
 
 
 def test_points_are_only_read_in_any_memory_order():
-    points = np.random.default_rng(0).normal(size=(3, 80)).T   # as a picture's pixels come: a transposed view
+    points = np.random.default_rng(0).normal(size=(3, 80)).T   # as an image's pixels come: a transposed view
     points.flags.writeable = False
-    ordered = kmeans(np.ascontiguousarray(points), 4, rng=0)
-    viewed = kmeans(points, 4, rng=0)
+    ordered, viewed = kmeans(np.ascontiguousarray(points), 4, rng=0), kmeans(points, 4, rng=0)
     assert np.array_equal(ordered.labels, viewed.labels)
     np.testing.assert_allclose(viewed.centers, ordered.centers, rtol=1e-12)
 
@@ -136,17 +119,14 @@ def test_of_tied_centers_the_first_wins():
 @FEW
 @given(st.integers(1, 5), seeds)
 def test_duplicates_share_a_center(k, seed):
-    rng = np.random.default_rng(seed)
-    different = np.arange(10.0).reshape(5, 2)
-    points = different[np.concatenate([np.arange(5), rng.integers(0, 5, size=30)])]
-    found = kmeans(points, k, rng=seed)
+    which = np.concatenate([np.arange(5), np.random.default_rng(seed).integers(0, 5, size=30)])
+    found = kmeans(np.arange(10.0).reshape(5, 2)[which], k, rng=seed)
     assert len(set(found.labels.tolist())) == k
-    for place in different:
-        assert len(set(found.labels[(points == place).all(axis=1)].tolist())) == 1
+    assert len(set(zip(which.tolist(), found.labels.tolist()))) == 5
     assert k < 5 or found.inertia == 0
 
 
-def test_first_centers_are_different_points_even_if_nearly_all_coincide():
+def test_first_centers_are_different_points():
     points = np.zeros((1000, 1))
     points[[17, 500]] = [[1e-9], [5.0]]
     for seed in range(20):
@@ -166,21 +146,17 @@ def test_empty_clusters_move_to_the_farthest_points():
     start = np.array([[5.0], [1e3], [1e3]])
     moved = module.means(LINE, assign(LINE, start), start)
     assert moved.ravel().tolist() == [5.5, 1.0, 10.0]       # 1 and 10 are equally far: the first one, then the other
-    found = improve(LINE, start)
-    assert np.all(np.diff(found.history) <= 0)
-    assert sorted(set(found.labels.tolist())) == [0, 1, 2] and found.inertia == 0.5
+    assert improve(LINE, start).inertia == 0.5
 
 
 @FEW
 @given(st.integers(2, 6), st.integers(6, 30), seeds)
 def test_no_cluster_stays_empty(k, n, seed):
     points = np.random.default_rng(seed).normal(size=(n, 2))
-    found = improve(points, np.repeat(points[:1], k, axis=0))  # all centers at one place: all but one are empty
+    found = improve(points, np.repeat(points[:1], k, axis=0))  # all centers coincide: all but one are empty
     assert np.bincount(found.labels, minlength=k).all()
     assert np.all(np.diff(found.history) <= 1e-12 * found.history[0])
 
-
-# When to end
 
 def test_iterations_and_tolerance_end_the_search():
     points = np.random.default_rng(0).normal(size=(500, 2))
@@ -189,8 +165,6 @@ def test_iterations_and_tolerance_end_the_search():
     for iterations in (0, 1, 3):
         found = kmeans(points, 8, rng=0, iterations=iterations)
         assert found.iterations == iterations and found.history == full.history[:iterations + 1]
-        if iterations == 0:
-            assert all((points == center).all(axis=1).any() for center in found.centers)
     early = kmeans(points, 8, rng=0, tolerance=0.02)
     falls = 1 - np.divide(full.history[1:], full.history[:-1])
     assert early.iterations == 1 + int(np.argmax(falls <= 0.02)) < full.iterations
@@ -204,15 +178,12 @@ def test_iterations_and_tolerance_end_the_search():
     (LINE, 5, {}, "at most the number of different points, 4, got 5"),
     (np.ones((9, 2)), 2, {}, "at most the number of different points, 1, got 2"),
     (LINE, 2, {"iterations": -1}, "iterations and tolerance of at least 0, got iterations -1"),
-    (LINE, 2, {"tolerance": -0.5}, "tolerance -0.5"),
     (LINE, 2, {"tolerance": float("nan")}, "tolerance nan"),
-    (LINE.ravel(), 2, {}, r"points \(n, d\), a non-empty array of floats, got float64 of shape \(4,\)"),
-    (np.zeros((3, 4, 4)), 2, {}, r"got float64 of shape \(3, 4, 4\)\. A picture"),
+    (np.zeros((3, 4, 4)), 2, {}, r"points \(n, d\), .* got float64 of shape \(3, 4, 4\)\. An image"),
     (np.zeros((0, 3)), 2, {}, r"got float64 of shape \(0, 3\)"),
     (np.zeros((4, 3), np.uint8), 2, {}, r"array of floats, got uint8 of shape \(4, 3\)"),
     ([[1.0], [2.0]], 2, {}, "got list"),
     (np.array([[1.0, 2.0], [3.0, np.nan]]), 1, {}, r"expected finite points \(n, d\), got nan at \(1, 1\)"),
-    (np.array([[-np.inf]]), 1, {}, r"got -inf at \(0, 0\)"),
 ])
 def test_kmeans_refuses(points, k, options, message):
     with pytest.raises(ValueError, match=message):

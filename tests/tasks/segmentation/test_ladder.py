@@ -5,7 +5,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
 from minidl.plotting.pictures import colorize
-from minidl.tasks.segmentation.experiment import Rung
+from minidl.tasks.segmentation.experiment import Result
 from minidl.tasks.segmentation.ladder import (
     LADDER, ladder_figure, ladder_table, missing_rungs, rungs_figure, rungs_text,
 )
@@ -20,9 +20,10 @@ def rung(number, **changes):
     k = list(LADDER).index(number)
     scores = {"pixel_accuracy": 0.5 + k / 20, "mean_iou": 0.3 + k / 15, "iou_object": 0.4, "iou_background": 0.6,
               "iou_border": k / 14}
-    facts = {"name": LADDER[number], "lesson": f"{number}_made_up", "scores": scores, "parameters": 10**k, "sees": SIZE,
+    facts = {"name": LADDER[number], "lesson": f"{number}_made_up", "scores": scores, "parameters": 10**k,
+             "receptive_field": SIZE,
              "seconds": 12.3, "predictions": RNG.integers(0, 3, (8, SIZE, SIZE), dtype=np.uint8), "trained": {}}
-    return Rung(**(facts | changes))
+    return Result(**(facts | changes))
 
 
 def rungs(count):
