@@ -1,10 +1,9 @@
-"""Pictures and their labels: where they come from, and how they reach a network.
+"""Images and their labels: where they come from.
 
-* `pets`: the reader of the Oxford-IIIT Pet layout (with `lists`, `decode`, `pool`, `rows` and `cache` behind it)
-* `batches`: shuffled minibatches, and their augmentation
-* `box_batches`: the same with the pet's box instead of a trimap
-* `mosaics`: pictures of several pets, put together from pictures of one
-* `iris`, `temperatures`: two small tables for the first lessons (`tables` reads them)
-* `oxford_pets`: the real set, as `python -m minidl.datasets download` gets it (`web`, `download`, `archives`)
-* `synthetic_pets`: cats and dogs rendered in that layout, for those who do not have the real ones
+* `pets`: the reader of the Oxford-IIIT Pet layout (`index` finds the files, `decode` reads one, `cache` keeps the result)
+* `download`: the real set, as `python -m minidl.datasets download` gets it
+* `synthetic_pets`: cats and dogs rendered in that layout, a stand-in for the real ones (drawn by `rendering`)
+* `augment`: random variations of an image and its labels
+* `digits`: handwritten digits
+* `iris`, `temperatures`: two small tables for the first lessons (`csv_table` reads them)
 """

@@ -2,34 +2,34 @@
 
     python -m minidl.datasets download
 
-downloads, checks and unpacks it, and keeps its pictures resized for the lessons. It may be interrupted at any time and
+downloads, checks and unpacks it, and keeps its images resized for the lessons. It may be interrupted at any time, and
 goes on from there when started again.
 """
 import argparse
 import sys
 from pathlib import Path
 
-from minidl.datasets.download.oxford_pets import PICTURES, SOURCES, download
+from minidl.datasets.download.oxford_pets import IMAGES, SOURCES, download
 from minidl.datasets.pets import load_pets
 from minidl.runtime.files import project_root, shorten
 from minidl.runtime.threads import set_num_threads
 
-BYTES_A_PIXEL = 4            # of a resized picture: red, green, blue, and the trimap
+BYTES_PER_PIXEL = 4          # of a resized image: red, green, blue, and the trimap
 
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m minidl.datasets", description="Get data sets.")
     commands = parser.add_subparsers(dest="command", required=True)
-    text = "download the Oxford-IIIT Pet set (811 MB), unpack it and resize its pictures"
+    text = "download the Oxford-IIIT Pet set (811 MB), unpack it and resize its images"
     command = commands.add_parser("download", help=text, description=text + ". Interrupted, it goes on when started "
                                   "again. A proxy is taken from the environment (https_proxy).")
     command.add_argument("--to", type=Path, help="folder (default: data/oxford-iiit-pet in the project)")
     command.add_argument("--mirror", metavar="URL", action="append", default=[],
                          help="folder on the web that has the archives, to be asked first; may be given repeatedly")
     command.add_argument("--size", type=int, nargs="*", default=[128],
-                         help="sides to resize the pictures to, none for none (default: 128)")
-    command.add_argument("--threads", type=int, help="threads to resize with (default: one for each core)")
+                         help="sides to resize the images to, none for none (default: 128)")
+    command.add_argument("--threads", type=int, help="threads to resize with (default: one per core)")
     options = parser.parse_args(argv)
     for name, values in (("--size", options.size), ("--threads", [options.threads])):
         if any(value is not None and value < 1 for value in values):
@@ -38,17 +38,17 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Download, unpack, resize, and say how to go on."""
+    """Download, unpack and resize; print how to go on."""
     root = project_root()
     to, cache = options.to or root / "data" / "oxford-iiit-pet", root / "data" / "cache"
     if options.threads is not None:
         set_num_threads(options.threads)
-    room = {cache: sum(PICTURES * BYTES_A_PIXEL * size**2 for size in options.size)}
+    room = {cache: sum(IMAGES * BYTES_PER_PIXEL * size**2 for size in options.size)}
     download(to, sources=(*options.mirror, *SOURCES), room=room)
     for size in options.size:
         for split in ("train", "test"):
             pets = load_pets(to, split, size, cache=cache, broken="skip")
-            print(f"{split}: {len(pets)} pictures, {size} x {size}"
+            print(f"{split}: {len(pets)} images, {size} x {size}"
                   + (f"; {len(pets.problems)} left out" if pets.problems else ""))
             print("".join(f"  {problem}\n" for problem in pets.problems), end="")
     size = max(options.size, default=128)

@@ -7,12 +7,7 @@ import numpy as np
 from PIL import Image
 
 from minidl.datasets.download.fetch import Archive
-
-
-def encoded(pixels, kind, **options):
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, kind, **options)
-    return buffer.getvalue()
+from tests.datasets.pet_folders import encoded
 
 
 def packed(files):
@@ -39,10 +34,10 @@ def pet_archives(broken=False):
         annotations[f"annotations/{name}.txt"] = "".join(part).encode()
     for i in range(9):
         noise = rng.integers(0, 256, (120, 160, 3), np.uint8)
-        images[f"images/pet_{i}.jpg"] = encoded(noise, "PNG" if i == 4 else "JPEG", quality=95)
+        images[f"images/pet_{i}.jpg"] = encoded(Image.fromarray(noise), "PNG" if i == 4 else "JPEG", quality=95)
         trimap = np.full((120, 160), 2, np.uint8)
         trimap[30:90, 40:120], trimap[30:33, 40:120] = 1, 3
-        annotations[f"annotations/trimaps/pet_{i}.png"] = encoded(trimap, "PNG")
+        annotations[f"annotations/trimaps/pet_{i}.png"] = encoded(Image.fromarray(trimap), "PNG")
         annotations[f"annotations/trimaps/._pet_{i}.png"] = b"\0\5\x16\7 AppleDouble"
     annotations["annotations/xmls/pet_0.xml"] = (
         b"<annotation><object><bndbox><xmin>60</xmin><ymin>40</ymin><xmax>90</xmax><ymax>60</ymax></bndbox></object>"

@@ -1,14 +1,8 @@
 """Every reader of pets, fed with damaged files: a clear error that names the file, or a correct result.
 
-`FUZZ=5000 python -m pytest tests/datasets/test_fuzz.py` looks longer for what these readers cannot take. (Archives have
-their own such test in test_archives.py.)
+`FUZZ=5000 python -m pytest tests/datasets/test_fuzz.py` looks longer for what these readers cannot take.
 """
-import io
-import json
 import os
-import shutil
-import tracemalloc
-import zlib
 from contextlib import contextmanager
 
 import numpy as np
@@ -18,16 +12,15 @@ from hypothesis import HealthCheck, example, given, settings, strategies as st
 
 from minidl.datasets import synthetic_pets
 from minidl.datasets.download import oxford_pets
-from minidl.datasets.pets import index, load_pets
-from minidl.datasets.pets.cache import CACHED
-from tests.datasets.pet_archives import encoded
+from minidl.datasets.pets import load_pets
+from tests.datasets.pet_folders import encoded
 
 NAMES = ("Abyssinian_1", "pug_2", "pug_3")
 LIST = b"#Image CLASS-ID SPECIES BREED ID\n#1:37 Class ids\nAbyssinian_1 1 1 1\npug_2 37 2 25\r\n\npug_3 37 2 25\n"
 XML = (b"<annotation><folder>OXIIIT</folder><size><width>24</width><height>16</height></size><object><name>cat</name>"
        b"<bndbox><xmin>6</xmin><ymin>4</ymin><xmax>18</xmax><ymax>8</ymax></bndbox></object></annotation>")
-PIXELS = np.random.default_rng(0).integers(0, 256, (16, 24, 3), np.uint8)
-TRIMAP = encoded(np.random.default_rng(0).integers(1, 4, (16, 24), np.uint8), "PNG")
+NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (16, 24, 3), np.uint8))
+TRIMAP = encoded(Image.fromarray(np.random.default_rng(0).integers(1, 4, (16, 24), np.uint8)), "PNG")
 
 fuzz = settings(max_examples=int(os.environ.get("FUZZ", 40)), deadline=None,
                 suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -65,7 +58,7 @@ def folder(tmp_path_factory):
     for part in ("images", "annotations/trimaps", "annotations/xmls"):
         (folder / part).mkdir(parents=True)
     for name in NAMES:
-        (folder / "images" / f"{name}.jpg").write_bytes(encoded(PIXELS, "JPEG"))
+        (folder / "images" / f"{name}.jpg").write_bytes(encoded(NOISE, "JPEG"))
         (folder / "annotations" / "trimaps" / f"{name}.png").write_bytes(TRIMAP)
     (folder / "annotations" / "xmls" / "pug_2.xml").write_bytes(XML)
     (folder / "annotations" / "list.txt").write_bytes(LIST)
@@ -116,8 +109,8 @@ KINDS = {"JPEG": {}, "PNG": {}, "GIF": {}, "BMP": {}, "TIFF": {"compression": "t
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_pictures(folder, kind):
-    whole = encoded(PIXELS, kind, **KINDS[kind])
+def test_images(folder, kind):
+    whole = encoded(NOISE, kind, **KINDS[kind])
 
     @fuzz
     @given(damaged(whole))
@@ -135,6 +128,7 @@ def test_trimaps(folder, content):
     check_one_damaged(folder, folder / "annotations" / "trimaps" / "pug_2.png", content)
 
 
+# Entities that would expand to gigabytes, or to another file: Python's own parser refuses both.
 LAUGHS = b"<!DOCTYPE a [<!ENTITY x0 'ha'>" + b"".join(
     b"<!ENTITY x%d '%s'>" % (i, b"&x%d;" % (i - 1) * 10) for i in range(1, 11)) + b"]>"
 ELSEWHERE = b"<!DOCTYPE a [<!ENTITY x10 SYSTEM 'file:///etc/hostname'>]>"
@@ -144,25 +138,13 @@ ELSEWHERE = b"<!DOCTYPE a [<!ENTITY x10 SYSTEM 'file:///etc/hostname'>]>"
 @given(damaged(XML))
 @example(XML)
 @example(LAUGHS + XML.replace(b"cat", b"&x10;"))
-@example(LAUGHS.replace(b"DOCTYPE", b"doctype") + XML.replace(b"cat", b"&x10;"))
 @example(ELSEWHERE + XML.replace(b">6<", b">&x10;<"))
 @example((LAUGHS + XML).decode().encode("utf-16"))
-@example((LAUGHS + XML).decode().encode("utf-32"))
-@example(b"<?xml version='1.0' encoding='utf-7'?>" + (LAUGHS + XML).replace(b"<", b"+ADw-"))
-@example(b"<?xml version='1.0' encoding='mac_arabic'?>" + LAUGHS.replace(b"<", b"\xbc") + XML)    # 0xBC means <, there
-@example(b"<?xml version='1.0' encoding='cp037'?>" + (LAUGHS + XML).decode().encode("cp037"))
 @example(b"<a>" * 140_000 + b"</a>" * 140_000)
 @example(XML.replace(b">18<", b">" + b"9" * 10_000 + b"<"))
 @example(XML.replace(b">18<", b">0x12<").replace(b">6<", b">1_0<"))
 def test_xml(folder, content):
     check_one_damaged(folder, folder / "annotations" / "xmls" / "pug_2.xml", content)
-
-
-def test_xml_that_declares_entities_is_refused(folder):
-    path = folder / "annotations" / "xmls" / "pug_2.xml"
-    for head in (LAUGHS, ELSEWHERE):
-        with instead(path, head + XML.replace(b">6<", b">&x10;<")):
-            assert "expected plain xml" in load_pets(folder, "all", 8, broken="skip").problems[0]
 
 
 any_list = damaged(LIST) | st.text(max_size=200).map(str.encode) | st.lists(
@@ -194,102 +176,6 @@ def test_lists(folder, file, split):
     run()
 
 
-def test_a_list_without_end_does_not_fill_the_memory(folder, monkeypatch):
-    monkeypatch.setattr(index, "LIST_BYTES", 1000)
-    with instead(folder / "annotations" / "list.txt", b"#" * 10**6):
-        tracemalloc.start()
-        try:
-            with pytest.raises(ValueError, match="list.txt: expected at most 1000 bytes, got 1000000"):
-                load_pets(folder, "all", 8)
-            assert tracemalloc.get_traced_memory()[1] < 500_000
-        finally:
-            tracemalloc.stop()
-
-
-@pytest.fixture(scope="module")
-def cached(folder, tmp_path_factory):
-    """The folder's cache, and what is in it."""
-    cache = tmp_path_factory.mktemp("fuzz cache")
-    pets = load_pets(folder, "all", 8, cache=cache)
-    place, = cache.iterdir()
-    arrays = {key: np.array(getattr(pets, key)) for key in CACHED}
-    return place, {path.name: path.read_bytes() for path in place.iterdir()}, arrays
-
-
-@contextmanager
-def restored(place, files):
-    """Put the cache back as it was in the end."""
-    try:
-        yield
-    finally:
-        shutil.rmtree(place)
-        place.mkdir()
-        for name, content in files.items():
-            (place / name).write_bytes(content)
-
-
-@pytest.mark.parametrize("file", [*(f"{key}.npy" for key in CACHED), "meta.json"])
-def test_caches(folder, cached, file):
-    """A damaged cache is read anew from the pictures: the result is always the same."""
-    place, files, arrays = cached
-
-    @fuzz
-    @given(damaged(files[file]))
-    def run(content):
-        with restored(place, files):
-            (place / file).write_bytes(content)
-            pets = load_pets(folder, "all", 8, cache=place.parent)
-            check(pets)
-            assert pets.names == list(NAMES) and pets.problems == []
-            for key in CACHED:
-                np.testing.assert_array_equal(getattr(pets, key), arrays[key])
-            del pets
-    run()
-
-
-def saved(array):
-    buffer = io.BytesIO()
-    np.save(buffer, array)
-    return buffer.getvalue()
-
-
-def header(shape, descr="|u1"):
-    buffer = io.BytesIO()
-    np.lib.format.write_array_header_1_0(buffer, {"descr": descr, "fortran_order": False, "shape": shape})
-    return buffer.getvalue()
-
-
-@pytest.mark.parametrize("file", [f"{key}.npy" for key in CACHED])
-def test_caches_that_were_damaged_before_their_checksum_was_taken(folder, cached, file):
-    """Then the values may be anything; number, shape and type are right, or all is read anew."""
-    place, files, _ = cached
-    meta = json.loads(files["meta.json"])
-
-    @fuzz
-    @given(damaged(files[file][:130]).map(lambda head: head + files[file][130:]))
-    @example(b"")
-    @example(b"PK\3\4")
-    @example(b"PK\5\6" + bytes(18))
-    @example(header((10**12,), "<i8"))
-    @example(header((3, 10**12), "<i8"))
-    @example(header((3,), "|O"))
-    @example(saved(np.zeros((3, 3, 8, 8))))
-    @example(saved(np.zeros((3, 8, 8), np.int64)))
-    @example(saved(np.zeros((3, 4), "<U7")))
-    @example(saved(np.zeros(3, np.float32)))
-    def run(content):
-        with restored(place, files):
-            (place / file).write_bytes(content)
-            checked = {**meta, "crc32": {**meta["crc32"], file[:-4]: zlib.crc32(content)}}
-            (place / "meta.json").write_text(json.dumps(checked), encoding="utf-8")
-            pets = load_pets(folder, "all", 8, cache=place.parent)
-            assert pets.names == list(NAMES)
-            for key, array in cached[2].items():
-                assert getattr(pets, key).shape == array.shape and getattr(pets, key).dtype == array.dtype
-            del pets
-    run()
-
-
 @fuzz
 @given(damaged(b'{"renderer": 1, "seed": 0, "train": 10, "test": 5, "size": 128}'))
 @example(b"[" * 100_000)
@@ -305,10 +191,8 @@ def test_records_of_complete_sets(tmp_path, content):
         oxford_pets.download(tmp_path)
 
 
-def test_a_picture_of_a_picture(folder):
-    """Sizes that only one of two headers tells: the frame of a GIF, larger than its screen."""
-    buffer = io.BytesIO()
-    Image.fromarray(PIXELS).quantize(4).save(buffer, "GIF")
-    content = bytearray(buffer.getvalue())
+def test_the_frame_of_a_gif_larger_than_its_screen(folder):
+    """Only one of two headers tells the size."""
+    content = bytearray(encoded(NOISE.quantize(4), "GIF"))
     content[6:10] = (60000).to_bytes(2, "little") * 2
     check_one_damaged(folder, folder / "images" / "pug_2.jpg", bytes(content))

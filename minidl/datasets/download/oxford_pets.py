@@ -27,7 +27,7 @@ ARCHIVES = (
             unpacked=900_000_000),
 )
 SOURCES = ("https://www.robots.ox.ac.uk/~vgg/data/pets/data/", "https://thor.robots.ox.ac.uk/datasets/pets/")
-PICTURES = 7_349             # in trainval.txt and test.txt together
+IMAGES = 7_349             # in trainval.txt and test.txt together
 RECORD = "downloaded.json"   # in the finished folder: the archives' checksums
 
 

@@ -1,6 +1,6 @@
-"""Find the pictures of a split and their files, by the lists and the folders of an Oxford-IIIT Pet set.
+"""Find the images of a split and their files, by the lists and the folders of an Oxford-IIIT Pet set.
 
-The layout is described in :mod:`minidl.datasets.pets.reader`. Nothing is decoded here, only looked up.
+The layout is described in :mod:`minidl.datasets.pets.reader`. Nothing is decoded here.
 """
 import operator
 import unicodedata
@@ -10,7 +10,6 @@ from pathlib import Path
 LAYOUT = ("expected a folder with images/NAME.jpg and annotations/trimaps/NAME.png in it "
           "(and, where there are any, annotations/list.txt, trainval.txt, test.txt and xmls/NAME.xml)")
 LISTS = {"all": "list.txt", "train": "trainval.txt", "test": "test.txt"}
-LIST_BYTES = 2**26       # the real one has 200 kB
 NAME_LENGTH = 255        # characters; no file system allows more
 MOST_BREEDS = 10**6      # far more than anybody has, and few enough for every type of integer
 SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp"}
@@ -28,50 +27,40 @@ class Entry:
 
 @dataclass(frozen=True)
 class Source:
-    """The files of one picture. `missing` is the reason why there is nothing to read, if so."""
+    """The files of one pet. `missing` is the reason why there is nothing to read, if so."""
 
     entry: Entry
-    picture: Path | None
+    image: Path | None
     trimap: Path | None
     xml: Path | None
     missing: str = ""
 
 
-def find_sources(folder: Path, split: str) -> list[Source]:
-    """Find the files of all pictures of a split."""
+def find_sources(folder: Path, split: str, limit: int | None = None) -> list[Source]:
+    """Find the files of all pets of a split, or of `limit` of them, evenly spaced."""
     if not folder.exists():
         raise FileNotFoundError(f"{folder}: no such folder; {LAYOUT}")
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder}: not a folder; {LAYOUT}")
-    try:
-        for part in (folder / "images", folder / "annotations" / "trimaps"):
-            if not part.is_dir():
-                missing = part.relative_to(folder).as_posix()
-                raise FileNotFoundError(f"{folder}: there is no {missing} in it; {LAYOUT}")
-        pictures = _files(folder / "images", SUFFIXES)
-        trimaps = _files(folder / "annotations" / "trimaps", {".png"})
-        xmls = _files(folder / "annotations" / "xmls", {".xml"})
-        entries = _entries(folder, split, sorted(pictures.keys() & trimaps.keys()))
-    except PermissionError as error:
-        raise ValueError(f"{folder}: cannot be read ({error}); {LAYOUT}") from error
+    for part in (folder / "images", folder / "annotations" / "trimaps"):
+        if not part.is_dir():
+            raise FileNotFoundError(f"{folder}: there is no {part.relative_to(folder).as_posix()} in it; {LAYOUT}")
+    images = _files(folder / "images", SUFFIXES)
+    trimaps = _files(folder / "annotations" / "trimaps", {".png"})
+    xmls = _files(folder / "annotations" / "xmls", {".xml"})
+    entries = _entries(folder, split, sorted(images.keys() & trimaps.keys()))
     if not entries:
-        raise ValueError(f"{folder}: no picture for the split {split!r} among {len(pictures)} pictures "
+        raise ValueError(f"{folder}: no image for the split {split!r} among {len(images)} images "
                          f"and {len(trimaps)} trimaps; {LAYOUT}")
-    return [_source(entry, pictures, trimaps, xmls) for entry in entries]
-
-
-def thin_out(sources: list[Source], limit: int | None) -> list[Source]:
-    """Return at most `limit` of the sources, evenly spaced."""
-    if limit is None or limit >= len(sources):
-        return sources
-    return [sources[i * len(sources) // limit] for i in range(limit)]
+    count = len(entries)
+    kept = count if limit is None else min(limit, count)
+    return [_source(entries[i * count // kept], images, trimaps, xmls) for i in range(kept)]
 
 
 def _files(folder: Path, suffixes: set[str]) -> dict[str, list[Path]]:
     """Return the files of a folder by their name without suffix. Hidden files (`._NAME.png`) are passed over.
 
-    Letters with accents have two spellings in Unicode, and some file systems choose for themselves which
-    of them to use; NFC makes them comparable with the lists.
+    Unicode spells letters with accents in two ways; NFC makes the files' names comparable with those in the lists.
     """
     found: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
@@ -80,7 +69,7 @@ def _files(folder: Path, suffixes: set[str]) -> dict[str, list[Path]]:
     return found
 
 
-def _source(entry: Entry, pictures: dict[str, list[Path]], trimaps: dict[str, list[Path]],
+def _source(entry: Entry, images: dict[str, list[Path]], trimaps: dict[str, list[Path]],
             xmls: dict[str, list[Path]]) -> Source:
     missing = []
 
@@ -93,14 +82,14 @@ def _source(entry: Entry, pictures: dict[str, list[Path]], trimaps: dict[str, li
         return paths[0] if len(paths) == 1 else None
 
     return Source(entry,
-                  pick(f"images/{entry.name}.jpg", pictures),
+                  pick(f"images/{entry.name}.jpg", images),
                   pick(f"trimaps/{entry.name}.png", trimaps),
                   pick(f"xmls/{entry.name}.xml", xmls, needed=False),
                   "; ".join(missing))
 
 
-def _entries(folder: Path, split: str, lying: list[str]) -> list[Entry]:
-    """Decide on the names of a split; `lying` are the names found in the folders, sorted."""
+def _entries(folder: Path, split: str, found: list[str]) -> list[Entry]:
+    """Decide on the names of a split; `found` are the names of the files, sorted."""
     annotations = folder / "annotations"
     lists = {key: _read_list(annotations / file) for key, file in LISTS.items()
              if (annotations / file).is_file()}
@@ -118,7 +107,7 @@ def _entries(folder: Path, split: str, lying: list[str]) -> list[Entry]:
         raise FileNotFoundError(f"{folder}: no annotations/{LISTS[split]} for the split {split!r}, "
                                 "though there is a list for the other half")
     else:
-        entries = sorted(lists.get("all", map(Entry, lying)), key=operator.attrgetter("name"))
+        entries = sorted(lists.get("all", map(Entry, found)), key=operator.attrgetter("name"))
         if split != "all":
             entries = [entry for i, entry in enumerate(entries) if (i % 5 == 4) == (split == "test")]
 
@@ -129,8 +118,6 @@ def _entries(folder: Path, split: str, lying: list[str]) -> list[Entry]:
 
 def _read_list(path: Path) -> list[Entry]:
     """Read lines NAME CLASS-ID SPECIES BREED-ID, or NAME alone; # begins a comment line."""
-    if path.stat().st_size > LIST_BYTES:
-        raise ValueError(f"{path}: expected at most {LIST_BYTES} bytes, got {path.stat().st_size}")
     try:
         with path.open(encoding="utf-8-sig") as file:
             lines = list(file)
@@ -149,7 +136,7 @@ def _read_list(path: Path) -> list[Entry]:
                              f"{entries[entry.name].origin}")
         entries[entry.name] = entry
     if not entries:
-        raise ValueError(f"{path}: expected a name a line, got no names at all")
+        raise ValueError(f"{path}: expected one name per line, got no names at all")
     return list(entries.values())
 
 
@@ -159,13 +146,13 @@ def _parse_line(line: str, origin: str) -> Entry:
         raise ValueError("expected NAME or NAME CLASS-ID SPECIES BREED-ID (a name without spaces), "
                          f"got {line[:80]!r}")
     if name.startswith(".") or "/" in name or "\\" in name or len(name) > NAME_LENGTH:
-        raise ValueError(f"expected the name of a picture without folders, got {name[:80]!r}")
+        raise ValueError(f"expected the name of an image without folders, got {name[:80]!r}")
     if not numbers:
         return Entry(name, origin=origin)
     try:
         breed, species, _ = map(int, numbers)
     except ValueError:
-        raise ValueError(f"expected three whole numbers after the name, got {line[:80]!r}") from None
+        raise ValueError(f"expected three integers after the name, got {line[:80]!r}") from None
     if not 1 <= breed <= MOST_BREEDS or species not in (1, 2):
         raise ValueError(f"expected a CLASS-ID of 1 to {MOST_BREEDS} and SPECIES 1 (cat) or 2 (dog), "
                          f"got {numbers[0][:20]} and {numbers[1][:20]}")

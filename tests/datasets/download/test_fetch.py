@@ -395,7 +395,7 @@ def test_the_command_from_nothing_to_resized_pictures(project, pets, capsys):
     out, err = capsys.readouterr()
     assert err == "" and out.splitlines()[-1] == (
         f"then: python -m lessons 17 --data {Path('data/oxford-iiit-pet')} --size 16 --width 64")
-    assert "train: 6 pictures, 16 x 16\n" in out and "test: 3 pictures, 8 x 8\n" in out
+    assert "train: 6 images, 16 x 16\n" in out and "test: 3 images, 8 x 8\n" in out
     assert sorted(path.name for path in (project / "data").iterdir()) == ["cache", "oxford-iiit-pet"]
     folder = project / "data" / "oxford-iiit-pet"
     assert sorted(path.name for path in folder.iterdir()) == ["annotations", "downloaded.json", "images"]
@@ -424,7 +424,7 @@ def test_pictures_that_cannot_be_read_are_named(project, capsys, monkeypatch):
     monkeypatch.setattr(command, "download", functools.partial(download, archives=archives, patience=HURRY))
     with serving(files) as server:
         assert command.main(["download", "--mirror", server.url, "--size", "8"]) == 0
-    assert "train: 5 pictures, 8 x 8; 1 left out\n  images/pet_0.jpg: not a picture" in capsys.readouterr().out
+    assert "train: 5 images, 8 x 8; 1 left out\n  images/pet_0.jpg: not an image" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("options", [["--size", "0"], ["--size", "x"], ["--threads", "0"], ["--form", "x"]])
