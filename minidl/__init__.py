@@ -6,7 +6,7 @@ from minidl.gradcheck import check_layer, check_loss
 from minidl.layers import (
     AvgPool2d, BatchNorm2d, Conv2d, ConvTranspose2d, Dropout, Flatten, Identity, Layer, LeakyReLU, Linear, MaxPool2d,
     Parameter, PixelShuffle, ReLU, Reshape, Residual, Sequential, Sigmoid, Skip, Softmax, Sum, Tanh, Upsample, Window,
-    col2im, im2col,
+    col2im, im2col, no_backward,
 )
 from minidl.layers.folding import fold_batchnorm
 from minidl.loss import BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MSELoss, SmoothL1Loss
@@ -19,7 +19,7 @@ from minidl.tasks.super_resolution.models import discriminator, patch_discrimina
 __version__ = "0.1.0"
 
 __all__ = [
-    "Layer", "Parameter", "Sequential", "Skip", "Residual", "Sum", "Identity", "Linear",
+    "Layer", "Parameter", "no_backward", "Sequential", "Skip", "Residual", "Sum", "Identity", "Linear",
     "ReLU", "LeakyReLU", "Sigmoid", "Tanh", "Softmax", "Dropout",
     "Window", "im2col", "col2im", "Conv2d", "ConvTranspose2d", "BatchNorm2d", "MaxPool2d", "AvgPool2d",
     "Upsample", "Flatten", "Reshape", "PixelShuffle",

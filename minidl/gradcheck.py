@@ -49,7 +49,7 @@ def check_layer(layer: Layer, x: Array, dy: Array | None = None, *, rng: np.rand
                 h: float = 1e-5, tolerance: float = 1e-6, strict: bool = True) -> GradientReport:
     """Compare a layer's `backward` with central differences, for every element of x and of each parameter.
 
-    Works on a float64 copy of the layer in training mode; the layer itself is not changed.
+    Works on a float64 copy of the layer, in the layer's mode; the layer itself is not changed.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def check_layer(layer: Layer, x: Array, dy: Array | None = None, *, rng: np.rand
     >>> report.passed, sorted(report.errors)
     (True, ['bias', 'weight', 'x'])
     """
-    layer = copy.deepcopy(layer).astype(np.float64).train()
+    layer = copy.deepcopy(layer).astype(np.float64)
     rng = np.random.default_rng(rng).spawn(1)[0]   # not the stream of the same seed, which x may have been drawn from
     x = np.array(x, dtype=np.float64, order="K")
     x_copy = x.copy()

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from minidl import (
-    BatchNorm2d, Conv2d, ConvTranspose2d, CrossEntropyLoss, MaxPool2d, Sequential, Skip, Softmax, Sum, Upsample,
+    BatchNorm2d, Conv2d, ConvTranspose2d, CrossEntropyLoss, MaxPool2d, Sequential, Sigmoid, Skip, Softmax, Sum, Upsample,
     check_layer, encoder_decoder, fcn, pixelwise, reshape_segmenter, unet,
 )
 from minidl.layers import layout
@@ -192,6 +192,7 @@ def test_an_fcn_of_an_unknown_stride_is_refused():
         fcn(4)
 
 
-def test_receptive_field_is_measured_through_a_softmax():
-    model = Sequential(pixelwise((5,), 2, rng=0), Softmax())
+@pytest.mark.parametrize("last", [Softmax(), BatchNorm2d(3), Sequential(Sigmoid(), BatchNorm2d(3))], ids=repr)
+def test_receptive_field_is_measured_through_any_layer(last):
+    model = Sequential(pixelwise((5,), 2, rng=0), last)
     assert receptive_field(model, (1, 3, 16, 16)) == (5, 5)

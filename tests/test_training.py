@@ -15,10 +15,10 @@ from minidl import (
     SGD, Adam, BCEWithLogitsLoss, BatchNorm2d, Conv2d, CosineSchedule, CrossEntropyLoss, Dropout, L1Loss, MSELoss, ReLU,
     Sequential, SmoothL1Loss,
 )
-from minidl.checkpoint import load_weights
+from minidl.checkpoint import load_weights, unfinished
 from minidl.runtime.npz import load_arrays
 from minidl.tasks.segmentation.experiment import segmentation_scores
-from minidl.training import first_non_finite, fit, predict, predict_classes, unfinished
+from minidl.training import first_non_finite, fit, predict, predict_classes
 from tests.trainings import EPOCHS, Squares, new_training, run
 
 CLASSES = ("dark", "bright")

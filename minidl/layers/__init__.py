@@ -1,6 +1,6 @@
 """The layers, in the order in which they are best read."""
 from minidl.layers.activation import Dropout, LeakyReLU, ReLU, Sigmoid, Softmax, Tanh
-from minidl.layers.base import Layer, Parameter
+from minidl.layers.base import Layer, Parameter, no_backward
 from minidl.layers.containers import Identity, Residual, Sequential, Skip, Sum
 from minidl.layers.conv import Conv2d, ConvTranspose2d
 from minidl.layers.im2col import col2im, im2col
@@ -12,7 +12,7 @@ from minidl.layers.upsampling import Upsample
 from minidl.layers.window import Window
 
 __all__ = [
-    "Layer", "Parameter", "Sequential", "Skip", "Residual", "Sum", "Identity", "Linear",
+    "Layer", "Parameter", "no_backward", "Sequential", "Skip", "Residual", "Sum", "Identity", "Linear",
     "ReLU", "LeakyReLU", "Sigmoid", "Tanh", "Softmax", "Dropout",
     "Window", "im2col", "col2im", "Conv2d", "ConvTranspose2d", "BatchNorm2d", "MaxPool2d", "AvgPool2d",
     "Upsample", "Flatten", "Reshape", "PixelShuffle",

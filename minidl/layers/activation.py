@@ -9,15 +9,13 @@ from minidl.types import Array, Shape
 class ReLU(Layer):
     """y = max(x, 0).
 
-    dx = dy where x > 0, else 0 (at x = 0 too, as in PyTorch). y > 0 tells the same as x > 0, and y is what the next
+    dx = dy where x > 0, else 0 (at x = 0 too, as in PyTorch). y > 0 means the same as x > 0, and y is what the next
     layer keeps anyway.
     """
 
     def forward(self, x: Array) -> Array:
-        x = layout.channel_major(self.check_input(x))
-        y = layout.empty(x.shape, x.dtype)
-        xs, ys = layout.by_channel(x), layout.by_channel(y)
-        np.maximum(xs, x.dtype.type(0), out=ys)
+        y = layout.empty(self.check_input(x), x.dtype)
+        np.maximum(layout.by_channel(x), x.dtype.type(0), out=layout.by_channel(y))
         return self.keep(y, y)
 
     def backward(self, dy: Array) -> Array:
@@ -32,8 +30,8 @@ class ReLU(Layer):
 class LeakyReLU(Layer):
     """y = x where x > 0, else negative_slope * x.
 
-    dx = dy where x > 0, else negative_slope * dy. The slope must not be negative: it then keeps the sign, and y tells
-    what x was.
+    dx = dy where x > 0, else negative_slope * dy. The slope must not be negative: then y has the sign
+    of x, and shows which case it was.
 
     References
     ----------
@@ -46,7 +44,8 @@ class LeakyReLU(Layer):
         self.negative_slope = float(negative_slope)  # a NumPy scalar would make float32 arrays float64
 
     def forward(self, x: Array) -> Array:
-        y = np.maximum(self.check_input(x), self.negative_slope * x)
+        self.check_input(x)
+        y = np.maximum(x, self.negative_slope * x)
         return self.keep(y, y)
 
     def backward(self, dy: Array) -> Array:
@@ -64,7 +63,8 @@ class Sigmoid(Layer):
     """
 
     def forward(self, x: Array) -> Array:
-        y = sigmoid(self.check_input(x))
+        self.check_input(x)
+        y = sigmoid(x)
         return self.keep(y, y)
 
     def backward(self, dy: Array) -> Array:
@@ -89,7 +89,8 @@ class Tanh(Layer):
     """
 
     def forward(self, x: Array) -> Array:
-        y = np.tanh(self.check_input(x))
+        self.check_input(x)
+        y = np.tanh(x)
         return self.keep(y, y)
 
     def backward(self, dy: Array) -> Array:
@@ -115,7 +116,8 @@ class Softmax(Layer):
     """
 
     def forward(self, x: Array) -> Array:
-        y = softmax(self.check_input(x))
+        self.check_input(x)
+        y = softmax(x)
         return self.keep(y, y)
 
     def backward(self, dy: Array) -> Array:
@@ -169,13 +171,13 @@ class Dropout(Layer):
     def forward(self, x: Array) -> Array:
         self.check_input(x)
         if not self.training:
-            return x
+            return self.keep(x, None)
         mask = layout.channel_major((self.rng.random(x.shape) >= self.p) * x.dtype.type(1 / (1 - self.p)))
         return self.keep(x * mask, mask)
 
     def backward(self, dy: Array) -> Array:
         mask, = self.recall(dy)
-        return dy * mask
+        return dy if mask is None else dy * mask
 
     def arguments(self) -> str:
         return f"{self.p:g}"

@@ -19,3 +19,8 @@ def pair(name: str, value: int | Pair, least: int = 1) -> Pair:
             or not all(isinstance(v, (int, np.integer)) and not isinstance(v, bool) and v >= least for v in values)):
         raise ValueError(f"{name}: expected an integer of at least {least} or a pair of them, got {value!r}")
     return (int(values[0]), int(values[1]))
+
+
+def short(value: Pair) -> str:
+    """Return a pair as one would type it: as one number where both are the same."""
+    return repr(value[0] if value[0] == value[1] else value)

@@ -1,5 +1,6 @@
 """Parameter and Layer: what all layers have in common."""
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import numpy as np
@@ -10,11 +11,11 @@ Self = TypeVar("Self", bound="Layer")
 
 
 class Parameter:
-    """An array that is learnt, and the gradient of the loss with respect to it.
+    """An array that is learned, and the gradient of the loss with respect to it.
 
     Attributes
     ----------
-    data : array, float32 at birth
+    data : array, initialized as float32
     grad : array of the same shape and dtype
         `backward` adds to it; `Layer.zero_grad` (or the optimizer's) clears it.
 
@@ -36,28 +37,31 @@ class Layer:
 
     A layer implements three methods. `forward` computes y = f(x). `backward` takes dy, the derivative of the loss
     with respect to y, adds the loss's derivative with respect to each parameter to ``Parameter.grad``, and returns
-    dx, the one with respect to x (the chain rule). `output_shape` tells y's shape without computing, and refuses
+    dx, the one with respect to x (the chain rule). `output_shape` returns y's shape without computing, and refuses
     the inputs that `forward` would.
 
-    In training mode a layer keeps what `backward` needs of its latest `forward` (and keeps it by reference: do not
-    write into x before `backward`). In eval mode it keeps nothing. Neither x nor dy is ever modified.
+    Two things are separate. `train` and `eval` decide what batch norm and dropout compute. What `backward` needs of
+    the latest `forward` is kept in either mode (by reference: do not write into x before `backward`), except within
+    ``with no_backward(model):``. Neither x nor dy is ever modified.
     """
 
     training = True
-    buffer_names: tuple[str, ...] = ()  # arrays that belong to the state but are not learnt
+    keeps = True                        # whether forward keeps what backward needs; see `no_backward`
+    buffer_names: tuple[str, ...] = ()  # arrays that belong to the state but are not learned
     _cache: tuple[Any, ...] | None = None
 
     def forward(self, x: Array) -> Array:
         raise NotImplementedError
 
+    def forward_checked(self, x: Array) -> Array:
+        """Do as `forward`, for a layer in a container that has checked all shapes; containers check no second time."""
+        return self.forward(x)
+
     def backward(self, dy: Array) -> Array:
         raise NotImplementedError
 
     def backward_parameters(self, dy: Array) -> None:
-        """Do as `backward`, for the first layer of a model, where nobody asks for dx.
-
-        Layers that save work by this override it.
-        """
+        """Do as `backward`, without dx: for the first layer of a model. Layers that save work by this override it."""
         self.backward(dy)
 
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -69,12 +73,12 @@ class Layer:
 
     # What forward and backward of every layer begin and end with.
 
-    def check_input(self, x: Array) -> Array:
-        """Return x if the layer can work on it, otherwise raise a ValueError that says what was expected."""
+    def check_input(self, x: Array) -> Shape:
+        """Return the shape of y if the layer can work on x, else raise a ValueError that says what was expected."""
         if not isinstance(x, np.ndarray) or x.dtype.kind != "f":
             got = f"dtype {x.dtype}" if isinstance(x, np.ndarray) else f"a {type(x).__name__}"
             raise ValueError(f"{self!r}: expected a NumPy array of floating-point numbers, got {got}. "
-                             "Pictures of integers become numbers in [0, 1] by x.astype(np.float32) / 255.")
+                             "Images of integers become numbers in [0, 1] by x.astype(np.float32) / 255.")
         for parameter in self._own_parameters().values():
             if parameter.data.dtype != x.dtype:
                 have, came = parameter.data.dtype, x.dtype
@@ -82,19 +86,17 @@ class Layer:
                                  f"input, x.astype(np.{have}), or the model, model.astype(np.{came}).")
         if 0 in x.shape:
             raise ValueError(f"{self!r}: expected at least one sample and no empty axis, got shape {x.shape}")
-        self.output_shape(x.shape)
-        return x
+        return self.output_shape(x.shape)
 
     def keep(self, y: Array, *needed: Any) -> Array:
-        """Remember, in training mode, what `backward` needs; return y."""
-        if self.training:
-            self._cache = (y.shape, y.dtype, needed)
+        """Remember what `backward` needs (within `no_backward`: forget the forward before); return y."""
+        self._cache = (y.shape, y.dtype, needed) if self.keeps else None
         return y
 
     def recall(self, dy: Array) -> Any:
-        """Check that dy fits the latest training-mode forward, and return what was kept there."""
+        """Check that dy fits the latest forward, and return what was kept there."""
         if self._cache is None:
-            raise RuntimeError(f"{self!r}: backward needs a forward in training mode before it")
+            raise RuntimeError(f"{self!r}: backward needs a forward before it, outside of no_backward")
         shape, dtype, needed = self._cache
         if not isinstance(dy, np.ndarray) or dy.shape != shape or dy.dtype != dtype:
             got = f"{dy.dtype} of shape {dy.shape}" if isinstance(dy, np.ndarray) else f"a {type(dy).__name__}"
@@ -129,15 +131,13 @@ class Layer:
             parameter.grad[...] = 0
 
     def train(self: Self, mode: bool = True) -> Self:
-        """Switch the whole tree to training mode; return self."""
+        """Let the whole tree compute as in training; return self."""
         for _, layer in self.walk():
             layer.training = mode
-            if not mode:
-                layer._cache = None
         return self
 
     def eval(self: Self) -> Self:
-        """Switch the whole tree to eval mode, in which nothing is kept for backward; return self."""
+        """Let the whole tree compute as in use: batch norm by its running statistics, no dropout; return self."""
         return self.train(False)
 
     def astype(self: Self, dtype: DTypeLike) -> Self:
@@ -212,31 +212,42 @@ class Layer:
         count = sum(parameter.data.size for parameter in self._own_parameters().values())
         return [("  " * depth + repr(self), self.output_shape(input_shape)[1:], count)]
 
+    def summary(self, input_shape: Shape) -> None:
+        """Print each layer, the shape of its output for one sample, and its number of parameters.
+
+        `input_shape` is that of a batch, (N, C, H, W) or (N, features); the printed shapes leave the N out, like the
+        boxes of the deck.
+        """
+        print(self.summary_table(input_shape))
+
     def summary_table(self, input_shape: Shape) -> str:
         """Return the table that `summary` prints."""
-        table = [("layer", "output shape", "parameters"), ("input", str(tuple(input_shape[1:])), "")]
-        found = self.summary_rows(input_shape)
-        table += [(name, str(shape) if shape else "", f"{count:,}" if count else "") for name, shape, count in found]
-        table.append(("total", "", f"{sum(parameter.data.size for parameter in self.parameters()):,}"))
+        rows = [("input", tuple(input_shape[1:]), 0), *self.summary_rows(input_shape)]
+        total = sum(parameter.data.size for parameter in self.parameters())
+        table = [("layer", "output shape", "parameters"),
+                 *((name, str(shape) if shape else "", f"{count:,}" if count else "") for name, shape, count in rows),
+                 ("total", "", f"{total:,}")]
         a, b, c = (max(len(row[i]) for row in table) for i in range(3))
         lines = [f"{name:<{a}}  {shape:<{b}}  {count:>{c}}".rstrip() for name, shape, count in table]
         rule = "-" * (a + b + c + 4)
         return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
 
-    def summary(self, input_shape: Shape) -> None:
-        """Print each layer, the shape of its output for one sample, and its number of parameters.
 
-        Parameters
-        ----------
-        input_shape : tuple
-            Shape of a whole batch, (N, C, H, W) or (N, features); the printed shapes leave the N out,
-            like the boxes of the deck.
-        """
-        print(self.summary_table(input_shape))
+@contextmanager
+def no_backward(model: Layer) -> Iterator[None]:
+    """Let a model's forward keep nothing for `backward` within the block, as evaluation and prediction do."""
+    before = [(layer, layer.keeps) for _, layer in model.walk()]
+    for layer, _ in before:
+        layer.keeps, layer._cache = False, None
+    try:
+        yield
+    finally:
+        for layer, keeps in before:
+            layer.keeps = keeps
 
 
 def _are_integers(values: Array) -> bool:
-    """Return whether int64 can hold the values as they are: no NaN, no infinity, no fractions."""
+    """Return whether int64 can hold the values as they are."""
     with np.errstate(invalid="ignore"):
         return np.array_equal(values.astype(np.int64).astype(values.dtype), values)
 

@@ -1,4 +1,4 @@
-"""Sequential, Skip and Residual: with these three, every graph of the deck is built."""
+"""Sequential, Skip, Residual and Sum: with these containers, every graph of the deck is built."""
 from collections.abc import Iterator
 
 from minidl.layers import layout
@@ -7,30 +7,46 @@ from minidl.types import Array, Shape
 
 
 class Container(Layer):
-    """A layer made of layers. It refuses to hold one layer object at two places.
+    """A layer made of layers.
 
-    The two places would overwrite each other's memory of the forward pass.
+    It refuses to hold one layer object at two places, which would overwrite each other's memory of the forward pass.
+    `forward` checks the shapes of all layers inside, once, so that a refused input leaves no trace.
     """
 
-    def _refuse_repeats(self) -> None:
-        seen: dict[int, str] = {}
-        for name, layer in self.walk():
-            if id(layer) in seen:
-                raise ValueError(f"{type(self).__name__}: the same {layer!r} object is placed at {seen[id(layer)]!r} "
-                                 f"and at {name!r}; make a layer for each place")
-            seen[id(layer)] = name
+    joined = ""    # in `summary`: how the results of layers that have the same input are joined; "" for a chain
 
-    def _refuse_others(self, *layers: Layer) -> None:
+    def __init__(self, *layers: Layer) -> None:
         for layer in layers:
             if not isinstance(layer, Layer):
                 raise ValueError(f"{type(self).__name__}: expected layers, got {layer!r}")
+        self.layers = tuple(layers)
+        found: dict[int, str] = {}
+        for name, layer in self.walk():
+            if id(layer) in found:
+                raise ValueError(f"{type(self).__name__}: the same {layer!r} object is placed at {found[id(layer)]!r} "
+                                 f"and at {name!r}; make a layer for each place")
+            found[id(layer)] = name
+
+    def forward(self, x: Array) -> Array:
+        self.check_input(x)
+        return self.forward_checked(x)
+
+    def children(self) -> list[tuple[str, Layer]]:
+        return [(str(i), layer) for i, layer in enumerate(self.layers)]
+
+    def arguments(self) -> str:
+        return ", ".join(map(repr, self.layers))
 
     def summary_rows(self, input_shape: Shape, depth: int = 0) -> list[tuple[str, Shape, int]]:
-        self.output_shape(input_shape)  # refuses what forward would
+        output_shape = self.output_shape(input_shape)            # refuses what forward would
         rows: list[tuple[str, Shape, int]] = []
-        for _, child in self.children():
-            rows += child.summary_rows(input_shape, depth)
-            input_shape = child.output_shape(input_shape)
+        for layer in self.layers:
+            rows += layer.summary_rows(input_shape, depth + bool(self.joined))
+            if not self.joined:
+                input_shape = layer.output_shape(input_shape)
+        if self.joined:
+            name, indent = type(self).__name__, "  " * depth
+            rows = [(f"{indent}{name}:", (), 0), *rows, (f"{indent}end of {name}: {self.joined}", output_shape[1:], 0)]
         return rows
 
 
@@ -54,15 +70,9 @@ class Sequential(Container):
     ['0.weight', '0.bias', '2.weight', '2.bias']
     """
 
-    def __init__(self, *layers: Layer) -> None:
-        self._refuse_others(*layers)
-        self.layers = tuple(layers)
-        self._refuse_repeats()
-
-    def forward(self, x: Array) -> Array:
-        self.check_input(x)
+    def forward_checked(self, x: Array) -> Array:
         for layer in self.layers:
-            x = layer.forward(x)
+            x = layer.forward_checked(x)
         return x
 
     def backward(self, dy: Array) -> Array:
@@ -81,12 +91,6 @@ class Sequential(Container):
             input_shape = layer.output_shape(input_shape)
         return tuple(input_shape)
 
-    def children(self) -> list[tuple[str, Layer]]:
-        return [(str(i), layer) for i, layer in enumerate(self.layers)]
-
-    def arguments(self) -> str:
-        return ", ".join(map(repr, self.layers))
-
     def __len__(self) -> int:
         return len(self.layers)
 
@@ -100,22 +104,17 @@ class Sequential(Container):
 class _Around(Container):
     """What Skip and Residual share: one inner layer, whose output is joined with its input."""
 
+    joined = "joined with its input"
+
     def __init__(self, inner: Layer) -> None:
-        self._refuse_others(inner)
-        self.inner = inner
-        self._refuse_repeats()
+        super().__init__(inner)
+
+    @property
+    def inner(self) -> Layer:
+        return self.layers[0]
 
     def children(self) -> list[tuple[str, Layer]]:
         return [("inner", self.inner)]
-
-    def arguments(self) -> str:
-        return repr(self.inner)
-
-    def summary_rows(self, input_shape: Shape, depth: int = 0) -> list[tuple[str, Shape, int]]:
-        name = type(self).__name__
-        inside = self.inner.summary_rows(input_shape, depth + 1)
-        joined = "  " * depth + f"end of {name}: joined with its input"
-        return [("  " * depth + f"{name}:", (), 0), *inside, (joined, self.output_shape(input_shape)[1:], 0)]
 
 
 class Skip(_Around):
@@ -131,9 +130,8 @@ class Skip(_Around):
     Ronneberger, Fischer, Brox, "U-Net", MICCAI 2015, section 2; slides 34-36.
     """
 
-    def forward(self, x: Array) -> Array:
-        self.check_input(x)
-        inside = self.inner.forward(x)
+    def forward_checked(self, x: Array) -> Array:
+        inside = self.inner.forward_checked(x)
         N, C, H, W = inside.shape
         y = layout.empty((N, C + x.shape[1], H, W), x.dtype)
         y[:, :C] = inside
@@ -172,9 +170,8 @@ class Residual(_Around):
         super().__init__(inner)
         self.scale = float(scale)
 
-    def forward(self, x: Array) -> Array:
-        self.check_input(x)
-        return self.keep(x + self.scale * self.inner.forward(x))
+    def forward_checked(self, x: Array) -> Array:
+        return self.keep(x + self.scale * self.inner.forward_checked(x))
 
     def backward(self, dy: Array) -> Array:
         self.recall(dy)
@@ -188,16 +185,15 @@ class Residual(_Around):
         return inside
 
     def arguments(self) -> str:
-        return repr(self.inner) + (f", scale={self.scale:g}" if self.scale != 1 else "")
+        return super().arguments() + (f", scale={self.scale:g}" if self.scale != 1 else "")
 
 
 class Sum(Container):
-    """Add what several layers make of the same input: y = f_1(x) + f_2(x) + ...
+    """Add the results of several layers that get the same input: y = f_1(x) + f_2(x) + ...
 
     Notes
     -----
-    Forward the layers' results are added, so each gets all of dy; x goes several ways, so dx is the sum of the
-    layers' own.
+    The results are added, so each layer gets all of dy; x goes several ways, so dx is the sum of the layers' own.
 
     References
     ----------
@@ -213,13 +209,11 @@ class Sum(Container):
     def __init__(self, *layers: Layer) -> None:
         if not layers:
             raise ValueError("Sum: expected at least one layer, got none")
-        self._refuse_others(*layers)
-        self.layers = tuple(layers)
-        self._refuse_repeats()
+        super().__init__(*layers)
+        self.joined = f"{len(layers)} results added"
 
-    def forward(self, x: Array) -> Array:
-        self.check_input(x)
-        first, *others = (layer.forward(x) for layer in self.layers)
+    def forward_checked(self, x: Array) -> Array:
+        first, *others = (layer.forward_checked(x) for layer in self.layers)
         return self.keep(sum(others, first))
 
     def backward(self, dy: Array) -> Array:
@@ -234,25 +228,13 @@ class Sum(Container):
                              f"for an input of shape {tuple(input_shape)}")
         return shapes[0]
 
-    def children(self) -> list[tuple[str, Layer]]:
-        return [(str(i), layer) for i, layer in enumerate(self.layers)]
-
-    def arguments(self) -> str:
-        return ", ".join(map(repr, self.layers))
-
-    def summary_rows(self, input_shape: Shape, depth: int = 0) -> list[tuple[str, Shape, int]]:
-        rows: list[tuple[str, Shape, int]] = [("  " * depth + "Sum:", (), 0)]
-        for layer in self.layers:
-            rows += layer.summary_rows(input_shape, depth + 1)
-        added = "  " * depth + f"end of Sum: {len(self.layers)} results added"
-        return [*rows, (added, self.output_shape(input_shape)[1:], 0)]
-
 
 class Identity(Layer):
-    """y = x: a place holder where a network wants a layer."""
+    """y = x: a placeholder where a network wants a layer."""
 
     def forward(self, x: Array) -> Array:
-        return self.keep(self.check_input(x))
+        self.check_input(x)
+        return self.keep(x)
 
     def backward(self, dy: Array) -> Array:
         self.recall(dy)

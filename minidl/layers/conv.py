@@ -1,10 +1,10 @@
-"""Conv2d and ConvTranspose2d: a small window of weights, the same at every place."""
+"""Conv2d and ConvTranspose2d: a small window of weights, the same at every position."""
 import numpy as np
 
 from minidl.layers import layout
-from minidl.layers.arguments import Pair, pair, positive
+from minidl.layers.arguments import Pair, pair, positive, short
 from minidl.layers.base import Layer, Parameter
-from minidl.layers.im2col import add_weight_gradient, matmul_im2col, col2im_matmul
+from minidl.layers.im2col import add_weight_gradient, col2im_matmul, columns, matmul_im2col
 from minidl.layers.initialization import initial_weights
 from minidl.layers.window import Window
 from minidl.types import Array, Rng, Shape
@@ -12,33 +12,64 @@ from minidl.types import Array, Rng, Shape
 SWAP_COST = 2  # copying a weight into the other order takes as long as writing about two numbers of the columns
 
 
-def _options(layer: "Conv2d | ConvTranspose2d", **values: object) -> str:
-    """Return the arguments of a convolution as they would be typed; defaults are left out."""
-    defaults = {"stride": (1, 1), "padding": (0, 0), "output_padding": (0, 0), "dilation": (1, 1), "bias": True}
-    kernel = layer.kernel_size[0] if layer.kernel_size[0] == layer.kernel_size[1] else layer.kernel_size
-    text = f"{layer.in_channels}, {layer.out_channels}, {kernel}"
-    for name, value in values.items():
-        if value != defaults[name]:
-            same = isinstance(value, tuple) and value[0] == value[1]
-            text += f", {name}={value[0]!r}" if same else f", {name}={value!r}"  # type: ignore[index]
-    return text
+class _Convolution(Layer):
+    """What Conv2d and ConvTranspose2d share: their arguments, their bias, and how backward begins."""
+
+    window: Window
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int | Pair, stride: int | Pair,
+                 dilation: int | Pair) -> None:
+        name = type(self).__name__
+        self.in_channels = positive(f"{name}: in_channels", in_channels)
+        self.out_channels = positive(f"{name}: out_channels", out_channels)
+        self.kernel_size = pair(f"{name}: kernel_size", kernel_size)
+        self.stride = pair(f"{name}: stride", stride)
+        self.dilation = pair(f"{name}: dilation", dilation)
+
+    def _initialize(self, first: int, second: int, fan_channels: int, bias: bool, init: str, rng: Rng) -> None:
+        """Draw the weight, (first, second, kh, kw), and the bias."""
+        kh, kw = self.kernel_size
+        weight, b = initial_weights((first, second, kh, kw), (self.out_channels,), fan_channels * kh * kw, init, rng)
+        self.weight = Parameter(weight)
+        self.bias = Parameter(b) if bias else None
+
+    def backward(self, dy: Array) -> Array:
+        dx = layout.empty(self.recall(dy)[0].shape, dy.dtype)
+        self._backward(dy, dx)
+        return dx
+
+    def backward_parameters(self, dy: Array) -> None:
+        self._backward(dy, None)
+
+    def _backward(self, dy: Array, dx: Array | None) -> None:
+        """Add to the parameters' gradients; write dx, if it is asked for."""
+        raise NotImplementedError
+
+    def _add_bias(self, y: Array) -> None:
+        if self.bias is not None:
+            y += self.bias.data[:, None, None]
+
+    def _add_bias_gradient(self, dy: Array) -> None:
+        if self.bias is not None:
+            self.bias.grad += layout.rows(dy).sum(axis=1)    # (O,); the bias is added at every position
+
+    def _check_channels(self, shape: Shape) -> None:
+        if len(shape) != 4 or shape[1] != self.in_channels:
+            hint = (" If the images are (N, H, W, C), pass x.transpose(0, 3, 1, 2)."
+                    if len(shape) == 4 and shape[3] == self.in_channels else "")
+            raise ValueError(f"{self!r}: expected input of shape (N, {self.in_channels}, H, W), "
+                             f"got {tuple(shape)}.{hint}")
+
+    def arguments(self) -> str:
+        text = f"{self.in_channels}, {self.out_channels}, {short(self.kernel_size)}"
+        for name in ("stride", "padding", "output_padding", "dilation"):
+            value, default = getattr(self, name, (0, 0)), (0, 0) if "padding" in name else (1, 1)
+            text += "" if value == default else f", {name}=" + (repr(value) if value == "same" else short(value))
+        return text + (", bias=False" if self.bias is None else "")
 
 
-def _check_channels(layer: "Conv2d | ConvTranspose2d", shape: Shape) -> None:
-    if len(shape) != 4 or shape[1] != layer.in_channels:
-        hint = (" If the pictures are (N, H, W, C), pass x.transpose(0, 3, 1, 2)."
-                if len(shape) == 4 and shape[3] == layer.in_channels else "")
-        raise ValueError(f"{layer!r}: expected input of shape (N, {layer.in_channels}, H, W), "
-                         f"got {tuple(shape)}.{hint}")
-
-
-def _add_bias_gradient(layer: "Conv2d | ConvTranspose2d", dy: Array) -> None:
-    if layer.bias is not None:
-        layer.bias.grad += layout.rows(dy).sum(axis=1)    # (O,); the bias is added at every place
-
-
-class Conv2d(Layer):
-    """Slide a window of weights over the picture and sum (2-D cross-correlation: the kernel is not flipped).
+class Conv2d(_Convolution):
+    """Slide a window of weights over the image and sum (2-D cross-correlation: the kernel is not flipped).
 
     y[n, o, p, q] = bias[o] + sum_{c, i, j} weight[o, c, i, j] * x[n, c, p*stride + i*dilation - padding, ...]
 
@@ -47,7 +78,7 @@ class Conv2d(Layer):
     in_channels, out_channels : int
     kernel_size, stride, dilation : int or pair (for rows, for columns)
     padding : int, pair or "same"
-        Zeros around the picture. "same" (stride 1 only) keeps height and width; where the padding is odd,
+        Zeros around the image. "same" (stride 1 only) keeps height and width; where the padding is odd,
         as for even kernels, the extra zero is at the bottom and at the right.
     bias : bool
     init : {"kaiming", "torch"}
@@ -76,10 +107,10 @@ class Conv2d(Layer):
 
     Backward. y is linear in w and in the columns, and col2im is im2col's adjoint:
 
-        dw = dy @ columns.T         db = sum of dy over pictures and places
+        dw = dy @ columns.T         db = sum of dy over images and positions
         dx = col2im(w.T @ dy)
 
-    Columns are the costly part: kh*kw times the size of their picture. Where C > O it is cheaper to have them on
+    Columns are the costly part: kh*kw times the size of their image. Where C > O it is cheaper to have them on
     y's side. A convolution from many channels to few *is* the adjoint ("transposed") convolution of the one from few to
     many, w'[c, (o, i, j)] = weight[o, c, i, j], whose window is flipped (it numbers its pixels from the last row and
     column) and whose padding is dilation * (k - 1) - padding. With columns' = im2col(dy), (O*kh*kw, N*H*W),
@@ -97,101 +128,76 @@ class Conv2d(Layer):
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int | Pair, stride: int | Pair = 1,
                  padding: int | Pair | str = 0, dilation: int | Pair = 1, bias: bool = True, *,
                  init: str = "kaiming", rng: Rng = None) -> None:
-        self.in_channels = positive("Conv2d: in_channels", in_channels)
-        self.out_channels = positive("Conv2d: out_channels", out_channels)
-        self.kernel_size = pair("Conv2d: kernel_size", kernel_size)
-        self.stride = pair("Conv2d: stride", stride)
-        self.dilation = pair("Conv2d: dilation", dilation)
+        super().__init__(in_channels, out_channels, kernel_size, stride, dilation)
         if isinstance(padding, str):
             if padding != "same" or self.stride != (1, 1):
-                raise ValueError(f'Conv2d: expected padding of an integer, a pair, or "same" with stride 1, '
+                raise ValueError('Conv2d: expected padding of an integer, a pair, or "same" with stride 1, '
                                  f"got padding={padding!r}, stride={stride!r}")
-            self.padding: Pair | str = "same"
+            extent = Window(self.kernel_size, dilation=self.dilation).extent
+            before = (extent[0] // 2, extent[1] // 2)
+            after = (extent[0] - before[0], extent[1] - before[1])
         else:
-            self.padding = pair("Conv2d: padding", padding, least=0)
-        fan_in = in_channels * self.kernel_size[0] * self.kernel_size[1]
-        weight, b = initial_weights((out_channels, in_channels, *self.kernel_size), (out_channels,), fan_in, init, rng)
-        self.weight = Parameter(weight)
-        self.bias = Parameter(b) if bias else None
+            padding = before = after = pair("Conv2d: padding", padding, least=0)
+        self.padding = padding
+        self.window = Window(self.kernel_size, self.stride, before, after, self.dilation)    # how it slides over x
+        self._initialize(out_channels, in_channels, in_channels, bias, init, rng)
 
-    @property
-    def window(self) -> Window:
-        """How the kernel slides over x."""
-        free = Window(self.kernel_size, self.stride, dilation=self.dilation)
-        if isinstance(self.padding, str):
-            before = (free.extent[0] // 2, free.extent[1] // 2)
-            after = (free.extent[0] - before[0], free.extent[1] - before[1])
-        else:
-            before = after = self.padding
-        return Window(self.kernel_size, self.stride, before, after, self.dilation)
-
-    def adjoint_window(self, places: int) -> Window | None:
+    def adjoint_window(self, positions: int) -> Window | None:
         """How the kernel, flipped, slides over y; None where columns belong on x's side (see Notes).
 
         On y's side they have fewer rows, but the weights must be copied into another order first. That pays where the
-        `places` (pixels of all pictures) are many, not for small pictures and large weights.
+        `positions` (pixels of all images) are many, not for small images and large weights.
         """
         window, extent = self.window, self.window.extent
         before = (extent[0] - window.before[0], extent[1] - window.before[1])
         after = (extent[0] - window.after[0], extent[1] - window.after[1])
         fewer, weights = self.in_channels - self.out_channels, self.in_channels * self.out_channels
-        if self.stride != (1, 1) or min(before + after) < 0 or fewer * places <= SWAP_COST * weights:
+        if self.stride != (1, 1) or min(before + after) < 0 or fewer * positions <= SWAP_COST * weights:
             return None
         return Window(self.kernel_size, (1, 1), before, after, self.dilation, flipped=True)
 
     def forward(self, x: Array) -> Array:
-        x = layout.channel_major(self.check_input(x))
-        y = layout.empty(self.output_shape(x.shape), x.dtype)
+        y = layout.empty(self.check_input(x), x.dtype)
+        x = layout.channel_major(x)
         adjoint = self.adjoint_window(y[:, 0].size)
         if adjoint is None:
             w = self.weight.data.reshape(self.out_channels, -1)                # (O, C*kh*kw)
-            kept = matmul_im2col(w, x, self.window, out=y)
+            cols = matmul_im2col(w, x, self.window, out=y)
         else:
-            kept = None
             col2im_matmul(swapped(self.weight.data).T, x, adjoint, out=y)
-        if self.bias is not None:
-            y += self.bias.data[:, None, None]
-        return self.keep(y, x, kept)
-
-    def backward(self, dy: Array) -> Array:
-        dx = layout.empty(self.recall(dy)[0].shape, dy.dtype)
-        self._backward(dy, dx)
-        return dx
-
-    def backward_parameters(self, dy: Array) -> None:
-        self._backward(dy, None)
+            cols = None
+        self._add_bias(y)
+        return self.keep(y, x, cols)
 
     def _backward(self, dy: Array, dx: Array | None) -> None:
-        x, kept = self.recall(dy)
+        x, cols = self.recall(dy)
         dy = layout.channel_major(dy)
         adjoint = self.adjoint_window(dy[:, 0].size)
         if adjoint is None:
             w = self.weight.data.reshape(self.out_channels, -1)                # (O, C*kh*kw)
             dw = self.weight.grad.reshape(w.shape)                             # a view
-            add_weight_gradient(dw, dy, x, self.window, kept=kept)
+            kept = None if cols is None else [(slice(0, len(x)), cols)]
+            for part, cols in kept or columns(x, self.window, 4 * dw.nbytes):
+                add_weight_gradient(dw, dy[part], cols)                        # dw += dy @ columns.T
             if dx is not None:
                 col2im_matmul(w.T, dy, self.window, out=dx)
         else:
             w = swapped(self.weight.data)                                      # (C, O*kh*kw)
             dw = np.zeros_like(w)
-            add_weight_gradient(dw, x, dy, adjoint, w, dx)
-            by_place = dw.reshape(self.in_channels, self.out_channels, *self.kernel_size)
-            self.weight.grad += by_place.transpose(1, 0, 2, 3)                 # (O, C, kh, kw)
-        _add_bias_gradient(self, dy)
+            backward_by_columns_of_dy(w, dw, x, dy, adjoint, dx)
+            by_position = dw.reshape(self.in_channels, self.out_channels, *self.kernel_size)
+            self.weight.grad += by_position.transpose(1, 0, 2, 3)              # (O, C, kh, kw)
+        self._add_bias_gradient(dy)
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        _check_channels(self, input_shape)
+        self._check_channels(input_shape)
         N, _, H, W = input_shape
         Ho, Wo = self.window.output_size(H, W)
         if min(Ho, Wo) < 1:
             extent = self.window.extent
-            raise ValueError(f"{self!r}: expected pictures, with their padding, of at least {extent[0] + 1} x "
+            raise ValueError(f"{self!r}: expected images, with their padding, of at least {extent[0] + 1} x "
                              f"{extent[1] + 1} pixels, the size of the window, got shape {tuple(input_shape)}")
         return (N, self.out_channels, Ho, Wo)
-
-    def arguments(self) -> str:
-        return _options(self, stride=self.stride, padding=self.padding, dilation=self.dilation,
-                        bias=self.bias is not None)
 
 
 def swapped(weight: Array) -> Array:
@@ -199,10 +205,18 @@ def swapped(weight: Array) -> Array:
     return weight.transpose(1, 0, 2, 3).reshape(weight.shape[1], -1)
 
 
-class ConvTranspose2d(Layer):
+def backward_by_columns_of_dy(w: Array, dw: Array, x: Array, dy: Array, window: Window, dx: Array | None) -> None:
+    """Add x @ columns.T to dw and write w @ columns to dx, with columns = im2col(dy): both need the same columns."""
+    for part, cols in columns(dy, window, 4 * dw.nbytes):
+        add_weight_gradient(dw, x[part], cols)
+        if dx is not None:
+            np.matmul(w, cols, out=layout.rows(dx[part]))
+
+
+class ConvTranspose2d(_Convolution):
     """The adjoint of a convolution: each input pixel paints its kernel, weighted, onto the output.
 
-    With stride 2 it doubles height and width, which makes it an upsampling whose weights are learnt.
+    With stride 2 it doubles height and width, which makes it an upsampling whose weights are learned.
 
     Parameters
     ----------
@@ -239,62 +253,38 @@ class ConvTranspose2d(Layer):
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int | Pair, stride: int | Pair = 1,
                  padding: int | Pair = 0, output_padding: int | Pair = 0, dilation: int | Pair = 1,
                  bias: bool = True, *, init: str = "kaiming", rng: Rng = None) -> None:
-        self.in_channels = positive("ConvTranspose2d: in_channels", in_channels)
-        self.out_channels = positive("ConvTranspose2d: out_channels", out_channels)
-        self.kernel_size = pair("ConvTranspose2d: kernel_size", kernel_size)
-        self.stride = pair("ConvTranspose2d: stride", stride)
+        super().__init__(in_channels, out_channels, kernel_size, stride, dilation)
         self.padding = pair("ConvTranspose2d: padding", padding, least=0)
         self.output_padding = pair("ConvTranspose2d: output_padding", output_padding, least=0)
-        self.dilation = pair("ConvTranspose2d: dilation", dilation)
         if any(extra >= s for extra, s in zip(self.output_padding, self.stride)):
             raise ValueError("ConvTranspose2d: expected output_padding smaller than stride, got "
                              f"output_padding={output_padding}, stride={stride}")
+        self.window = Window(self.kernel_size, self.stride, self.padding, self.padding, self.dilation)  # slides over y
         # PyTorch counts the fan of a transposed convolution on the weight's second axis, and so do its bounds.
-        fan_in = (out_channels if init == "torch" else in_channels) * self.kernel_size[0] * self.kernel_size[1]
-        weight, b = initial_weights((in_channels, out_channels, *self.kernel_size), (out_channels,), fan_in, init, rng)
-        self.weight = Parameter(weight)
-        self.bias = Parameter(b) if bias else None
-
-    @property
-    def window(self) -> Window:
-        """How the kernel slides over y."""
-        return Window(self.kernel_size, self.stride, self.padding, self.padding, self.dilation)
+        self._initialize(in_channels, out_channels, out_channels if init == "torch" else in_channels, bias, init, rng)
 
     def forward(self, x: Array) -> Array:
-        x = layout.channel_major(self.check_input(x))
+        y = layout.empty(self.check_input(x), x.dtype)
+        x = layout.channel_major(x)
         w = self.weight.data.reshape(self.in_channels, -1)                     # (C, O*kh*kw)
-        y = layout.empty(self.output_shape(x.shape), x.dtype)
         col2im_matmul(w.T, x, self.window, out=y)
-        if self.bias is not None:
-            y += self.bias.data[:, None, None]
+        self._add_bias(y)
         return self.keep(y, x)
-
-    def backward(self, dy: Array) -> Array:
-        dx = layout.empty(self.recall(dy)[0].shape, dy.dtype)
-        self._backward(dy, dx)
-        return dx
-
-    def backward_parameters(self, dy: Array) -> None:
-        self._backward(dy, None)
 
     def _backward(self, dy: Array, dx: Array | None) -> None:
         x, = self.recall(dy)
         dy = layout.channel_major(dy)
         w = self.weight.data.reshape(self.in_channels, -1)                     # (C, O*kh*kw)
-        add_weight_gradient(self.weight.grad.reshape(w.shape), x, dy, self.window, w, dx)
-        _add_bias_gradient(self, dy)
+        backward_by_columns_of_dy(w, self.weight.grad.reshape(w.shape), x, dy, self.window, dx)
+        self._add_bias_gradient(dy)
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        _check_channels(self, input_shape)
+        self._check_channels(input_shape)
         N, _, *size = input_shape
-        extent = self.window.extent
-        Ho, Wo = ((size[k] - 1) * self.stride[k] - 2 * self.padding[k] + extent[k] + self.output_padding[k] + 1
+        window = self.window
+        Ho, Wo = ((size[k] - 1) * self.stride[k] - 2 * window.before[k] + window.extent[k] + self.output_padding[k] + 1
                   for k in (0, 1))
         if min(Ho, Wo) < 1:
             raise ValueError(f"{self!r}: the padding leaves nothing of the output: {Ho} x {Wo} pixels for an "
                              f"input of shape {tuple(input_shape)}")
         return (N, self.out_channels, Ho, Wo)
-
-    def arguments(self) -> str:
-        return _options(self, stride=self.stride, padding=self.padding, output_padding=self.output_padding,
-                        dilation=self.dilation, bias=self.bias is not None)

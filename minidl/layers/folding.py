@@ -1,17 +1,19 @@
-"""fold_batchnorm: batch norm at work is a scale and a shift, and a convolution can do both."""
+"""fold_batchnorm: batch norm in use is a scale and a shift, and a convolution can do both."""
 import copy
 from typing import TypeVar
 
 import numpy as np
 
-from minidl.layers import BatchNorm2d, Conv2d, ConvTranspose2d, Layer, Sequential
-from minidl.layers.base import Parameter
+from minidl.layers.base import Layer, Parameter
+from minidl.layers.containers import Sequential
+from minidl.layers.conv import Conv2d, ConvTranspose2d
+from minidl.layers.normalization import BatchNorm2d
 
 Model = TypeVar("Model", bound=Layer)
 
 
 def fold_batchnorm(model: Model) -> Model:
-    """Return a copy of a model, in eval mode, whose convolutions do the work of the batch norms behind them.
+    """Return a copy of a model, in eval mode, whose convolutions do the work of the batch norms after them.
 
     For inference: it computes the same in less time. Not for training: the batch's own statistics play no part in it.
 
@@ -32,7 +34,7 @@ def fold_batchnorm(model: Model) -> Model:
 
         y = s * z + t      with s = weight / sqrt(running_var + eps)  and  t = bias - running_mean * s
 
-    Behind a convolution, z = w * x + b, this is the convolution y = (s w) * x + (s b + t).
+    After a convolution, z = w * x + b, this is the convolution y = (s w) * x + (s b + t).
 
     Examples
     --------
@@ -40,22 +42,17 @@ def fold_batchnorm(model: Model) -> Model:
     >>> fold_batchnorm(Sequential(Conv2d(3, 8, 3, bias=False), BatchNorm2d(8), ReLU()))
     Sequential(Conv2d(3, 8, 3), ReLU())
     """
-    model = copy.deepcopy(model).eval()                         # nothing kept for backward is left in it, either
-    for _, layer in model.walk():
-        if isinstance(layer, Sequential):
-            layer.layers = _folded(layer.layers)
+    model = copy.deepcopy(model).eval()
+    for _, container in model.walk():
+        if isinstance(container, Sequential):
+            kept: list[Layer] = []
+            for layer in container.layers:
+                if kept and isinstance(layer, BatchNorm2d) and isinstance(kept[-1], (Conv2d, ConvTranspose2d)):
+                    _fold(kept[-1], layer)
+                else:
+                    kept.append(layer)
+            container.layers = tuple(kept)
     return model
-
-
-def _folded(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
-    kept: list[Layer] = []
-    for layer in layers:
-        before = kept[-1] if kept else None
-        if isinstance(layer, BatchNorm2d) and isinstance(before, (Conv2d, ConvTranspose2d)):
-            _fold(before, layer)
-        else:
-            kept.append(layer)
-    return tuple(kept)
 
 
 def _fold(convolution: Conv2d | ConvTranspose2d, norm: BatchNorm2d) -> None:
@@ -65,5 +62,4 @@ def _fold(convolution: Conv2d | ConvTranspose2d, norm: BatchNorm2d) -> None:
     # A Conv2d's weight is (O, C, kh, kw), a ConvTranspose2d's (C, O, kh, kw).
     by_output = scale[:, None, None] if isinstance(convolution, ConvTranspose2d) else scale[:, None, None, None]
     convolution.weight = Parameter(convolution.weight.data * by_output)
-    bias = 0 if convolution.bias is None else convolution.bias.data * scale
-    convolution.bias = Parameter(bias + shift)
+    convolution.bias = Parameter(shift + (0 if convolution.bias is None else convolution.bias.data * scale))

@@ -1,7 +1,7 @@
 """im2col and col2im: a convolution as one matrix product, and the adjoint pair behind it.
 
-A convolution slides a window of kh x kw pixels over each picture. `im2col` writes what each window sees into one
-column, so that the sliding sum becomes ``weight @ columns``. `col2im` goes the other way: it adds each column
+A convolution slides a window of kh x kw pixels over each image. `im2col` writes the pixels under each window into
+one column, so that the sliding sum becomes ``weight @ columns``. `col2im` goes the other way: it adds each column
 back to the pixels it came from; where windows overlap, the values add up.
 
 Both are linear, and each is the other's adjoint (its matrix is the transpose):
@@ -11,22 +11,21 @@ Both are linear, and each is the other's adjoint (its matrix is the transpose):
 which is why the backward pass of a gather is a scatter, and that of a scatter a gather. All of `Conv2d` and
 `ConvTranspose2d`, forward and backward, is made of these two and matrix products.
 
-    letters   N pictures, C channels, H x W pixels; kernel kh x kw; Ho x Wo windows in a picture
+    letters   N images, C channels, H x W pixels; kernel kh x kw; Ho x Wo windows per image
     columns   (C*kh*kw, N*Ho*Wo): a row for each (channel, window row, window column), a column for each window
 """
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from minidl.layers import layout
-from minidl.layers.arguments import Pair
-from minidl.layers.layout import Scratch
 from minidl.layers.window import Window, padded, positions
 from minidl.types import Array, Shape
 
 
 def im2col(x: Array, window: Window, out: Array | None = None) -> Array:
-    """Write what each window sees into one column.
+    """Write the pixels under each window into one column.
 
     Parameters
     ----------
@@ -37,7 +36,7 @@ def im2col(x: Array, window: Window, out: Array | None = None) -> Array:
     Returns
     -------
     array (C*kh*kw, N*Ho*Wo)
-        Row order (channel, i, j), as in ``weight.reshape(O, -1)``; column order (picture, row, column).
+        Row order (channel, i, j), as in ``weight.reshape(O, -1)``; column order (image, row, column).
 
     Examples
     --------
@@ -59,7 +58,7 @@ def im2col(x: Array, window: Window, out: Array | None = None) -> Array:
 
 
 def col2im(cols: Array, x_shape: Shape, window: Window, out: Array | None = None) -> Array:
-    """Add each column to the pixels that its window sees: the adjoint of `im2col`.
+    """Add each column to the pixels under its window: the adjoint of `im2col`.
 
     Parameters
     ----------
@@ -75,7 +74,7 @@ def col2im(cols: Array, x_shape: Shape, window: Window, out: Array | None = None
 
     Examples
     --------
-    Columns of ones count how many windows see each pixel:
+    Columns of ones count how many windows lie over each pixel:
 
     >>> col2im(np.ones((4, 4)), (1, 1, 3, 3), Window(kernel=(2, 2)))[0, 0]
     array([[1., 2., 1.],
@@ -103,33 +102,36 @@ def col2im(cols: Array, x_shape: Shape, window: Window, out: Array | None = None
     return x
 
 
-def columns(x: Array, window: Window, limit: int = layout.COLUMNS_BYTES) -> Iterator[tuple[slice, Array]]:
-    """Yield (pictures, im2col of these pictures), as many pictures at a time as need at most `limit` bytes.
-
-    All columns of a batch at once would need kh*kw times the memory of x, and would have left the cache when the
-    matrix product comes to read them. Each yielded array is overwritten by the next.
-    """
-    N, C, H, W = x.shape
+def columns(x: Array, window: Window, matrix_bytes: int = 0) -> Iterator[tuple[slice, Array]]:
+    """Yield (slice of the batch, im2col of these images), as many images at a time as `column_chunks` allows."""
     if window.is_pixel():
-        yield slice(0, N), layout.rows(layout.channel_major(x))
+        yield slice(0, len(x)), layout.rows(layout.channel_major(x))
         return
-    height, places = _columns_of_a_picture(x.shape, window)
-    scratch = Scratch(x.dtype)
-    for part in layout.image_chunks(N, height * places * x.itemsize, limit):
-        yield part, im2col(x[part], window, out=scratch("columns", (height, (part.stop - part.start) * places)))
+    for part, cols in column_chunks(x.shape, window, x.dtype, matrix_bytes):
+        yield part, im2col(x[part], window, out=cols)
 
 
-def _columns_of_a_picture(x_shape: Shape, window: Window) -> Pair:
-    """Return (C*kh*kw, Ho*Wo)."""
-    _, C, H, W = x_shape
+def column_chunks(x_shape: Shape, window: Window, dtype: DTypeLike, matrix_bytes: int) -> Iterator[tuple[slice, Array]]:
+    """Yield (slice of the batch, uninitialized array for the columns of these images), all in the same memory.
+
+    All columns of a batch at once would need kh*kw times the memory of x, and would have left the cache when the matrix
+    product comes to read them. But each chunk's product also reads (or writes) a whole matrix: where that is large, of
+    `matrix_bytes`, so are the chunks. The memory is used again, as fresh memory must be cleared by the operating system
+    first, which takes as long as the work on it.
+    """
+    N, C, H, W = x_shape
     Ho, Wo = window.output_size(H, W)
-    return (C * window.kernel[0] * window.kernel[1], Ho * Wo)
+    height, width = C * window.kernel[0] * window.kernel[1], Ho * Wo
+    limit = max(layout.COLUMNS_BYTES, matrix_bytes)
+    chunks = layout.image_chunks(N, height * width * np.dtype(dtype).itemsize, limit)
+    memory = np.empty(height * width * max(part.stop - part.start for part in chunks), dtype)
+    for part in chunks:
+        n = part.stop - part.start
+        yield part, memory[:height * n * width].reshape(height, n * width)
 
 
 def matmul_im2col(matrix: Array, x: Array, window: Window, out: Array) -> Array | None:
-    """Write matrix @ im2col(x), a few pictures at a time; return im2col(x) if it was small enough to be made at once.
-
-    Each part's product reads the whole matrix: where that is large, so are the parts.
+    """Write matrix @ im2col(x), a few images at a time; return im2col(x) if it was small enough to be made at once.
 
     Parameters
     ----------
@@ -138,15 +140,13 @@ def matmul_im2col(matrix: Array, x: Array, window: Window, out: Array) -> Array 
     window : Window
     out : array (N, O, Ho, Wo), channel-major
     """
-    for part, cols in columns(x, window, limit=max(layout.COLUMNS_BYTES, matrix.nbytes)):
+    for part, cols in columns(x, window, matrix.nbytes):
         np.matmul(matrix, cols, out=layout.rows(out[part]))                     # (O, n*Ho*Wo)
     return cols if part == slice(0, len(x)) else None
 
 
 def col2im_matmul(matrix: Array, y: Array, window: Window, out: Array) -> None:
-    """Write col2im(matrix @ y), a few pictures at a time: the adjoint of `matmul_im2col` with the transposed matrix.
-
-    Each part's product reads the whole matrix: where that is large, so are the parts.
+    """Write col2im(matrix @ y), a few images at a time: the adjoint of `matmul_im2col` with the transposed matrix.
 
     Parameters
     ----------
@@ -158,37 +158,23 @@ def col2im_matmul(matrix: Array, y: Array, window: Window, out: Array) -> None:
     if window.is_pixel():
         np.matmul(matrix, layout.rows(y), out=layout.rows(out))
         return
-    height, places = _columns_of_a_picture(out.shape, window)
-    scratch = Scratch(y.dtype)
-    limit = max(layout.COLUMNS_BYTES, matrix.nbytes)
-    for part in layout.image_chunks(len(y), height * places * y.itemsize, limit):
-        cols = scratch("columns", (height, (part.stop - part.start) * places))
+    for part, cols in column_chunks(out.shape, window, y.dtype, matrix.nbytes):
         np.matmul(matrix, layout.rows(y[part]), out=cols)
         col2im(cols, out[part].shape, window, out=out[part])
 
 
-def add_weight_gradient(total: Array, y: Array, x: Array, window: Window, matrix: Array | None = None,
-                        out: Array | None = None, kept: Array | None = None) -> None:
-    """Add y @ im2col(x).T to `total`; if `out` is given, write matrix @ im2col(x) to it (as `matmul_im2col`) on the way.
-
-    Both need the same columns. Each part's product is as large as the weights: where these are large, so are the parts,
-    or adding up would take longer than multiplying.
+def add_weight_gradient(total: Array, y: Array, cols: Array) -> None:
+    """Add y @ cols.T to `total`, in the order in which BLAS is faster.
 
     Parameters
     ----------
-    total, matrix : array (O, C*kh*kw)
-    y, out : array (N, O, Ho, Wo), channel-major
-    x : array (N, C, H, W)
-    window : Window
-    kept : array (C*kh*kw, N*Ho*Wo), optional
-        im2col(x), where `matmul_im2col` has returned it.
+    total : array (O, C*kh*kw)
+    y : array (n, O, Ho, Wo), channel-major
+    cols : array (C*kh*kw, n*Ho*Wo)
+        Of the same images, as from `columns`.
     """
-    made = columns(x, window, limit=max(layout.COLUMNS_BYTES, 4 * total.nbytes))
-    for part, cols in made if kept is None else [(slice(0, len(x)), kept)]:
-        ys = layout.rows(y[part])
-        if cols.shape[1] > 4 * len(cols):
-            total += (cols @ ys.T).T            # BLAS is faster this way round where the sums are long
-        else:
-            total += ys @ cols.T
-        if matrix is not None and out is not None:
-            np.matmul(matrix, cols, out=layout.rows(out[part]))
+    ys = layout.rows(y)
+    if cols.shape[1] > 4 * len(cols):           # long sums
+        total += (cols @ ys.T).T
+    else:
+        total += ys @ cols.T

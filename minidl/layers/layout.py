@@ -1,30 +1,28 @@
 """Channel-major memory, and the loops over it.
 
 A batch of feature maps has shape (N, C, H, W) everywhere in minidl, but the layers *lay it out* in memory
-as (C, N, H, W): all pictures of channel 0, then all pictures of channel 1, and so on. The familiar shape is
-a transposed view of that memory.
+as (C, N, H, W): all images of channel 0, then all images of channel 1, and so on. The familiar shape is a
+transposed view of that memory.
 
-    shape   (N, C, H, W)      what the reader and the layers see
-    memory  (C, N, H, W)      what the processor sees
+    shape   (N, C, H, W)      what the reader and the layers work with
+    memory  (C, N, H, W)      what the processor works with
 
 What this buys:
 
 * a convolution is one matrix product, (O, C*kh*kw) @ (C*kh*kw, N*Ho*Wo), whose result (O, N*Ho*Wo) already
-  lies where it belongs; with pictures outermost it would take a product per picture, or a transposition;
+  lies where it belongs; with images outermost it would take one product per image, or a transposition;
 * the statistics of batch normalization, one number per channel, are sums over contiguous rows;
 * concatenating two maps on the channel axis copies two blocks.
 
-An array in any other memory order is accepted everywhere; it is copied once, by :func:`channel_major`.
+An array in any other memory order is accepted everywhere; it is copied once, by `channel_major`.
 """
-import math
-
 import numpy as np
 from numpy.typing import DTypeLike
 
 from minidl.types import Array
 
 COLUMNS_BYTES = 4 * 2**20  # im2col columns held at a time: enough for an efficient matrix product
-CHUNK_BYTES = 2**19         # arrays of this size stay in the cache of one core between two operations
+CHUNK_BYTES = 2**19        # arrays of this size stay in the cache of one core between two operations
 
 
 def empty(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
@@ -39,39 +37,14 @@ def empty(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
 
 
 def zeros(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
-    """Return an array of zeros, laid out like :func:`empty`."""
+    """Return an array of zeros, laid out like `empty`."""
     x = empty(shape, dtype)
     x[...] = 0
     return x
 
 
-class Scratch:
-    """Arrays for intermediate results, used again for each part of a batch.
-
-    Fresh memory comes from the operating system, which must clear it first: for large arrays that takes as long as the
-    work on them. Make a workspace where a loop begins, and let it go where the loop ends.
-
-    >>> scratch = Scratch(np.float32)
-    >>> a = scratch("columns", (2, 3))
-    >>> b = scratch("columns", (3, 2))         # the same memory: a is no longer needed
-    >>> np.shares_memory(a, b)
-    True
-    """
-
-    def __init__(self, dtype: DTypeLike) -> None:
-        self.dtype = dtype
-        self._memory: dict[str, Array] = {}
-
-    def __call__(self, name: str, shape: tuple[int, ...]) -> Array:
-        """Return an uninitialized array; what it was lent for under the same name before is overwritten."""
-        size = math.prod(shape)
-        if name not in self._memory or self._memory[name].size < size:
-            self._memory[name] = np.empty(size, self.dtype)
-        return self._memory[name][:size].reshape(shape)
-
-
 def is_channel_major(x: Array) -> bool:
-    """Tell whether x of shape (N, C, H, W) lies in memory as one contiguous (C, N, H, W) block."""
+    """Return whether x of shape (N, C, H, W) lies in memory as one contiguous (C, N, H, W) block."""
     return x.ndim == 4 and x.transpose(1, 0, 2, 3).flags.c_contiguous
 
 
@@ -85,10 +58,10 @@ def channel_major(x: Array) -> Array:
 
 
 def rows(x: Array) -> Array:
-    """Return the (C, N*H*W) view of a channel-major x: one contiguous row a channel.
+    """Return the (C, N*H*W) view of a channel-major x: one contiguous row per channel.
 
     Writing into the rows writes into x. An x in another memory order has no such view: it is copied,
-    and writing into the copy's rows would be lost, so call :func:`channel_major` first.
+    and writing into the copy's rows would be lost, so call `channel_major` first.
     """
     N, C, H, W = x.shape
     return x.transpose(1, 0, 2, 3).reshape(C, N * H * W)
@@ -100,7 +73,7 @@ def by_channel(x: Array) -> Array:
 
 
 def image_chunks(N: int, bytes_per_image: int, limit: int = COLUMNS_BYTES) -> list[slice]:
-    """Cut a batch of N pictures into slices that need at most about `limit` bytes each (at least one picture).
+    """Cut a batch of N images into slices that need at most about `limit` bytes each (at least one image).
 
     The slices are as equal as they can be.
 
@@ -114,10 +87,10 @@ def image_chunks(N: int, bytes_per_image: int, limit: int = COLUMNS_BYTES) -> li
 
 
 def channel_chunks(x: Array, limit: int = CHUNK_BYTES) -> list[slice]:
-    """Cut the channels of x into slabs of at most about `limit` bytes each (at least one channel).
+    """Cut the channels of x into chunks of at most about `limit` bytes each (at least one channel).
 
-    Several operations in a row on one slab find it in the cache; on the whole array each would fetch it from
-    memory again. Slabs are cut by bytes and not by channel, because where channels are small, Python's overhead
+    Several operations in a row on one chunk find it in the cache; on the whole array each would fetch it from
+    memory again. Chunks are cut by bytes and not by channel, because where channels are small, Python's overhead
     per operation would cost more than the cache saves.
 
     Parameters
@@ -128,7 +101,7 @@ def channel_chunks(x: Array, limit: int = CHUNK_BYTES) -> list[slice]:
 
     Examples
     --------
-    >>> channel_chunks(np.zeros((2, 6, 10, 10)), limit=3500)         # 1600 bytes a channel
+    >>> channel_chunks(np.zeros((2, 6, 10, 10)), limit=3500)         # 1600 bytes per channel
     [slice(0, 2, None), slice(2, 4, None), slice(4, 6, None)]
     """
     first = by_channel(x)

@@ -1,4 +1,4 @@
-"""BatchNorm2d: every channel to mean 0 and variance 1, then a learnt scale and shift."""
+"""BatchNorm2d: every channel to mean 0 and variance 1, then a learned scale and shift."""
 import numpy as np
 
 from minidl.layers import layout
@@ -8,7 +8,7 @@ from minidl.types import Array, Shape
 
 
 class BatchNorm2d(Layer):
-    """y = weight * (x - mean) / sqrt(var + eps) + bias, with one mean and variance a channel.
+    """y = weight * (x - mean) / sqrt(var + eps) + bias, with one mean and variance per channel.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ class BatchNorm2d(Layer):
     Attributes
     ----------
     weight, bias : Parameter, (C,)
-        Called gamma and beta in the paper; born 1 and 0.
+        Called gamma and beta in the paper; initialized to 1 and 0.
     running_mean, running_var : array (C,)
         Used in eval mode. In training mode the batch's own statistics are used, and
         running = (1 - momentum) * running + momentum * batch, where the batch's variance is the unbiased one
@@ -32,11 +32,11 @@ class BatchNorm2d(Layer):
     Raises
     ------
     ValueError
-        In training mode with a single value a channel, whose variance would be 0.
+        In training mode with a single value per channel, whose variance would be 0.
 
     Notes
     -----
-    Shapes: x and y (N, C, H, W); m = N*H*W values a channel.
+    Shapes: x and y (N, C, H, W); m = N*H*W values per channel.
 
     Backward. Write xhat = (x - mean) / std, and g = weight * dy for dL/dxhat. x acts on the loss in three ways:
     directly, through the mean and through the variance. A shift of all x changes nothing, so dx must be free of the
@@ -45,7 +45,8 @@ class BatchNorm2d(Layer):
         dx = (g - mean(g) - xhat * mean(g * xhat)) / std
 
     and dweight = sum(dy * xhat), dbias = sum(dy), so mean(g) = weight * dbias / m and
-    mean(g * xhat) = weight * dweight / m: the two sums serve both.
+    mean(g * xhat) = weight * dweight / m: the two sums serve both. In eval mode mean and std are constants, and only
+    the direct way is left: dx = g / std.
 
     The variance is computed in two passes, mean((x - mean)^2): E[x^2] - E[x]^2 loses all digits where the mean is
     large.
@@ -67,10 +68,14 @@ class BatchNorm2d(Layer):
         self.num_batches_tracked = np.zeros((), np.int64)
 
     def forward(self, x: Array) -> Array:
-        x = layout.channel_major(self.check_input(x))
+        y = layout.empty(self.check_input(x), x.dtype)
+        x = layout.channel_major(x)
         if not self.training:
-            return self._forward_eval(x)
-        y = layout.empty(x.shape, x.dtype)
+            inverse_std = 1 / np.sqrt(self.running_var + self.eps)
+            scale = self.weight.data * inverse_std
+            np.multiply(x, scale[:, None, None], out=y)
+            y += (self.bias.data - self.running_mean * scale)[:, None, None]
+            return self.keep(y, x, self.running_mean.copy(), inverse_std, False)
         xs, ys = layout.rows(x), layout.rows(y)                      # (C, m)
         C, m = xs.shape
         mean, var = np.empty(C, x.dtype), np.empty(C, x.dtype)
@@ -81,14 +86,7 @@ class BatchNorm2d(Layer):
             centered *= (self.weight.data[s] / np.sqrt(var[s] + self.eps))[:, None]
             centered += self.bias.data[s, None]
         self._track(mean, var * (m / (m - 1)))
-        return self.keep(y, x, mean, 1 / np.sqrt(var + self.eps))
-
-    def _forward_eval(self, x: Array) -> Array:
-        scale = self.weight.data / np.sqrt(self.running_var + self.eps)
-        shift = self.bias.data - self.running_mean * scale
-        y = x * scale[:, None, None]                               # keeps x's channel-major layout
-        y += shift[:, None, None]
-        return y
+        return self.keep(y, x, mean, 1 / np.sqrt(var + self.eps), True)
 
     def _track(self, mean: Array, unbiased_var: Array) -> None:
         """Move the running statistics towards the batch's."""
@@ -97,7 +95,7 @@ class BatchNorm2d(Layer):
         self.num_batches_tracked += 1
 
     def backward(self, dy: Array) -> Array:
-        x, mean, inverse_std = self.recall(dy)
+        x, mean, inverse_std, of_batch = self.recall(dy)
         dy = layout.channel_major(dy)
         dx = layout.empty(x.shape, x.dtype)
         xs, dys, dxs = layout.rows(x), layout.rows(dy), layout.rows(dx)         # (C, m)
@@ -109,10 +107,14 @@ class BatchNorm2d(Layer):
             dweight = sums_of_products(dys[s], xhat)
             self.bias.grad[s] += dbias
             self.weight.grad[s] += dweight
-            xhat *= -(dweight / m)[:, None]                        # from here on dxs[s] becomes dx
-            xhat += dys[s]
-            xhat -= (dbias / m)[:, None]
-            xhat *= (self.weight.data[s] * inverse_std[s])[:, None]
+            centered = dxs[s]                                      # xhat is no longer needed: its memory becomes dx
+            if of_batch:
+                centered *= -(dweight / m)[:, None]
+                centered += dys[s]
+                centered -= (dbias / m)[:, None]
+            else:
+                centered[...] = dys[s]
+            centered *= (self.weight.data[s] * inverse_std[s])[:, None]
         return dx
 
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -121,8 +123,8 @@ class BatchNorm2d(Layer):
                              f"got {tuple(input_shape)}")
         N, _, H, W = input_shape
         if self.training and N * H * W == 1:
-            raise ValueError(f"{self!r}: expected more than one value a channel in training mode, "
-                             f"got shape {tuple(input_shape)}; use more pictures in a batch, or eval()")
+            raise ValueError(f"{self!r}: expected more than one value per channel in training mode, "
+                             f"got shape {tuple(input_shape)}; use more images in a batch, or eval()")
         return tuple(input_shape)
 
     def arguments(self) -> str:

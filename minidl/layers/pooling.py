@@ -2,7 +2,7 @@
 import numpy as np
 
 from minidl.layers import layout
-from minidl.layers.arguments import Pair, pair
+from minidl.layers.arguments import Pair, pair, short
 from minidl.layers.base import Layer
 from minidl.layers.window import Window, padded, positions
 from minidl.types import Array, Shape
@@ -22,7 +22,7 @@ class _Pool2d(Layer):
         self.window = Window(self.kernel_size, self.stride, self.padding, self.padding)
 
     def _views(self, x: Array, Ho: int, Wo: int) -> list[Array]:
-        """Return, for each pixel of the window in row-major order, the (N, C, Ho, Wo) view of what it sees."""
+        """Return, for each pixel of the window in row-major order, the (N, C, Ho, Wo) view of what lies under it."""
         return [view for _, _, view in positions(x, self.window, Ho, Wo)]
 
     def _inside(self, x: Array, shape: Shape) -> Array:
@@ -36,12 +36,10 @@ class _Pool2d(Layer):
         N, C, H, W = input_shape
         Ho, Wo = self.window.output_size(H, W)
         if min(Ho, Wo) < 1:
-            raise ValueError(f"{self!r}: expected pictures of at least the window's size, got {tuple(input_shape)}")
+            raise ValueError(f"{self!r}: expected images of at least the window's size, got {tuple(input_shape)}")
         return (N, C, Ho, Wo)
 
     def arguments(self) -> str:
-        def short(p: Pair) -> str:
-            return str(p[0] if p[0] == p[1] else p)
         text = short(self.kernel_size)
         text += f", stride={short(self.stride)}" if self.stride != self.kernel_size else ""
         return text + (f", padding={short(self.padding)}" if self.padding != (0, 0) else "")
@@ -72,8 +70,8 @@ class MaxPool2d(_Pool2d):
     """
 
     def forward(self, x: Array) -> Array:
-        x = layout.channel_major(self.check_input(x))
-        _, _, Ho, Wo = shape = self.output_shape(x.shape)
+        _, _, Ho, Wo = shape = self.check_input(x)
+        x = layout.channel_major(x)
         y = layout.empty(shape, x.dtype)
         first, *others = self._views(padded(x, self.window, -np.inf), Ho, Wo)
         for s in layout.channel_chunks(x):
@@ -118,8 +116,8 @@ class AvgPool2d(_Pool2d):
     """
 
     def forward(self, x: Array) -> Array:
-        x = layout.channel_major(self.check_input(x))
-        _, _, Ho, Wo = shape = self.output_shape(x.shape)
+        _, _, Ho, Wo = shape = self.check_input(x)
+        x = layout.channel_major(x)
         y = layout.zeros(shape, x.dtype)
         for view in self._views(padded(x, self.window), Ho, Wo):
             y += view

@@ -8,10 +8,11 @@ from minidl.types import Array, Shape
 
 
 class _SameNumbers(Layer):
-    """y has x's numbers, in the same row-major order, in the shape that `output_shape` says."""
+    """y has x's numbers, in the same row-major order, in the shape that `output_shape` returns."""
 
     def forward(self, x: Array) -> Array:
-        return self.keep(self.check_input(x).reshape(self.output_shape(x.shape)), x.shape)
+        shape = self.check_input(x)
+        return self.keep(x.reshape(shape), x.shape)
 
     def backward(self, dy: Array) -> Array:
         x_shape, = self.recall(dy)
@@ -56,7 +57,7 @@ class Flatten(_SameNumbers):
 
 
 class PixelShuffle(Layer):
-    """Make r x r blocks of pixels of groups of r*r channels: (N, C*r*r, H, W) -> (N, C, H*r, W*r).
+    """Turn groups of r*r channels into blocks of r x r pixels: (N, C*r*r, H, W) -> (N, C, H*r, W*r).
 
     y[n, c, h*r + i, w*r + j] = x[n, c*r*r + i*r + j, h, w]. Unlike a plain `Reshape` it keeps neighbors neighbors.
 
@@ -69,8 +70,7 @@ class PixelShuffle(Layer):
         self.upscale_factor = positive("PixelShuffle: upscale_factor", upscale_factor)
 
     def forward(self, x: Array) -> Array:
-        self.check_input(x)
-        y = layout.empty(self.output_shape(x.shape), x.dtype)
+        y = layout.empty(self.check_input(x), x.dtype)
         self._move(x, y, back=False)
         return self.keep(y, x.shape)
 

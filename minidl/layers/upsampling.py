@@ -40,9 +40,8 @@ class Upsample(Layer):
         self.mode, self.align_corners = mode, align_corners
 
     def forward(self, x: Array) -> Array:
-        x = layout.channel_major(self.check_input(x))
-        shape = self.output_shape(x.shape)
-        y = layout.empty(shape, x.dtype)
+        y = layout.empty(self.check_input(x), x.dtype)
+        x = layout.channel_major(x)
         if self.mode == "nearest":
             self._copy_pixels(x, y)
         else:

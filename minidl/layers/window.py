@@ -26,7 +26,7 @@ class Window:
         return (self.dilation[0] * (self.kernel[0] - 1), self.dilation[1] * (self.kernel[1] - 1))
 
     def output_size(self, H: int, W: int) -> Pair:
-        """Return (Ho, Wo), the number of places for the window; not above 0 where it does not fit at all.
+        """Return (Ho, Wo), the number of positions of the window; not above 0 where it does not fit at all.
 
         Ho = floor((H + before + after - dilation * (kernel - 1) - 1) / stride) + 1
         """
@@ -34,11 +34,11 @@ class Window:
                 (W + self.before[1] + self.after[1] - self.extent[1] - 1) // self.stride[1] + 1)
 
     def offset(self, axis: int, i: int) -> int:
-        """Return how far, along one axis, pixel i of the window lies behind the window's beginning."""
+        """Return how far, along one axis, pixel i of the window lies from the window's beginning."""
         return self.dilation[axis] * (self.kernel[axis] - 1 - i if self.flipped else i)
 
     def inside(self, axis: int, i: int, size: int) -> "Inside":
-        """Tell, along one axis of a picture, for which windows pixel i of the window lies inside, and where.
+        """Return, along one axis of an image, for which windows pixel i of the window lies inside, and where.
 
         That pixel of window p lies at p * stride + offset - before.
         """
@@ -52,25 +52,25 @@ class Window:
         return Inside(slice(first, last + 1), slice(start, stop, stride), stride == 1 and stop - start == size)
 
     def is_pixel(self) -> bool:
-        """Tell whether the window is a single pixel that visits each pixel once: then columns are just rows of x."""
+        """Return whether the window is a single pixel that visits each pixel once: then columns are just rows of x."""
         return self.kernel == (1, 1) and self.stride == (1, 1) and self.before == self.after == (0, 0)
 
 
 class Inside(NamedTuple):
     """What `Window.inside` returns."""
 
-    windows: slice     # the windows whose pixel lies inside the picture
-    pixels: slice      # the pixels of the picture that they see there
+    windows: slice     # the windows whose pixel lies inside the image
+    pixels: slice      # the pixels of the image that lie there
     all_pixels: bool   # whether these are all pixels
 
 
-def padded(x: Array, window: Window, value: float = 0.0, out: Array | None = None) -> Array:
-    """Return x (A, B, H, W) with the window's padding around (in `out`, if given); x itself if there is none."""
+def padded(x: Array, window: Window, value: float = 0.0) -> Array:
+    """Return x (A, B, H, W) with the window's padding around; x itself if there is none."""
     (top, left), (bottom, right) = window.before, window.after
     if top == left == bottom == right == 0:
         return x
     A, B, H, W = x.shape
-    y = np.empty((A, B, top + H + bottom, left + W + right), x.dtype) if out is None else out
+    y = np.empty((A, B, top + H + bottom, left + W + right), x.dtype)
     y[:, :, :top] = y[:, :, top + H:] = value
     y[:, :, top:top + H, :left] = y[:, :, top:top + H, left + W:] = value
     y[:, :, top:top + H, left:left + W] = x
@@ -78,13 +78,13 @@ def padded(x: Array, window: Window, value: float = 0.0, out: Array | None = Non
 
 
 def positions(x: Array, window: Window, Ho: int, Wo: int) -> Iterator[tuple[int, int, Array]]:
-    """Yield (i, j, view): for each pixel (i, j) of the window, what all windows see there, (A, B, Ho, Wo).
+    """Yield (i, j, view): for each pixel (i, j) of the window, what lies there under all windows, (A, B, Ho, Wo).
 
     Parameters
     ----------
     x : array (A, B, H, W), already padded
 
-    The views share x's memory: reading them gathers, adding to them scatters.
+    The views share x's memory: reading them gathers pixels, adding to them scatters.
     """
     (kh, kw), (sh, sw) = window.kernel, window.stride
     for i in range(kh):

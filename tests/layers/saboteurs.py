@@ -117,7 +117,7 @@ class BatchNormWithoutMean(BatchNorm2d):
 
     def backward(self, dy):
         dx = super().backward(dy)
-        x, mean, inverse_std = self.recall(dy)
+        x, mean, inverse_std, _ = self.recall(dy)
         scale = self.weight.data * inverse_std
         return dx + scale[:, None, None] * dy.mean(axis=(0, 2, 3))[:, None, None]
 
@@ -166,7 +166,16 @@ class ConvPicturesOutermost(Conv2d):
         return np.ascontiguousarray(y)
 
 
-class ReLUKeepsInEval(ReLU):
+class BatchNormForgetsTheMode(BatchNorm2d):
+    """In eval mode, its backward still takes the statistics for the batch's."""
+
+    def backward(self, dy):
+        x, mean, inverse_std, _ = self.recall(dy)
+        self._cache = dy.shape, dy.dtype, (x, mean, inverse_std, True)
+        return super().backward(dy)
+
+
+class ReLUAlwaysKeeps(ReLU):
     def keep(self, y, *needed):
         self._cache = (y.shape, y.dtype, needed)
         return y

@@ -8,6 +8,7 @@ from minidl import (
     PixelShuffle, ReLU, Reshape, Residual, Sequential, Sigmoid, Skip, Softmax, Sum, Tanh, Upsample, check_layer,
 )
 from minidl.layers import layout
+from minidl.layers.base import no_backward
 from tests.layers import saboteurs
 from tests.strategies import MEMORY_ORDERS, assert_close, spaced
 
@@ -193,25 +194,32 @@ def test_backward_belongs_to_the_latest_forward(make, shape):
 def test_backward_before_forward_is_refused(make, shape):
     layer = make()
     dy = np.zeros(layer.output_shape(shape), np.float32)
-    with pytest.raises(RuntimeError, match="needs a forward in training mode"):
+    with pytest.raises(RuntimeError, match="needs a forward before it"):
         layer.backward(dy)
-    with pytest.raises(RuntimeError, match="needs a forward in training mode"):
+    with pytest.raises(RuntimeError, match="needs a forward before it"):
         layer.backward_parameters(dy)
 
 
 @each_layer
-def test_eval_mode_keeps_nothing(make, shape):
+def test_nothing_is_kept_within_no_backward(make, shape):
     layer = make()
     y = layer.forward(probe(shape))
-    layer.eval()
-    assert all(part._cache is None and not part.training for _, part in layer.walk())
-    layer.forward(probe(shape))
-    assert all(part._cache is None for _, part in layer.walk())
-    with pytest.raises(RuntimeError, match="needs a forward in training mode"):
+    with no_backward(layer):
+        assert all(part._cache is None for _, part in layer.walk())
+        layer.forward(probe(shape))
+        assert all(part._cache is None and part.training for _, part in layer.walk())
+    with pytest.raises(RuntimeError, match="needs a forward before it"):
         layer.backward(y)
-    layer.train()
-    assert all(part.training for _, part in layer.walk())
     run(layer, probe(shape))
+
+
+@each_layer
+def test_gradients_in_eval_mode(make, shape):
+    layer = make().eval()
+    for _, part in layer.walk():
+        if isinstance(part, BatchNorm2d):
+            part.running_mean[...], part.running_var[...] = 0.3, 1.7
+    check_layer(layer, probe(shape))
 
 
 @each_layer
@@ -358,7 +366,8 @@ def test_settings_that_make_no_sense_are_refused_by_name(make, name):
     (test_backward_adds_to_the_gradients, lambda: saboteurs.LinearOverwritesGradient(5, 3, rng=0), (4, 5)),
     (test_backward_adds_to_the_gradients, lambda: saboteurs.ConvOverwritesGradient(3, 4, 3, rng=0), MAPS),
     (test_backward_can_be_repeated, lambda: saboteurs.ReLUForgets(), MAPS),
-    (test_eval_mode_keeps_nothing, lambda: saboteurs.ReLUKeepsInEval(), MAPS),
+    (test_nothing_is_kept_within_no_backward, lambda: saboteurs.ReLUAlwaysKeeps(), MAPS),
+    (test_gradients_in_eval_mode, lambda: saboteurs.BatchNormForgetsTheMode(3), MAPS),
     (test_backward_parameters_gives_the_same_gradients, lambda: saboteurs.LinearParametersDiffer(5, 3, rng=0), (4, 5)),
 ])
 def test_the_rules_notice(rule, make, shape):

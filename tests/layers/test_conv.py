@@ -130,10 +130,10 @@ def test_pictures_taken_in_parts_give_what_all_at_once_give(channels, monkeypatc
     monkeypatch.setattr(conv, "SWAP_COST", 0)
     for make in (Conv2d, ConvTranspose2d):
         results = []
-        pictures = layout.image_chunks
+        image_chunks = layout.image_chunks
         for limit in (1, 10**9):
             with monkeypatch.context() as patch:
-                patch.setattr(layout, "pictures", lambda N, size, _=0: pictures(N, size, limit))
+                patch.setattr(layout, "image_chunks", lambda N, size, _=0: image_chunks(N, size, limit))
                 layer = make(C, outputs, 3, padding=1, rng=0).astype(np.float64)
                 y = layer.forward(x)
                 dy = np.random.default_rng(1).normal(size=y.shape)

@@ -78,12 +78,3 @@ def test_slabs_of_channels(x):
     per_channel = x.nbytes // 5
     assert layout.channel_chunks(x, 2 * per_channel) == [slice(0, 1), slice(1, 3), slice(3, 5)]
     assert layout.channel_chunks(x) == [slice(0, 5)]
-
-
-def test_a_workspace_lends_the_same_memory_again():
-    scratch = layout.Scratch(np.float32)
-    a = scratch("a", (4, 3))
-    assert a.shape == (4, 3) and a.dtype == np.float32 and a.flags.c_contiguous
-    assert np.shares_memory(a, scratch("a", (2, 2))) and np.shares_memory(a, scratch("a", (12,)))
-    assert not np.shares_memory(a, scratch("b", (4, 3)))
-    assert not np.shares_memory(a, scratch("a", (13,)))     # too small: new memory, and a stays as it is

@@ -90,7 +90,7 @@ def test_eval_mode_uses_the_running_statistics_and_leaves_them():
 
 
 def test_a_single_value_a_channel_is_refused_in_training():
-    with pytest.raises(ValueError, match="more than one value a channel in training mode"):
+    with pytest.raises(ValueError, match="more than one value per channel in training mode"):
         BatchNorm2d(3).forward(np.zeros((1, 3, 1, 1), np.float32))
 
 
@@ -116,13 +116,13 @@ def test_large_means_lose_no_digits_in_single_precision(shape):
     assert np.abs(dx - exact).max() < 1e-3 * np.abs(exact).max()
 
 
-def test_channels_taken_in_slabs_give_what_all_at_once_give(monkeypatch):
-    channels = layout.channel_chunks
+def test_channels_taken_in_chunks_give_what_all_at_once_give(monkeypatch):
+    channel_chunks = layout.channel_chunks
     rng = np.random.default_rng(0)
     layer, x, dy = randomized(BatchNorm2d(5), rng), rng.normal(size=(2, 5, 3, 4)), rng.normal(size=(2, 5, 3, 4))
     results = []
-    for limit in (1, 400, 10**9):                        # slabs of one, two and all channels
-        monkeypatch.setattr(layout, "channels", lambda x: channels(x, limit))
+    for limit in (1, 400, 10**9):                        # chunks of one, two and all channels
+        monkeypatch.setattr(layout, "channel_chunks", lambda x: channel_chunks(x, limit))
         fresh = copy.deepcopy(layer)
         results.append((fresh.forward(x), fresh.backward(dy), fresh.weight.grad, fresh.bias.grad, fresh.running_var))
     for other in results[:2]:

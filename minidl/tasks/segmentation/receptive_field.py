@@ -1,35 +1,37 @@
-"""Which pixels of the picture can a pixel of the result depend on? Measured, not reckoned from kernel sizes."""
+"""Which pixels of the image can a pixel of the result depend on? Measured, not calculated from kernel sizes."""
+import copy
+
 import numpy as np
 
 from minidl.layers import Layer
-from minidl.layers.folding import fold_batchnorm
 from minidl.types import Array
 
 
 def seen_pixels(model: Layer, shape: tuple[int, int, int, int], row: int, column: int, tries: int = 4) -> Array:
-    """Return the (H, W) mask of the input pixels that move the result at one place.
+    """Return the (H, W) mask of the input pixels that move the result at one position.
 
     dy is random there, for all classes, and 0 elsewhere: `backward` then says which pixels matter. (With ones, classes
-    that sum to 1, as after a softmax, would have no gradient at all.) Pixels that happen to matter not at all for one
-    picture (behind a ReLU that is 0, or beaten in a max pooling) may for another, so several random pictures are tried.
+    that sum to 1, as after a softmax, would have no gradient at all.) Pixels that happen not to matter for one
+    image (before a ReLU that is 0, or beaten in a max pooling) may for another, so several random images are tried.
 
     Parameters
     ----------
     model : Layer
-        Left as it is. Its batch norms are folded into the convolutions first: in training mode they would tie every
-        pixel to every other through the batch's statistics.
+        Left as it is. A copy in eval mode is measured: in training mode, batch norm ties every pixel to every other
+        through the batch's statistics.
     shape : (N, C, H, W)
         Of the input.
     row, column : int
-        The place in the result.
+        The position in the result.
     tries : int
-        Random pictures.
+        Random images.
     """
-    model = fold_batchnorm(model).train()
+    model = copy.deepcopy(model).eval()
+    dtypes = [parameter.data.dtype for parameter in model.parameters()] or [np.dtype(np.float32)]
     rng = np.random.default_rng(0)
     seen = np.zeros(shape[2:], bool)
     for _ in range(tries):
-        y = model.forward(rng.random(shape).astype(model.parameters()[0].data.dtype))
+        y = model.forward(rng.random(shape).astype(dtypes[0]))
         dy = np.zeros_like(y)
         dy[0, :, row, column] = rng.normal(size=y.shape[1])
         seen |= (model.backward(dy)[0] != 0).any(axis=0)

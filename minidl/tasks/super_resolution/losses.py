@@ -1,4 +1,4 @@
-"""Losses for pictures that should look right, not only be near: adversarial, and on the features of a trained network.
+"""Losses for images that should look right, not only be near: adversarial, and on the features of a trained network.
 
 Both send their derivative back *through* a network that is not trained at that moment. `backward_frozen` does that.
 
@@ -9,7 +9,7 @@ Wang et al., "ESRGAN: Enhanced Super-Resolution Generative Adversarial Networks"
 import numpy as np
 
 from minidl.layers.activation import sigmoid
-from minidl.layers.base import Layer
+from minidl.layers.base import Layer, no_backward
 from minidl.loss import L1Loss, Loss
 from minidl.types import Array
 
@@ -17,8 +17,7 @@ from minidl.types import Array
 def backward_frozen(layer: Layer, dy: Array) -> Array:
     """Return dx of a layer that is not to learn from this dy: its parameters' gradients stay what they were.
 
-    The layer must have been run forward in training mode, or it would have kept nothing for `backward`. "Frozen" is not
-    a mode: it only means that what `backward` adds to the gradients is taken away again.
+    "Frozen" is not a mode: it only means that what `backward` adds to the gradients is taken away again.
     """
     before = [parameter.grad.copy() for parameter in layer.parameters()]
     try:
@@ -29,32 +28,32 @@ def backward_frozen(layer: Layer, dy: Array) -> Array:
 
 
 class RelativisticAverageLoss(Loss):
-    """The adversarial loss of ESRGAN: is a real picture more realistic than fake ones are on average, and vice versa?
+    """The adversarial loss of ESRGAN: is a real image more realistic than fake ones are on average, and vice versa?
 
-    A discriminator gives each picture of a batch one logit (or a map of them). `target` says which of them are real.
+    A discriminator gives each image of a batch one logit (or a map of them). `target` says which of them are real.
     For the discriminator's step it does; for the generator's, whose aim is the opposite, pass ``1 - target``.
 
     Notes
     -----
     Shapes: logits (N, ...), target (N,) of 0 (fake) and 1 (real), at least one of each.
 
-    Let r_i be the logits of real and f_j those of fake pictures, n and m of them, with means r and f. With
+    Let r_i be the logits of real and f_j those of fake images, n and m of them, with means r and f. With
     softplus(z) = log(1 + exp(z)) = -log(sigmoid(-z)),
 
         L = mean_i softplus(-(r_i - f)) + mean_j softplus(f_j - r)
 
     Backward. Each logit acts twice, by itself and through its group's mean. softplus' = sigmoid, so with
 
-        p_i = sigmoid(-(r_i - f))      how far real picture i is from being told as real
-        q_j = sigmoid(f_j - r)         how far fake picture j is from being told as fake
+        p_i = sigmoid(-(r_i - f))      how far real image i is from being recognized as real
+        q_j = sigmoid(f_j - r)         how far fake image j is from being recognized as fake
 
     (p, q their means) the derivatives are
 
         dL/dr_i = -(p_i + q) / n       -p_i by itself; each of the m terms with r gives -q_j / m, times dr/dr_i = 1 / n
         dL/df_j =  (q_j + p) / m
 
-    So real *and* fake pictures give the generator a gradient, unlike the usual loss; only that of the fake ones reaches
-    it. The sum over all logits is 0: adding the same number to all changes nothing ("relativistic").
+    So real *and* fake images contribute to the generator's gradient, unlike in the usual loss; it reaches the generator
+    through the fake ones. The sum over all logits is 0: adding the same number to all changes nothing ("relativistic").
 
     References
     ----------
@@ -104,14 +103,13 @@ def softplus(z: Array) -> Array:
 
 
 class FeatureLoss(Loss):
-    """Perceptual loss: compare what a trained network sees in two pictures, not their pixels.
+    """Perceptual loss: compare the features that a trained network extracts from two images, not their pixels.
 
     Parameters
     ----------
     features : Layer
-        From pictures to feature maps, frozen: a trained encoder, cut before an activation (after it, most features are
-        0 and say nothing). To remember its forward, it runs in training mode, so it must have no batch norm and no
-        dropout: fold the former with `fold_batchnorm`.
+        From images to feature maps, frozen: a trained encoder, cut before an activation (after it, most features are
+        0 and say nothing). It is put into eval mode.
     distance : Loss, optional
         Between the features (default: L1Loss).
 
@@ -131,17 +129,14 @@ class FeatureLoss(Loss):
 
     def __init__(self, features: Layer, distance: Loss | None = None) -> None:
         super().__init__("mean")
-        unfit = [repr(layer) for _, layer in features.walk() if layer.buffer_names or hasattr(layer, "rng")]
-        if unfit:
-            raise ValueError(f"FeatureLoss: expected layers that do the same in training and in eval mode, got "
-                             f"{unfit[0]}; fold_batchnorm(features) folds batch norm into the convolutions")
-        self.features = features
+        self.features = features.eval()
         self.distance = L1Loss() if distance is None else distance
 
     def forward(self, prediction: Array, target: Array) -> float:
         self.check_prediction(prediction)
-        wanted = self.features.eval().forward(target)
-        value = self.distance.forward(self.features.train().forward(prediction), wanted)   # this one is remembered
+        with no_backward(self.features):
+            wanted = self.features.forward(target)
+        value = self.distance.forward(self.features.forward(prediction), wanted)
         self.count = self.distance.count
         self._cache = (value,)
         return value

@@ -5,13 +5,12 @@ import numpy as np
 
 from minidl.batches import as_input
 from minidl.layers import Conv2d, Layer, layout
-from minidl.layers.containers import Container
 from minidl.types import Array, Rng, Shape
 
 AFTER = ("carry", "drop")
 
 
-class MapConv2d(Container):
+class MapConv2d(Layer):
     """A 3x3 convolution with weights W0 + t W1, where t is the last channel of x: at each pixel as the map says.
 
     Parameters
@@ -54,11 +53,10 @@ class MapConv2d(Container):
         self.conv = Conv2d(in_channels, 2 * out_channels, 3, padding="same", rng=rng)
 
     def forward(self, x: Array) -> Array:
-        self.check_input(x)
+        y = layout.empty(self.check_input(x), x.dtype)
         t, K = x[:, -1:], self.out_channels                                # (N, 1, H, W)
         ab = self.conv.forward(x[:, :-1])                                  # (N, 2 K, H, W)
         b = ab[:, K:]
-        y = layout.empty(self.output_shape(x.shape), x.dtype)
         np.multiply(t, b, out=y[:, :K])
         y[:, :K] += ab[:, :K]
         y[:, K:] = t                                                       # or nothing, if there is no room for it
@@ -121,7 +119,8 @@ class ZeroMap(Layer):
     """Return x with its last channel, the map, set to 0: for the end of a `Residual`, which adds the map itself."""
 
     def forward(self, x: Array) -> Array:
-        y = self.check_input(x).copy(order="K")
+        self.check_input(x)
+        y = x.copy(order="K")
         y[:, -1] = 0
         return self.keep(y)
 
