@@ -10,17 +10,49 @@ from minidl.layers.base import Parameter
 from minidl.types import Array
 
 BLOCK_BYTES = 2**17  # a block of each array that an update reads stays in the cache between its operations
-STEPS_MOST = 2**62   # more are no number of steps, and fit into no file
+STEPS_MOST = 2**62   # what fits into a file
 
 
-def restore_settings(owner: "Optimizer | CosineSchedule", state: Mapping[str, Array]) -> None:
-    """Set the settings of an optimizer or a schedule to those in a state; pairs become tuples again."""
-    for name in owner.settings():
-        value = state[name].tolist()
-        setattr(owner, name, tuple(value) if isinstance(value, list) else value)
+class Stateful:
+    """What optimizers and schedules share: numbers and arrays by name, checked, saved and restored."""
+
+    count_name = ""                     # of the number of steps done
+    setting_names: tuple[str, ...] = ()  # of the numbers that say how steps are made
+    state_names: tuple[str, ...] = ()    # of the arrays that change with each step
+
+    def settings(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.setting_names}
+
+    def check_settings(self) -> None:
+        """Raise a ValueError if a number is impossible."""
+        count = getattr(self, self.count_name)
+        if not 0 <= count < STEPS_MOST:
+            raise ValueError(f"{type(self).__name__}: expected {self.count_name} >= 0, got {count}")
+
+    def state_dict(self) -> dict[str, Array]:
+        """Return {name: array} of all that a later `load_state_dict` needs to go on as if nothing had happened."""
+        return {name: np.array(getattr(self, name))
+                for name in (*self.state_names, self.count_name, *self.setting_names)}
+
+    def load_state_dict(self, state: Mapping[str, Array]) -> None:
+        """Restore what `state_dict` returned; ValueError if names or shapes differ, or a number is impossible."""
+        expected = {name: value.shape for name, value in self.state_dict().items()}
+        got = {name: np.shape(value) for name, value in state.items()}
+        if got != expected:
+            raise ValueError(f"{type(self).__name__}.load_state_dict: expected the arrays {expected}, got {got}")
+        before = {name: getattr(self, name) for name in (self.count_name, *self.setting_names)}
+        try:
+            for name, value in before.items():
+                setattr(self, name, type(value)(np.asarray(state[name]).tolist()))     # int, float, or tuple of two
+            self.check_settings()
+        except ValueError:
+            vars(self).update(before)
+            raise
+        for name in self.state_names:
+            getattr(self, name)[...] = state[name]
 
 
-class Optimizer:
+class Optimizer(Stateful):
     """What all optimizers share: the parameters of a model, laid out as one long vector.
 
     All parameters move into one flat array, and all gradients into another; ``Parameter.data`` and ``Parameter.grad``
@@ -43,7 +75,7 @@ class Optimizer:
         In `step`, if the parameters have meanwhile been given to another optimizer or converted.
     """
 
-    state_names: tuple[str, ...] = ()  # vectors as long as all parameters, part of the state
+    count_name = "steps"
     setting_names: tuple[str, ...] = ("lr", "weight_decay")
 
     def __init__(self, parameters: Sequence[Parameter], lr: float, weight_decay: float = 0.0) -> None:
@@ -56,17 +88,12 @@ class Optimizer:
         dtypes = sorted({str(p.data.dtype) for p in self.parameters})
         if len(dtypes) > 1:
             raise ValueError(f"{name}: expected parameters of one dtype, got {' and '.join(dtypes)}")
-        self.lr, self.weight_decay = float(lr), float(weight_decay)
+        self.lr, self.weight_decay, self.steps = float(lr), float(weight_decay), 0
         self.check_settings()
-        self.steps = 0
         self.data, self.grad = self._flatten()
 
-    def settings(self) -> dict[str, Any]:
-        """Return {name: value} of the learning rate and all other numbers that say how steps are made."""
-        return {name: getattr(self, name) for name in self.setting_names}
-
     def check_settings(self) -> None:
-        """Raise a ValueError if a setting is impossible."""
+        super().check_settings()
         for name in ("lr", "weight_decay"):
             if not (0 <= getattr(self, name) < math.inf):
                 raise ValueError(f"{type(self).__name__}: expected {name} >= 0, got {getattr(self, name)}")
@@ -100,30 +127,6 @@ class Optimizer:
     def update(self, block: slice, gradient: Array) -> None:
         """Update ``self.data[block]``; `gradient` belongs to the same block and must not be written to."""
         raise NotImplementedError
-
-    def state_dict(self) -> dict[str, Array]:
-        """Return {name: array} of all that a later `load_state_dict` needs to go on as if nothing had happened."""
-        state = {name: getattr(self, name).copy() for name in self.state_names}
-        return state | {name: np.array(value) for name, value in {"steps": self.steps, **self.settings()}.items()}
-
-    def load_state_dict(self, state: dict[str, Array]) -> None:
-        """Restore what `state_dict` returned; ValueError if names or sizes differ, or a number is impossible."""
-        expected = {name: value.shape for name, value in self.state_dict().items()}
-        got = {name: np.shape(value) for name, value in state.items()}
-        if got != expected:
-            raise ValueError(f"{type(self).__name__}.load_state_dict: expected the arrays {expected}, got {got}")
-        steps, before = int(state["steps"]), self.settings()
-        if not 0 <= steps < STEPS_MOST:
-            raise ValueError(f"{type(self).__name__}.load_state_dict: expected steps >= 0, got {steps}")
-        try:
-            restore_settings(self, state)
-            self.check_settings()
-        except ValueError:
-            vars(self).update(before)
-            raise
-        for name in self.state_names:
-            getattr(self, name)[...] = state[name]
-        self.steps = steps
 
 
 class SGD(Optimizer):
@@ -199,7 +202,7 @@ class Adam(Optimizer):
         self.data[block] -= self.lr / (1 - b1**self.steps) * m / denominator
 
 
-class CosineSchedule:
+class CosineSchedule(Stateful):
     """Let the learning rate fall from the optimizer's lr to `final_lr` along half a cosine.
 
         lr(t) = final_lr + (lr - final_lr) * (1 + cos(pi * t / steps)) / 2
@@ -220,19 +223,17 @@ class CosineSchedule:
     Loshchilov, Hutter, "SGDR", ICLR 2017, eq. 5 (without restarts).
     """
 
+    count_name = "t"
+    setting_names = ("first_lr", "final_lr", "warmup", "steps")
+
     def __init__(self, optimizer: Optimizer, steps: int, final_lr: float = 0.0, warmup: int = 0) -> None:
         self.optimizer, self.steps, self.final_lr, self.warmup = optimizer, int(steps), float(final_lr), int(warmup)
-        self.first_lr = optimizer.lr
+        self.first_lr, self.t = optimizer.lr, 0
         self.check_settings()
-        self.t = 0
         optimizer.lr = self.lr(0)
 
-    def settings(self) -> dict[str, Any]:
-        """Return {name: value} of all numbers that say how the learning rate moves."""
-        return {name: getattr(self, name) for name in ("first_lr", "final_lr", "warmup", "steps")}
-
     def check_settings(self) -> None:
-        """Raise a ValueError if a setting is impossible."""
+        super().check_settings()
         if not (1 <= self.steps < STEPS_MOST and 0 <= self.warmup < self.steps and 0 <= self.final_lr < math.inf
                 and 0 <= self.first_lr < math.inf):
             raise ValueError("CosineSchedule: expected steps >= 1, 0 <= warmup < steps and finite rates >= 0, got "
@@ -255,23 +256,6 @@ class CosineSchedule:
         self.check_settings()
         self.optimizer.lr = self.lr(self.t)
 
-    def state_dict(self) -> dict[str, Array]:
-        return {name: np.array(value) for name, value in {"t": self.t, **self.settings()}.items()}
-
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
-        """Restore what `state_dict` returned; ValueError if a name is missing or a number is impossible."""
-        names = {"t", *self.settings()}
-        if {name for name, value in state.items() if np.shape(value) == ()} != names:
-            raise ValueError(f"CosineSchedule.load_state_dict: expected the numbers {', '.join(sorted(names))}, "
-                             f"got {({name: np.shape(value) for name, value in state.items()})}")
-        t, before = int(state["t"]), self.settings()
-        if not 0 <= t < STEPS_MOST:
-            raise ValueError(f"CosineSchedule.load_state_dict: expected t >= 0, got {t}")
-        try:
-            restore_settings(self, state)
-            self.check_settings()
-        except ValueError:
-            vars(self).update(before)
-            raise
-        self.t = t
-        self.optimizer.lr = self.lr(t)
+        super().load_state_dict(state)
+        self.optimizer.lr = self.lr(self.t)

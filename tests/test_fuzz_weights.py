@@ -257,7 +257,7 @@ def test_checkpoints_to_resume_from(tmp_path, training, data):
     ("optimizer/steps", -1, "expected steps >= 0"), ("optimizer/lr", np.nan, "expected lr >= 0, got nan"),
     ("optimizer/m", "text", "m: expected numbers"),
     ("schedule/t", -1, "expected t >= 0"), ("schedule/steps", 0, "expected steps >= 1"),
-    ("schedule/first_lr", np.inf, "first_lr=inf"), ("schedule/t", [1], "expected the numbers .*t, warmup")])
+    ("schedule/first_lr", np.inf, "first_lr=inf"), ("schedule/t", [1], "expected the arrays")])
 def test_impossible_states_are_refused_by_name(name, value, message, training, tmp_path):
     arrays, bits = training
     progress = json.loads(str(arrays["training"]))

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from minidl import (
-    BatchNorm2d, Conv2d, ConvTranspose2d, CrossEntropyLoss, MaxPool2d, Sequential, Sigmoid, Skip, Softmax, Sum, Upsample,
-    check_layer, encoder_decoder, fcn, pixelwise, reshape_segmenter, unet,
+    BatchNorm2d, Conv2d, ConvTranspose2d, CrossEntropyLoss, MaxPool2d, Sequential, Sigmoid, Skip, Softmax, Sum,
+    Upsample, check_layer, encoder_decoder, fcn, pixelwise, reshape_segmenter, unet,
 )
 from minidl.layers import layout
 from minidl.models import Pyramid, conv_block, enlarge
