@@ -1,11 +1,12 @@
 """Measure and print, section by section; see --help."""
+import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from minidl.benchmark import inference, machine, memory, profile, pytorch, scaling, steps, textbook
-from minidl.benchmark.options import Options, parse
+from minidl.benchmark.options import QUICK, parse
 from minidl.runtime.files import replacing
 
 SHOW: dict[str, Callable[[Any], str]] = {
@@ -13,10 +14,10 @@ SHOW: dict[str, Callable[[Any], str]] = {
     "memory": memory.show, "inference": inference.show, "growth": scaling.show, "textbook": textbook.show}
 
 
-def measure(options: Options) -> Iterator[tuple[str, Any]]:
+def measure(options: argparse.Namespace) -> Iterator[tuple[str, Any]]:
     """Yield (section, numbers), the machine first, as soon as they are known."""
-    torch = pytorch.find_torch() if options.use_torch else None
-    seconds, wanted = options.seconds, options.sections
+    torch = None if options.no_torch else pytorch.find_torch()
+    seconds, wanted = options.seconds, options.only
     machine.set_threads(options.threads, torch)
     yield "machine", machine.describe(torch)
     if "steps" in wanted:
@@ -32,8 +33,8 @@ def measure(options: Options) -> Iterator[tuple[str, Any]]:
     if "inference" in wanted:
         yield "inference", inference.measure(options.configs, seconds / 3, torch)
     if "growth" in wanted:
-        values = scaling.QUICK if options.quick else scaling.SERIES
-        yield "growth", scaling.measure(options.base, seconds / 3, options.threads, values)
+        base, values = (QUICK[0], scaling.QUICK) if options.quick else (scaling.BASE, scaling.SERIES)
+        yield "growth", scaling.measure(base, seconds / 3, options.threads, values)
     if "textbook" in wanted:
         yield "textbook", textbook.measure(seconds / 3, torch, textbook.QUICK if options.quick else textbook.CASES)
 
@@ -41,8 +42,8 @@ def measure(options: Options) -> Iterator[tuple[str, Any]]:
 def main(arguments: list[str] | None = None) -> int:
     """Run the benchmark as the command line asks."""
     options = parse(arguments)
-    if options.memory_of is not None:
-        print(json.dumps(memory.of_this_process(options.memory_of, options.largest, options.threads)))
+    if options.peak_memory_of is not None:
+        print(json.dumps(memory.of_this_process(options.peak_memory_of, options.largest, options.threads)))
         return 0
     results = {}
     for section, numbers in measure(options):

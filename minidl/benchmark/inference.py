@@ -2,12 +2,10 @@
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from minidl.benchmark import pytorch
 from minidl.benchmark.options import Config, say
-from minidl.benchmark.steps import Result, pictures, summary
-from minidl.benchmark.timing import interleave
+from minidl.benchmark.steps import Result, images, summary
+from minidl.benchmark.timing import interleave, refuse_differences
 from minidl.layers.folding import fold_batchnorm
 from minidl.models import unet
 from minidl.runtime.format import table
@@ -22,14 +20,14 @@ def measure(configs: tuple[Config, ...], seconds: float, torch: Any) -> list[Res
     for config in configs:
         say(f"inference, {config}")
         candidates = predictors(config, torch)
-        refuse_differences(config, {name: predict() for name, predict in candidates.items()})
+        refuse_differences(f"logits, {config}", {name: predict() for name, predict in candidates.items()}, 1e-3)
         rows.append({**config._asdict(), **summary(interleave(candidates, seconds))})
     return rows
 
 
 def predictors(config: Config, torch: Any) -> dict[str, Callable[[], Array]]:
     """Return the functions to compare: each computes the same logits."""
-    model, (x, _) = unet(config.width, rng=0), pictures(config)
+    model, (x, _) = unet(config.width, rng=0), images(config)
     model.forward(x)                                # for running statistics that are not just 0 and 1
     model.eval()
     folded = fold_batchnorm(model)
@@ -39,16 +37,6 @@ def predictors(config: Config, torch: Any) -> dict[str, Callable[[], Array]]:
         pytorch.copy_weights(torch, model, rival)
         candidates[variant] = pytorch.predictor(torch, variant, rival, x)
     return candidates
-
-
-def refuse_differences(config: Config, logits: dict[str, Array]) -> None:
-    """Raise RuntimeError unless all logits agree: the times of different computations cannot be compared."""
-    largest = float(np.abs(logits["ours"]).max())
-    for name, y in logits.items():
-        error = float(np.abs(y - logits["ours"]).max())
-        if not error <= 1e-3 * largest:
-            raise RuntimeError(f"{config}: expected the same logits of the same network, but those of {name} differ "
-                               f"by {error:.2g}, where the largest is {largest:.2g}")
 
 
 def show(rows: list[Result]) -> str:

@@ -29,7 +29,7 @@ def processor() -> str:
 
 
 def blas_library() -> str:
-    """Return name and version of the library behind NumPy's matrix products."""
+    """Return name and version of the library that does NumPy's matrix products."""
     try:
         found: Any = np.show_config(mode="dicts")
         library = found["Build Dependencies"]["blas"]

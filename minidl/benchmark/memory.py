@@ -60,7 +60,7 @@ def of_this_process(who: str, config: Config, threads: int | None) -> Result:
         raise RuntimeError(f"{pytorch.LABELS[who]}: expected PyTorch to be installed")
     set_threads(threads, torch)
     after_imports = peak_bytes()
-    model, (x, labels) = unet(config.width, rng=0), steps.pictures(config)
+    model, (x, labels) = unet(config.width, rng=0), steps.images(config)
     if torch is None:
         step = steps.trainer(model, x, labels)
     else:

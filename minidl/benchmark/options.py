@@ -1,11 +1,10 @@
 """What to measure, as the command line says it."""
 import argparse
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from minidl.runtime.options import whole
+from minidl.runtime.options import positive_number, whole
 
 SECTIONS = ("steps", "layers", "convolutions", "memory", "inference", "growth", "textbook")
 MEMORY_OF = ("ours", "plain", "channels_last")
@@ -18,11 +17,6 @@ class Config(NamedTuple):
     size: int
     batch: int
 
-    @property
-    def work(self) -> int:
-        """In proportion to the multiplications of a step."""
-        return self.width**2 * self.size**2 * self.batch
-
     def __str__(self) -> str:
         return f"width {self.width}, {self.size} x {self.size} pixels, batch of {self.batch}"
 
@@ -31,49 +25,28 @@ DEFAULT = (Config(64, 128, 8), Config(16, 128, 8), Config(16, 64, 8), Config(8, 
 QUICK = (Config(4, 32, 2),)
 
 
-@dataclass(frozen=True)
-class Options:
-    """The command line, read and checked."""
-
-    configs: tuple[Config, ...]
-    sections: tuple[str, ...]
-    seconds: float
-    threads: int | None
-    use_torch: bool
-    json: Path | None
-    quick: bool
-    memory_of: str | None
-
-    @property
-    def largest(self) -> Config:
-        return max(self.configs, key=lambda config: config.work)
-
-    @property
-    def base(self) -> Config:
-        """Where the series of the section "growth" start from."""
-        return Config(4, 32, 2) if self.quick else Config(16, 64, 8)
-
-
-def parse(arguments: list[str] | None = None) -> Options:
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Read the command line; exit with a message where it makes no sense."""
     parser = argparse.ArgumentParser(prog="python -m minidl.benchmark", allow_abbrev=False, description=(
         "Measure how fast minidl trains the deck's U-Net on this machine, beside PyTorch where that is installed, "
         "and where the time goes."))
     add = parser.add_argument
-    add("--configs", nargs="+", type=config, metavar="W,S,B",
-        help="width, size of the pictures and batch size (default: " + " ".join(spelled(c) for c in DEFAULT) + ")")
+    add("--configs", nargs="+", type=config, metavar="W,S,B", default=DEFAULT,
+        help="width, size of the images and batch size (default: " + " ".join(spelled(c) for c in DEFAULT) + ")")
     add("--only", type=sections, default=SECTIONS, metavar="A,B", help="some of " + ",".join(SECTIONS))
-    add("--seconds", type=seconds, help="for each configuration's training steps; the other measurements take a "
-                                        "share of it (default: 15)")
+    add("--seconds", type=positive_number, default=15.0, help="for each configuration's training steps; the other "
+                                                              "measurements take a share of it (default: %(default)s)")
     add("--threads", type=whole, help="of minidl and of PyTorch (default: one for each core)")
     add("--no-torch", action="store_true", help="leave PyTorch out")
     add("--json", type=Path, metavar="FILE", help="write the numbers to this file, too")
     add("--quick", action="store_true", help="prove in seconds that everything runs; the numbers mean nothing")
     add("--peak-memory-of", choices=MEMORY_OF, help=argparse.SUPPRESS)    # what memory.py asks a new process for
-    given = parser.parse_args(arguments)
-    return Options(tuple(given.configs or (QUICK if given.quick else DEFAULT)), given.only,
-                   given.seconds or (0.1 if given.quick else 15.0), given.threads, not given.no_torch, given.json,
-                   given.quick, given.peak_memory_of)
+    options = parser.parse_args(arguments)
+    if options.quick:                              # other defaults; what is given counts in a quick run, too
+        parser.set_defaults(configs=QUICK, seconds=0.1)
+        options = parser.parse_args(arguments)
+    options.largest = max(options.configs, key=lambda c: c.width**2 * c.size**2 * c.batch)      # as the work of a step
+    return options
 
 
 def config(text: str) -> Config:
@@ -84,11 +57,11 @@ def config(text: str) -> Config:
     """
     parts = text.split(",")
     if len(parts) != 3 or not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
-        raise argparse.ArgumentTypeError("expected WIDTH,SIZE,BATCH, three whole numbers such as 16,64,8, "
+        raise argparse.ArgumentTypeError("expected WIDTH,SIZE,BATCH, three integers such as 16,64,8, "
                                          f"got {text!r}")
     found = Config(*map(int, parts))
     if found.size % 32:
-        raise argparse.ArgumentTypeError("expected a SIZE that divides by 32, as the U-Net halves its pictures five "
+        raise argparse.ArgumentTypeError("expected a SIZE that divides by 32, as the U-Net halves its images five "
                                          f"times, got {text!r}")
     return found
 
@@ -107,17 +80,6 @@ def sections(text: str) -> tuple[str, ...]:
     return tuple(name for name in SECTIONS if name in wanted)
 
 
-def seconds(text: str) -> float:
-    """Read a time above 0 and below a day."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < 86_400:
-        raise argparse.ArgumentTypeError(f"expected a number of seconds above 0, got {text!r}")
-    return value
-
-
 def say(text: str) -> None:
-    """Say on the standard error stream what is being measured: the standard output is for the tables."""
+    """Print what is being measured to the standard error stream: the standard output is for the tables."""
     print(f"... {text}", file=sys.stderr, flush=True)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from minidl.benchmark.options import Config, say
-from minidl.benchmark.steps import Result, pictures
+from minidl.benchmark.steps import Result, images
 from minidl.layers import Conv2d, Layer, Sequential
 from minidl.loss import CrossEntropyLoss, Loss
 from minidl.models import unet
@@ -87,7 +87,7 @@ class Profile:
 def measure(config: Config, seconds: float) -> Profile:
     """Do training steps under watch for `seconds`, at least two, after two without."""
     say(f"where the time goes, {config}")
-    model, (x, labels) = unet(config.width, rng=0), pictures(config)
+    model, (x, labels) = unet(config.width, rng=0), images(config)
     loss, optimizer, stopwatch, steps = CrossEntropyLoss(), Adam(model.parameters()), Stopwatch(), 0
     for _ in range(2):
         train_step(model, loss, optimizer, x, labels)
@@ -154,7 +154,7 @@ def step_flop(layer: Conv2d, input_shape: Shape, needs_dx: bool) -> int:
 
 
 def matmul_peak(sizes: tuple[int, ...] = (1024, 2048, 3072), repeats: int = 4) -> float:
-    """Return operations a second of the fastest of several products of large float32 matrices."""
+    """Return operations per second of the fastest of several products of large float32 matrices."""
     rng, best = np.random.default_rng(0), 0.0
     for n in sizes:
         a, b, product = (rng.random((n, n), np.float32) for _ in range(3))

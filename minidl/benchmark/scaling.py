@@ -1,4 +1,4 @@
-"""How the time of a training step grows with the batch, the pictures, the network and the threads."""
+"""How the time of a training step grows with the batch, the images, the network and the threads."""
 from collections.abc import Callable, Iterator
 
 from minidl.benchmark import steps
@@ -12,6 +12,7 @@ from minidl.runtime.threads import available_cores, get_blas_threads
 
 Candidates = dict[int, tuple[Config, Callable[[], float]]]    # by the value that changes
 Values = dict[str, tuple[int, ...]]
+BASE = Config(16, 64, 8)
 SERIES: Values = {"batch": (1, 2, 4, 8, 16, 32), "size": (32, 64, 128), "width": (4, 8, 16, 32)}
 QUICK: Values = {"batch": (1, 2), "size": (32, 64), "width": (4, 8)}
 
@@ -27,7 +28,7 @@ def thread_counts(most: int) -> list[int]:
 
 def trainer(config: Config) -> Callable[[], float]:
     """Return a function that does one training step."""
-    return steps.trainer(unet(config.width, rng=0), *steps.pictures(config))
+    return steps.trainer(unet(config.width, rng=0), *steps.images(config))
 
 
 def with_threads(threads: int, step: Callable[[], float]) -> Callable[[], float]:
@@ -57,7 +58,7 @@ def measure(base: Config, seconds: float, threads: int | None, values: Values) -
             say(f"growth with {name}")
             times = interleave({str(n): step for n, (_, step) in candidates.items()}, seconds)
             found[name] = [{name: n, "ms": 1000 * times[str(n)].median,
-                            "ms_per_picture": 1000 * times[str(n)].median / config.batch}
+                            "ms_per_image": 1000 * times[str(n)].median / config.batch}
                            for n, (config, _) in candidates.items()]
     finally:
         set_threads(threads, None)
@@ -69,5 +70,5 @@ def show(result: Result) -> str:
     base = Config(result["width"], result["size"], result["batch"])
     texts = [f"## How the time grows\n\nA training step of minidl, medians. One thing changes, the rest is {base}."]
     for name, rows in result["series"].items():
-        texts.append(table([name, "ms", "ms a picture"], [list(row.values()) for row in rows]))
+        texts.append(table([name, "ms", "ms per image"], [list(row.values()) for row in rows]))
     return "\n\n".join(texts)

@@ -1,8 +1,8 @@
-"""A convolution as most courses teach it: one row for each place of the window, all arrays (N, C, H, W) in memory.
+"""A convolution as most courses teach it: one row for each position of the window, all arrays (N, C, H, W) in memory.
 
 It is here to be compared with `minidl.layers.Conv2d`, which does the same sums. Stride 1, square or not, zero padding.
 
-    rows      (N*Ho*Wo, C*kh*kw): a row for each place, with what the window sees there
+    rows      (N*Ho*Wo, C*kh*kw): a row for each position of the window, with the values in it
     forward   y = rows @ weight.T + bias, then transposed from (N, Ho, Wo, O) to (N, O, Ho, Wo)
     backward  dw = dy.T @ rows,  drows = dy @ weight,  and each row of drows is added to the pixels it came from
 """
@@ -14,14 +14,14 @@ import numpy as np
 from minidl.benchmark import pytorch
 from minidl.benchmark.options import say
 from minidl.benchmark.steps import Result, summary
-from minidl.benchmark.timing import interleave
+from minidl.benchmark.timing import interleave, refuse_differences
 from minidl.layers import Conv2d, layout
 from minidl.runtime.format import table
 from minidl.types import Array, Shape
 
 
 def im2rows(x: Array, kh: int, kw: int, padding: int) -> Array:
-    """Return what the window sees at each place: x (N, C, H, W) becomes (N*Ho*Wo, C*kh*kw)."""
+    """Return the values in the window at each position: x (N, C, H, W) becomes (N*Ho*Wo, C*kh*kw)."""
     N, C, H, W = x.shape
     Ho, Wo = H + 2 * padding - kh + 1, W + 2 * padding - kw + 1
     x = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
@@ -33,7 +33,7 @@ def im2rows(x: Array, kh: int, kw: int, padding: int) -> Array:
 
 
 def rows2im(rows: Array, x_shape: Shape, kh: int, kw: int, padding: int) -> Array:
-    """Add each row to the pixels that its window saw: (N*Ho*Wo, C*kh*kw) becomes (N, C, H, W)."""
+    """Add each row to the pixels of its window: (N*Ho*Wo, C*kh*kw) becomes (N, C, H, W)."""
     N, C, H, W = x_shape
     Ho, Wo = H + 2 * padding - kh + 1, W + 2 * padding - kw + 1
     windows = rows.reshape(N, Ho, Wo, C, kh, kw).transpose(0, 3, 4, 5, 1, 2)    # (N, C, kh, kw, Ho, Wo)
@@ -53,7 +53,7 @@ def forward(x: Array, weight: Array, bias: Array, padding: int) -> tuple[Array, 
     weight : array (O, C, kh, kw)
     bias : array (O,)
     padding : int
-        Zeros around the picture.
+        Zeros around the image.
     """
     O, _, kh, kw = weight.shape  # noqa: E741
     N, _, H, W = x.shape
@@ -96,7 +96,7 @@ def candidates(case: Case, torch: Any) -> dict[str, Callable[[], Gradients]]:
     layer = Conv2d(case.C, case.O, 3, padding=1, init="torch", rng=rng)
     assert layer.bias is not None
     weight, bias = layer.weight.data, layer.bias.data
-    our_x, our_dy = layout.channel_major(x), layout.channel_major(dy)    # as the layers before and behind leave them
+    our_x, our_dy = layout.channel_major(x), layout.channel_major(dy)    # as neighboring layers leave them
 
     def of_textbook() -> Gradients:
         _, rows = forward(x, weight, bias, padding=1)
@@ -131,20 +131,14 @@ def measure(seconds: float, torch: Any, cases: tuple[Case, ...] = CASES) -> list
     """Return a row of numbers for each case."""
     rows = []
     for case in cases:
-        say(f"textbook convolution, {case.N} pictures, {case.C} to {case.O} channels, {case.size} x {case.size} pixels")
+        say(f"textbook convolution, {case.N} images, {case.C} to {case.O} channels, {case.size} x {case.size} pixels")
         functions = candidates(case, torch)
-        refuse_differences(case, {name: function() for name, function in functions.items()})
+        gradients = {name: function() for name, function in functions.items()}
+        for i, what in enumerate(("dx", "dweight")):
+            refuse_differences(f"{what}, {case}", {name: pair[i] for name, pair in gradients.items()}, 1e-4)
         found = summary(interleave(functions, seconds))
         rows.append({**case._asdict(), **found, "textbook_ratio": found["ms"]["textbook"] / found["ms"]["ours"]})
     return rows
-
-
-def refuse_differences(case: Case, found: dict[str, Gradients]) -> None:
-    """Raise RuntimeError unless all gradients agree: the times of different computations cannot be compared."""
-    for name, gradients in found.items():
-        for what, a, b in zip(("dx", "dweight"), gradients, found["ours"]):
-            if not np.abs(a - b).max() <= 1e-4 * np.abs(b).max():
-                raise RuntimeError(f"{case}: {what} of {name} differs from minidl's")
 
 
 def show(rows: list[Result]) -> str:

@@ -1,7 +1,8 @@
-"""Compare functions by running them in turns."""
+"""Compare functions by running them alternately."""
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -27,10 +28,10 @@ class Timing:
 def interleave(candidates: Mapping[str, Callable[[], object]], seconds: float, rounds: int = 3,
                clock: Callable[[], float] = time.perf_counter,
                sleep: Callable[[float], None] = time.sleep) -> dict[str, Timing]:
-    """Run the candidates in turns, round after round, and return how long their calls took.
+    """Run the candidates alternately, round after round, and return how long their calls took.
 
-    A machine's speed changes while it works (its heat, its other programs). In turns, every candidate meets the same
-    ups and downs, so that their ratio is worth more than any of the times.
+    A machine's speed changes while it works (its heat, its other programs). So every candidate meets the same ups and
+    downs, and their ratio is worth more than any of the times.
 
     Parameters
     ----------
@@ -60,6 +61,25 @@ def interleave(candidates: Mapping[str, Callable[[], object]], seconds: float, r
             times[name] += found if done else []
         done += 1
     return {name: Timing.of(found) for name, found in times.items()}
+
+
+def refuse_differences(what: str, found: Mapping[str, Any], tolerance: float) -> None:
+    """Raise RuntimeError unless all candidates found the same: the times of different computations cannot be compared.
+
+    Parameters
+    ----------
+    what : str
+    found : {name: number or array}
+        "ours" is among them.
+    tolerance : float
+        Of the difference from ours, as a share of our largest number.
+    """
+    largest = float(np.abs(found["ours"]).max())
+    for name, numbers in found.items():
+        error = float(np.abs(numbers - found["ours"]).max())
+        if not error <= tolerance * largest:
+            raise RuntimeError(f"{what}: expected the same from all, but that of {name} differs by {error:.2g}, where "
+                               f"the largest number is {largest:.2g}")
 
 
 def _take_turn(candidate: Callable[[], object], turn: float, clock: Callable[[], float]) -> list[float]:

@@ -29,10 +29,10 @@ def options_parser(name: str, **defaults: Any) -> argparse.ArgumentParser:
                             help=text if default is None else f"{text} (default: %(default)s)")
 
     add("--data", Path, "folder in the layout of Oxford-IIIT Pet (default: rendered pets, made when first needed)")
-    add("--size", whole, "height and width of the pictures", 64)
+    add("--size", whole, "height and width of the images", 64)
     add("--width", whole, "channels of the model's first block", 16)
-    add("--epochs", whole, "passes over the training pictures (default: as many as fit the lesson's budget)")
-    add("--batch-size", whole, "pictures a step", 8)
+    add("--epochs", whole, "passes over the training images (default: as many as fit the lesson's budget)")
+    add("--batch-size", whole, "images per step", 8)
     add("--lr", positive_number, "learning rate", 4e-3)
     add("--seed", int, "of all random numbers", 0)
     add("--threads", whole, "threads to use (default: one for each core)")
@@ -52,7 +52,7 @@ class Lesson:
     name : str
         Such as "17_unet"; names the folder of the results.
     budget : int
-        How many pictures of 64 x 64 the training may look at when `--epochs` is not given.
+        How many images of 64 x 64 the training may look at when `--epochs` is not given.
     argv : list of str, optional
         The command line; by default the program's, and none in a notebook.
     quick_epochs : int
@@ -65,7 +65,7 @@ class Lesson:
     size, width, batch_size, lr, seed, quick, resume : the options
     out : Path
     limit : int or None
-        How many pictures of each split to read; None: all.
+        How many images of each split to read; None: all.
     as_intended : bool
         Whether data and training are the lesson's own, so that its result may be held to a standard.
     """
@@ -98,7 +98,7 @@ class Lesson:
         self.root = project_root()
         self.out = (options.out or self.root / "out") / name
         self.figures: list[dict[str, str]] = []
-        self._left_out: set[str] = set()                              # the pictures named by `pets`, with the reasons
+        self._left_out: set[str] = set()                              # the images named by `pets`, with the reasons
         self.started = time.perf_counter()
         free = ("out", "show", "threads", "seed", "resume")  # these do not make a result better or worse
         self.as_intended = all(vars(options)[key] == value for key, value in vars(parser.parse_args([])).items()
@@ -108,7 +108,7 @@ class Lesson:
 
     @property
     def data(self) -> Path:
-        """The folder of pictures: `--data`, or the rendered pets, which are rendered if they are not there yet."""
+        """The folder of images: `--data`, or the rendered pets, which are rendered if they are not there yet."""
         if self.options.data is not None:
             return Path(self.options.data)
         from minidl.datasets import synthetic_pets
@@ -118,14 +118,14 @@ class Lesson:
 
     @property
     def cache(self) -> Path:
-        """Where resized pictures are kept for the next run."""
+        """Where resized images are kept for the next run."""
         return self.root / "data" / "cache"
 
     def pets(self, split: str, size: int | None = None, limit: int | None = None) -> "Pets":
-        """Read the pictures of a split, "train" or "test"; those that cannot be read are left out, and named.
+        """Read the images of a split, "train" or "test"; those that cannot be read are left out, and named.
 
         Each is named once in a run, however often it is met. `size` is the lesson's by default; `limit` reads so many
-        pictures at most, and not more than the lesson's own limit.
+        images at most, and not more than the lesson's own limit.
         """
         from minidl.datasets.pets.reader import first_problems, load_pets
         pets = load_pets(self.data, split, self.size if size is None else size, cache=self.cache, broken="skip",
@@ -144,15 +144,15 @@ class Lesson:
                                     "clone of the project")
         return path
 
-    def epochs(self, pictures: int) -> int:
-        """Return `--epochs`, or as many as the budget allows for a training split of so many pictures.
+    def epochs(self, images: int) -> int:
+        """Return `--epochs`, or as many as the budget allows for a training split of so many images.
 
-        The budget is in pictures of 64 x 64; of larger ones it allows fewer, in proportion to their side (their
+        The budget is in images of 64 x 64; of larger ones it allows fewer, in proportion to their side (their
         pixels would ask for even fewer, but so large a cut would leave the model untrained).
         """
         if self.options.epochs is not None:
             return int(self.options.epochs)
-        return max(1, round(self.budget * min(1.0, 64 / self.size) / pictures))
+        return max(1, round(self.budget * min(1.0, 64 / self.size) / images))
 
     def headline(self, finding: str, otherwise: str) -> str:
         """Return what this lesson finds, or for other data or another training, which may find something else, a title.
@@ -202,11 +202,11 @@ def show(path: Path) -> None:
     if plt.get_backend().lower() in ("agg", "pdf", "svg", "ps", "cairo", "template"):
         print(f"no display to open {shorten(path)} on")
         return
-    picture = plt.imread(path)
+    image = plt.imread(path)
     try:
-        window = plt.figure(path.name, figsize=(picture.shape[1] / 100, picture.shape[0] / 100), dpi=100)
+        window = plt.figure(path.name, figsize=(image.shape[1] / 100, image.shape[0] / 100), dpi=100)
     except Exception as error:        # each toolkit has its own kinds for "not installed" and "no display"
         print(f"no window for {shorten(path)}: {error}")
         return
-    window.figimage(picture)
+    window.figimage(image)
     plt.show()

@@ -5,11 +5,6 @@
 
     model, size = open_model()
     classes = segment(model, open_picture("cat.jpg", upright=True), size)
-
-* `model`: from a file of weights to the model
-* `inference`: from an image of any size to a class for each pixel
-* `jobs`: which files are images, and where their results go
-* `results`: masks, overlays, the table
 """
 from minidl.predict.inference import segment
 from minidl.predict.model import open_model

@@ -54,9 +54,7 @@ def segment(model: Layer, image: Image.Image, size: int = SIZE) -> Array:
     Raises
     ------
     ValueError
-        If the image is not RGB.
-    ValueError
-        If the model's output has NaN, infinity or another shape.
+        If the image is not RGB, or the model's output has NaN, infinity or another shape.
     """
     x = model_input(image, size, getattr(model, "multiple", 1))                # (3, h, w)
     with np.errstate(over="ignore", invalid="ignore"):                         # checked below
@@ -94,14 +92,10 @@ def model_input(image: Image.Image, size: int, multiple: int = 1) -> Array:
 
 
 def enlarged_classes(scores: Array, width: int, height: int) -> Array:
-    """Return the class with the highest score at each pixel of an image, (height, width) uint8.
+    """Return the class with the highest score (classes, h, w) at each pixel of an image, (height, width) uint8.
 
-    Parameters
-    ----------
-    scores : (classes, h, w) float32
-        Interpolated bilinearly (or averaged, if the image is smaller), some rows of the image at a time: all the scores
-        of a large one would not fit into memory.
-    width, height : int
+    The scores are interpolated bilinearly (or averaged, if the image is smaller), some rows of the image at a time: all
+    the scores of a large one would not fit into memory.
     """
     K, h, w = scores.shape
     maps = [Image.fromarray(np.ascontiguousarray(scores[k], np.float32)) for k in range(K)]

@@ -30,12 +30,7 @@ def find_jobs(arguments: Sequence[str | os.PathLike[str]], out: Path) -> list[Jo
 
     The results of ``cat.jpg`` are ``cat.jpg.mask.png`` and ``cat.jpg.overlay.png``: with its suffix, because there may
     be a ``cat.png``. Those of a folder are in a folder of its name. If two would have the same name, the second gets a
-    number.
-
-    Raises
-    ------
-    ValueError
-        If a result would overwrite one of the images.
+    number. A ValueError is raised if a result would overwrite one of the images.
     """
     found: dict[str, tuple[Path, Path, str]] = {}                # by real path: image, its name below out, problem
     for argument in arguments:
@@ -47,11 +42,9 @@ def find_jobs(arguments: Sequence[str | os.PathLike[str]], out: Path) -> list[Jo
         base = str(out / free_name(name, taken))
         jobs.append(Job(image, Path(base + MASK), Path(base + OVERLAY), problem))
     images = {identity(job.image) for job in jobs if not job.problem}
-    for job in jobs:
-        for result in (job.mask, job.overlay):
-            if os.path.exists(result) and identity(result) in images:
-                raise ValueError(f"{result}: this result would overwrite one of the images; choose another folder for "
-                                 "the results")
+    for result in (path for job in jobs for path in (job.mask, job.overlay)):
+        if os.path.exists(result) and identity(result) in images:
+            raise ValueError(f"{result}: this result would overwrite one of the images; choose another folder")
     return jobs
 
 

@@ -22,7 +22,7 @@ from minidl.types import Array
 PETS = Path(__file__).resolve().parent / "weights" / "unet_pets.npz"    # comes with minidl
 SIZE = 64                # of the images a model was trained on if its file does not say: the lessons' own
 CLASSES_MOST = 255       # a mask has one byte per pixel, and 0 is not a class there
-KERNELS_MOST, KERNEL_MOST = 16, 99
+KERNEL_MOST, KERNELS_MOST = 99, 16
 BUILDERS: dict[str, Callable[..., Layer]] = {"unet": unet, "encoder_decoder": encoder_decoder, "fcn": fcn,
                                              "pixelwise": pixelwise}    # all that segment images of any size
 
@@ -52,24 +52,24 @@ def open_model(path: str | os.PathLike[str] = PETS, builder: str | None = None, 
     OSError, ValueError
         As `load_arrays`.
     ValueError
-        If neither the file nor the caller says which model it is.
-    ValueError
-        If the weights are those of another model, or not finite.
+        If neither the file nor the caller says which model it is, or the weights are another's or not finite.
     """
     arrays = load_arrays(path)
     try:
         said = read_text(arrays)
+        if builder is None and not said:
+            raise ValueError("the file does not say which model its weights belong to. Give --model unet --width 16 "
+                             '--classes 3, or open_model(path, "unet", width=16, classes=3) in a program; the models '
+                             f"are {', '.join(BUILDERS)}")
         if builder is None:
-            if not said:
-                raise ValueError("this file does not say which model its weights belong to. Give --model unet --width "
-                                 '16 --classes 3, or open_model(path, "unet", width=16, classes=3) in a program; the '
-                                 f"models are {', '.join(BUILDERS)}")
             builder, arguments = said["builder"], said["arguments"]
         state = model_arrays(arrays)
         model = build(builder, arguments, sum(array.size for array in state.values()))
         with np.errstate(over="ignore", invalid="ignore"):       # what float32 cannot hold becomes infinite,
             model.load_state_dict(state)
-        check_finite(model.state_dict())                         # and is refused here
+        broken = [name for name, array in model.state_dict().items() if not np.isfinite(array).all()]
+        if broken:                                               # and is refused here
+            raise ValueError(f"expected finite weights, got NaN or infinity in {', '.join(broken[:5])}")
         return model.eval(), said.get("image_size", SIZE)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
@@ -82,29 +82,22 @@ def read_text(arrays: Mapping[str, Array]) -> dict[str, Any]:
     text = str(arrays["built_by"])
     try:
         said = json.loads(text)
-        found: dict[str, Any] = {"builder": str(said["builder"]), "arguments": dict(said["arguments"])}
-        if "image_size" in said:
-            H, W = said["image_size"]
-            if not (type(H) is type(W) is int and 1 <= H <= 10**5 and 1 <= W <= 10**5):
-                raise ValueError("image_size")
-            found["image_size"] = round(math.sqrt(H * W))
-        return found
-    except (KeyError, RecursionError, TypeError, ValueError) as error:
+        H, W = said.get("image_size", (SIZE, SIZE))
+        if not (type(H) is type(W) is int and 1 <= H <= 10**5 and 1 <= W <= 10**5):
+            raise ValueError("image_size")
+        return {"builder": str(said["builder"]), "arguments": dict(said["arguments"]),
+                "image_size": round(math.sqrt(H * W))}
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise ValueError("expected a text on the model with builder, arguments and image_size, as save_weights "
                          f"writes it, got {text[:200]!r}") from error
 
 
 def build(name: str, arguments: dict[str, Any], numbers: int) -> Layer:
-    """Build a model, if a file of so many numbers can hold its weights.
-
-    The arguments may come from anybody's file: all are bounded before the model takes memory.
-    """
+    """Build a model, unless it is much too large for a file of so many numbers: anybody may have written the file."""
     if name not in BUILDERS:
         raise ValueError(f"expected a model that segments images of any size, one of {', '.join(BUILDERS)}; got {name}")
-    builder = BUILDERS[name]
-    call = f"{name}({', '.join(f'{key}={value}' for key, value in arguments.items())})"[:200]
     try:
-        bound = inspect.signature(builder).bind(**arguments)
+        bound = inspect.signature(BUILDERS[name]).bind(**arguments)
         bound.apply_defaults()
         full = bound.arguments | {"rng": 0}
         kernels = full.get("kernel_sizes", ())
@@ -112,13 +105,12 @@ def build(name: str, arguments: dict[str, Any], numbers: int) -> Layer:
             raise ValueError(f"expected a model with 3 input channels and 2 to {CLASSES_MOST} classes")
         if len(kernels) > KERNELS_MOST or max(kernels, default=0) > KERNEL_MOST:
             raise ValueError(f"expected at most {KERNELS_MOST} kernel sizes of at most {KERNEL_MOST}")
-        needed = count_numbers(builder, **full)
-        if needed > 10 * numbers:                                # the names that do not fit are more helpful, else
-            raise ValueError(f"its weights are {needed:,} numbers, but the file has {numbers:,}: they belong to "
-                             "another model")
-        return builder(**full)
+        needed = count_numbers(BUILDERS[name], **full)
+        if needed > 10 * numbers:                                # below that, `load_state_dict` lists what does not fit
+            raise ValueError(f"its weights are {needed:,} numbers, but the file has {numbers:,}")
+        return BUILDERS[name](**full)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{call}: {error}") from error
+        raise ValueError(f"{name} with the arguments {arguments!r:.200}: {error}") from error
 
 
 def count_numbers(builder: Callable[..., Layer], width: int, classes: int, **others: Any) -> int:
@@ -131,11 +123,3 @@ def count_numbers(builder: Callable[..., Layer], width: int, classes: int, **oth
                            for w, k in ((1, 1), (2, 1), (1, 2)))
     return sum(math.prod(a + (width - 1) * (b - a) + (classes - 1) * (c - a) for a, b, c in zip(*sides))
                for sides in zip(narrow, wider, more))
-
-
-def check_finite(state: Mapping[str, Array]) -> None:
-    """Raise a ValueError if some weight is NaN or infinite."""
-    broken = [name for name, array in state.items() if not np.isfinite(array).all()]
-    if broken:
-        raise ValueError(f"expected finite weights, got NaN or infinity in {', '.join(broken[:5])}"
-                         + (", ..." if len(broken) > 5 else ""))

@@ -20,7 +20,7 @@ from minidl.course.gallery.highlight import highlight
 from minidl.course.gallery.images import embed
 from minidl.course.gallery.markdown import Markdown
 from minidl.course.gallery.page import page
-from minidl.course.gallery.results import done_with, latest_options, read_comparison, read_results
+from minidl.course.gallery.results import done_with, latest_options, read_results
 from minidl.course.gallery.scripts import figures_made, find_scripts, read_script, split_cells
 from minidl.runtime.npz import save_arrays
 
@@ -173,19 +173,20 @@ def test_lessons_that_were_not_run_say_how(folder):
     assert text.count("Some text.") == 3 and "range" in text and "<img" not in text
 
 
-def test_nothing_in_results_can_break_the_page(folder):
+def test_no_text_in_results_can_break_the_page(folder):
     out = folder.parent / "out"
     run(folder, "1")
-    path = out / "01_one" / "metrics.json"
-    (out / "02_two").mkdir()
-    (out / "02_two" / "metrics.json").write_text("{ damaged", encoding="utf-8")
-    (out / "02_two" / "broken.png").write_bytes(b"no picture")
+    for name, text in (("02_two", "{ damaged"), ("03_three", "[]")):
+        (out / name).mkdir()
+        (out / name / "metrics.json").write_text(text, encoding="utf-8")
+    (out / "01_one" / "broken.png").write_bytes(b"not an image")
+    (out / "01_one" / "comparison.npz").write_bytes(b"not arrays")
     (out.parent / "secret.png").write_bytes((folder / "figure.png").read_bytes())
-    path.write_text(json.dumps({
-        "test": {HOSTILE: 0.5, "mean_iou": float("nan")}, HOSTILE: HOSTILE, "failed": HOSTILE, "seconds": "soon",
-        "options": {HOSTILE: HOSTILE, "quick": True}, "arguments": 3, "deep": {"a": {"b": [1, [2]]}},
-        "figures": [{"file": "first.png", "alt": HOSTILE}, {"file": "../../secret.png"}, 7, {"alt": 1}]}),
-        encoding="utf-8")
+    figures = {"first.png": HOSTILE, "../../secret.png": "a secret", "broken.png": "broken", "missing.png": "missing"}
+    (out / "01_one" / "metrics.json").write_text(json.dumps({
+        "test": {HOSTILE: 0.5, "mean_iou": float("nan")}, HOSTILE: HOSTILE, "failed": HOSTILE, "seconds": 2.5,
+        "options": {HOSTILE: HOSTILE, "quick": True}, "arguments": [HOSTILE], "deep": {"a": {"b": [1, [2]]}},
+        "figures": [{"file": file, "alt": alt} for file, alt in figures.items()]}), encoding="utf-8")
     (folder / "02_two.py").write_text(f"# %% [markdown]\n# # 02 · {HOSTILE}\n# Slide 1. *{HOSTILE}*\n#\n# {HOSTILE}\n"
                                       f"# [{HOSTILE}](javascript:alert(1))\n# %%\nx = '''{HOSTILE}'''\n",
                                       encoding="utf-8")
@@ -194,7 +195,7 @@ def test_nothing_in_results_can_break_the_page(folder):
     structure = Structure(text)
     assert structure.wrong == [] and structure.images == [HOSTILE]
     assert text.count("<script>") == 1 and 'href="javascript' not in text
-    assert "broken.png cannot be read" in text
+    assert "broken.png cannot be read" in text and "secret" not in text and "missing" not in text
 
 
 @pytest.mark.parametrize("stopped, failed, notes", [
@@ -214,17 +215,6 @@ def test_a_note_says_what_became_of_the_run(folder, stopped, failed, notes):
     run(folder, "--page")
     shown = written(folder)
     assert all(note in shown for note in notes) and "<code>--iou-level</code>" in shown
-
-
-def test_figures_of_an_older_version_are_found_in_the_folder(folder):
-    run(folder, "1")
-    path = folder.parent / "out" / "01_one" / "metrics.json"
-    metrics = json.loads(path.read_text(encoding="utf-8"))
-    del metrics["figures"]
-    path.write_text(json.dumps(metrics), encoding="utf-8")
-    run(folder, "--page")
-    structure = Structure(written(folder))
-    assert structure.wrong == [] and len(structure.images) == 4 and "Figure first.png" in str(structure.images)
 
 
 def test_ladder_and_comparison_are_at_the_top(folder, rng=np.random.default_rng(0)):
@@ -248,18 +238,6 @@ def test_ladder_and_comparison_are_at_the_top(folder, rng=np.random.default_rng(
     slider = text[text.index('<input type="range"'):].partition(">")[0]
     assert all(part in slider for part in ('aria-valuemin="0"', 'aria-valuemax="100"', "aria-valuetext"))
     assert '<label for="compare-at">' in text
-
-
-@pytest.mark.parametrize("arrays", [
-    {}, {"images": np.zeros((1, 3, 4, 4), np.uint8)},
-    {"images": np.zeros((1, 3, 4, 4), np.uint8), **dict.fromkeys(("truth", "a", "b"), np.full((1, 4, 4), 3, np.uint8))},
-    {"images": np.zeros((1, 3, 4, 4)), **dict.fromkeys(("truth", "a", "b"), np.zeros((1, 4, 4), np.uint8))},
-    {"images": np.zeros((1, 3, 4, 4), np.uint8), **dict.fromkeys(("truth", "a", "b"), np.zeros((1, 4, 5), np.uint8))},
-])
-def test_a_comparison_of_another_kind_is_left_out(arrays, tmp_path):
-    save_arrays(tmp_path / "comparison.npz", arrays)
-    assert read_comparison(tmp_path / "comparison.npz") is None
-    assert read_comparison(tmp_path / "missing.npz") is None
 
 
 def test_the_projects_own_lessons_make_a_sound_page(tmp_path):

@@ -1,4 +1,4 @@
-"""Pictures inside a page: as data, in as few bytes as can be had without losing any of it."""
+"""Images inside a page: as data, in few bytes and without loss."""
 import base64
 import io
 from functools import lru_cache
@@ -11,56 +11,43 @@ from PIL import Image, features
 from minidl.types import Array
 
 
-class Picture(NamedTuple):
-    """A picture as a data address, and its size in pixels."""
+class Embedded(NamedTuple):
+    """An image as a data address, and its size in pixels."""
 
     address: str
     width: int
     height: int
 
 
-def embed(path: Path) -> Picture:
-    """Return a PNG file as data: the same pixels as WebP without loss, about half as many bytes; or the file's own.
+def embed(path: Path) -> Embedded:
+    """Return a PNG file as data: the same pixels as WebP, about half as many bytes; or the file's own.
 
     Raises
     ------
     OSError
-        If it cannot be read as a picture.
+        If it cannot be read as an image.
     """
-    status = path.stat()
-    return _embed(path, status.st_mtime_ns, status.st_size)
+    return _embed(path, path.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=None)
-def _embed(path: Path, changed: int, size: int) -> Picture:
+def _embed(path: Path, changed: int) -> Embedded:
     """A page is written after each lesson: every file is read once, until it changes."""
-    try:
-        with Image.open(path) as file:
-            image = file.convert("RGB") if file.mode != "RGBA" else _on_white(file)
-    except (ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise OSError(f"{path}: {error}") from error
-    png, webp = path.read_bytes(), _webp(image) if features.check("webp") else None
-    if webp is None or len(png) <= len(webp):
-        return Picture(_address(png, "png"), *image.size)
-    return Picture(_address(webp, "webp"), *image.size)
+    data, kind, webp = path.read_bytes(), "png", io.BytesIO()
+    with Image.open(path) as image:
+        image.load()
+    if features.check("webp"):
+        image.save(webp, "WEBP", lossless=True)
+        if webp.tell() < len(data):
+            data, kind = webp.getvalue(), "webp"
+    return Embedded(_address(data, kind), *image.size)
 
 
 def embed_array(pixels: Array) -> str:
-    """Return a picture (H, W, 3) of floats in [0, 1] as data, every pixel as it is."""
+    """Return an image (H, W, 3) of floats in [0, 1] as data, every pixel as it is."""
     buffer = io.BytesIO()
     Image.fromarray((np.clip(pixels, 0, 1) * 255 + 0.5).astype(np.uint8)).save(buffer, "PNG", optimize=True)
     return _address(buffer.getvalue(), "png")
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    white = Image.new("RGBA", image.size, "white")
-    return Image.alpha_composite(white, image).convert("RGB")
-
-
-def _webp(image: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "WEBP", lossless=True)
-    return buffer.getvalue()
 
 
 def _address(data: bytes, kind: str) -> str:

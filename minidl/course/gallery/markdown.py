@@ -45,23 +45,14 @@ class Markdown:
             line = lines[k]
             if not line.strip():
                 k += 1
-            elif FENCE.match(line):
-                block, k = self._fenced(lines, k)
-                blocks.append(block)
-            elif line.startswith("    "):
-                block, k = self._indented(lines, k)
-                blocks.append(block)
             elif found := HEADING.fullmatch(line):
                 blocks.append(self._heading(len(found[1]), found[2]))
                 k += 1
-            elif _is_table(lines, k):
-                block, k = self._table(lines, k)
-                blocks.append(block)
-            elif ITEM.match(line):
-                block, k = self._list(lines, k)
-                blocks.append(block)
             else:
-                block, k = self._paragraph(lines, k)
+                read = (self._fenced if FENCE.match(line) else self._indented if line.startswith("    ")
+                        else self._table if _is_table(lines, k) else self._list if ITEM.match(line)
+                        else self._paragraph)
+                block, k = read(lines, k)
                 blocks.append(block)
         return "\n".join(blocks)
 
@@ -144,7 +135,7 @@ class Markdown:
 
     def _ends_item(self, lines: list[str], k: int, indent: int) -> bool:
         line = lines[k]
-        if not line.strip():                             # what is indented behind an empty line still belongs to it
+        if not line.strip():                             # what is indented after an empty line still belongs to it
             return not (k + 1 < len(lines) and lines[k + 1].strip() and lines[k + 1][:indent].isspace())
         if line[:indent].isspace():
             return False
@@ -186,6 +177,6 @@ def _is_table(lines: list[str], k: int) -> bool:
 
 
 def _table_row(line: str) -> list[str]:
-    """Cut "| a | b |" into its cells; a bar behind a backslash is text."""
+    """Cut "| a | b |" into its cells; a bar after a backslash is text."""
     inner = re.sub(r"(?<!\\)\|$", "", line.strip().removeprefix("|"))
     return [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", inner)]

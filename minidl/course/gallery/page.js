@@ -1,5 +1,5 @@
 "use strict";
-// The slider: how much of each picture shows the prediction below. Pictures can be dragged as well.
+// The slider: how much of each image shows the prediction below. Images can be dragged as well.
 for (const box of document.querySelectorAll(".compare")) {
   const slider = box.querySelector("input");
   const show = () => {
@@ -9,15 +9,15 @@ for (const box of document.querySelectorAll(".compare")) {
     slider.setAttribute("aria-valuetext", at + " % " + box.dataset.left + ", " + (100 - at) + " % " + box.dataset.right);
   };
   slider.addEventListener("input", show);
-  for (const picture of box.querySelectorAll(".swipe")) {
+  for (const image of box.querySelectorAll(".swipe")) {
     const move = (event) => {
       if (event.type === "pointermove" && !(event.buttons & 1)) return;
-      const place = picture.getBoundingClientRect();
+      const place = image.getBoundingClientRect();
       slider.value = Math.round(100 * (event.clientX - place.left) / place.width);
       show();
     };
-    picture.addEventListener("pointerdown", (event) => { picture.setPointerCapture(event.pointerId); move(event); });
-    picture.addEventListener("pointermove", move);
+    image.addEventListener("pointerdown", (event) => { image.setPointerCapture(event.pointerId); move(event); });
+    image.addEventListener("pointermove", move);
   }
   show();
 }

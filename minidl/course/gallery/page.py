@@ -69,7 +69,7 @@ def _facts(scripts: Sequence[Script], results: dict[int, Results]) -> str:
         facts += " <code>python -m lessons --resume</code> runs the others."
     if any(result.options.get("quick") for result in ran):
         facts += (" <strong>Some were run with <code>--quick</code></strong>, which proves that all of it works: their "
-                  "numbers and pictures are those of networks that have hardly been trained.")
+                  "numbers and figures are those of networks that have hardly been trained.")
     return facts + "</p>"
 
 
@@ -80,20 +80,20 @@ def _ladder(scripts: Sequence[Script], results: dict[int, Results], out: Path) -
         if table.is_file() and "ladder.png" in results[script.number].figures:
             alt = results[script.number].figures["ladder.png"]
             return (_figure(out / script.name / "ladder.png", alt or "The ladder: what each model makes of the same "
-                            "held-out pictures; its numbers are in the table below")
+                            "held-out images; its numbers are in the table below")
                     + Markdown().html(table.read_text(encoding="utf-8")) + _if_quick(results[script.number]))
     return ('<p class="note">The ladder is drawn when its lessons have been run: <code>python -m lessons</code> runs '
             "all of them.</p>")
 
 
 def _comparison(scripts: Sequence[Script], results: dict[int, Results], out: Path) -> str:
-    """Return the pictures with the slider, of the first lesson that has left some."""
+    """Return the images with the slider, of the first lesson that has left some."""
     for script in scripts:
-        pictures = comparison(out / script.name / "comparison.npz")
-        if pictures:
+        images = comparison(out / script.name / "comparison.npz")
+        if images:
             link = f'<a href="#{anchor(script)}">lesson {script.number}</a>'
-            return f"{pictures}<p>How they were trained is in {link}.</p>{_if_quick(results[script.number])}"
-    return '<p class="note">The pictures to compare come from the lesson that trains both: run it first.</p>'
+            return f"{images}<p>How they were trained is in {link}.</p>{_if_quick(results[script.number])}"
+    return '<p class="note">The images to compare come from the lesson that trains both: run it first.</p>'
 
 
 def _if_quick(results: Results) -> str:
@@ -156,7 +156,7 @@ def _numbers(results: Results) -> str:
 
 
 def _cells(script: Script, results: Results, folder: Path, scripts: Sequence[Script]) -> list[str]:
-    """Return text, code, and each figure behind the cell that made it; behind the last, those of unknown origin."""
+    """Return text, code, and each figure after the cell that made it; after the last, those of unknown origin."""
     markdown = Markdown(level=2, link=lambda address: _link(address, scripts))
     left, parts = dict(results.figures), []
 
@@ -185,15 +185,15 @@ def _embed_all(paths: list[Path]) -> None:
     """Make all figures smaller, on all cores; `embed` remembers them."""
     with ThreadPoolExecutor(available_cores()) as pool:
         for done in [pool.submit(embed, path) for path in paths]:
-            done.exception()                             # one that cannot be read is told where it would be shown
+            done.exception()                             # `_figure` names one that cannot be read
 
 
 def _figure(path: Path, alt: str) -> str:
     """Return a figure, or why it cannot be shown."""
     try:
         address, width, height = embed(path)
-    except OSError:
-        return f'<p class="note">{html.escape(path.name)} cannot be read as a picture.</p>'
+    except (OSError, SyntaxError):                       # Pillow's words for a damaged file
+        return f'<p class="note">{html.escape(path.name)} cannot be read as an image.</p>'
     wide = ' class="wide"' if width > 640 else ""        # on a phone it keeps readable letters, and scrolls
     return (f'<figure{wide}><div class="scroll card"><img src="{address}" width="{width}" height="{height}" '
             f'alt="{html.escape(alt)}"></div><figcaption>{html.escape(path.name)}</figcaption></figure>')

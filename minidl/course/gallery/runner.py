@@ -2,11 +2,9 @@
 import codecs
 import json
 import os
-import queue
 import shutil
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -200,35 +198,17 @@ def _last_written(line: str) -> str:
 
 
 def run_python(arguments: list[str], environment: Mapping[str, str], listen: Callable[[str], None]) -> int:
-    """Run `python arguments...` and return its exit status.
+    """Run `python arguments...` and return its exit status; what it prints, errors included, goes to `listen`.
 
-    What it prints, errors included, goes to `listen` as it comes; once in a while, "" says that it goes on in silence.
     Ctrl-C reaches both programs, and the other one may want to save before it ends: run this within `stop_on_ctrl_c`,
     which lets this program wait for it.
     """
     environment = {**environment, "PYTHONIOENCODING": "utf-8", "PYTHONUNBUFFERED": "1"}
-    decode = codecs.getincrementaldecoder("utf-8")("replace").decode
-    heard: queue.Queue[bytes] = queue.Queue()
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
     with subprocess.Popen([sys.executable, *arguments], env=environment, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, bufsize=0) as process:
-        output = process.stdout
-        assert output is not None
-
-        def read() -> None:
-            while chunk := output.read(65536):
-                heard.put(chunk)
-            heard.put(b"")                               # the end
-
-        reader = threading.Thread(target=read, daemon=True)
-        reader.start()
-        while True:
-            try:
-                chunk = heard.get(timeout=0.5)
-            except queue.Empty:
-                listen("")
-                continue
-            listen(decode(chunk, final=not chunk))
-            if not chunk:
-                break
-        reader.join()
+        assert process.stdout is not None
+        while chunk := process.stdout.read(65536):
+            listen(decoder.decode(chunk))
+        listen(decoder.decode(b"", final=True))
         return process.wait()
