@@ -1,8 +1,7 @@
-"""Minibatches: pictures in random order, a few at a time, each a little different every time it is shown.
+"""Minibatches: images in random order, a few at a time.
 
-A network that sees every picture once per *epoch* in the same order and form soon knows them by heart.
-:class:`Batches` shuffles them anew for each epoch; :class:`Augment` flips, crops, shifts and recolors them, and
-moves the trimap along with its picture.
+A network that gets every image once per *epoch* in the same order and form soon memorizes them. `Batches` shuffles them
+anew for each epoch, and lets `minidl.datasets.augment.Augment` vary each image together with its labels.
 """
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -18,39 +17,40 @@ CHECK_BYTES = 2**24                                 # how much of a set is looke
 
 
 class Batches:
-    """Shuffled minibatches of pictures and their labels: `for x, labels in batches` is one epoch.
+    """Shuffled minibatches of images and their labels: `for x, labels in batches` is one epoch.
 
     Parameters
     ----------
     images : array of shape (N, C, H, W)
-        uint8 pictures, which are divided by 255, or floating-point ones, which are taken as they are. May be a
-        memory-mapped file: only the pictures of a batch are read at a time.
+        uint8 images, which are divided by 255, or floating-point ones, which are taken as they are. May be a
+        memory-mapped file: only the images of a batch are read at a time.
     labels : integer array of shape (N, H, W) or (N,)
-        A class per pixel, or a class per picture.
+        A class per pixel, or a class per image.
     batch_size : int
-        Pictures a batch. The last batch of an epoch is smaller if N is no multiple.
+        Images per batch. The last batch of an epoch is smaller if N is not a multiple.
     rng : numpy.random.Generator, optional
-        Draws the order and the augmentation; None draws fresh entropy. It is kept in the attribute `rng`: whoever
-        stores its state between two epochs can go on from there with the same batches.
+        Draws the order and the augmentation; None draws fresh entropy. It is kept in the attribute `rng`: with its
+        state at the beginning of an epoch, the same batches can be drawn again.
     shuffle : bool
-        False for testing: the pictures come in the order given.
+        False for testing: the images come in the order given.
     augment : callable, optional
-        `augment(image, labels, rng)` gives the picture and the labels to show instead, see :class:`Augment`. With a
-        class per picture it is called with None for the labels.
+        `augment(image, labels, rng)` returns the image and the labels to show instead. With a class per image it is
+        called with None for the labels.
     drop_last : bool
         Leave out a smaller last batch.
 
     Yields
     ------
     x : float32 array of shape (n, C, H, W)
-        Channel-major in memory, as the layers like it (see `minidl.layers.layout`). Of uint8 pictures in [0, 1].
+        Channel-major in memory (see `minidl.layers.layout`). Of uint8 images in [0, 1].
     labels : int64 array of shape (n, H, W) or (n,)
 
     Raises
     ------
     ValueError
-        If there are no pictures, if images and labels do not match in number, shape or type, if a picture
-        holds NaN or infinity, or if the batch size is not a positive integer.
+        If images and labels do not match in number, shape or type.
+    ValueError
+        If an image holds NaN or infinity.
 
     Examples
     --------
@@ -73,7 +73,7 @@ class Batches:
         if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
             raise ValueError(f"Batches: expected batch_size to be a positive integer, got {batch_size!r}")
         if drop_last and batch_size > len(images):
-            raise ValueError(f"Batches: drop_last leaves nothing of {len(images)} pictures when batch_size is "
+            raise ValueError(f"Batches: drop_last leaves nothing of {len(images)} images when batch_size is "
                              f"{batch_size}; make it smaller")
         if rng is not None and not isinstance(rng, np.random.Generator):
             raise ValueError(f"Batches: expected rng to be a numpy.random.Generator, got {type(rng).__name__}; "
@@ -84,7 +84,7 @@ class Batches:
         self.rng = np.random.default_rng() if rng is None else rng
 
     def __len__(self) -> int:
-        """Batches an epoch."""
+        """Batches per epoch."""
         full, rest = divmod(len(self.images), self.batch_size)
         return full if self.drop_last or not rest else full + 1
 
@@ -112,7 +112,7 @@ def ahead(batches: Iterable[Batch]) -> Iterator[Batch]:
     """Yield the batches of an epoch, the next one being prepared in a thread while the caller works on this one.
 
     Reading from a file and NumPy's larger operations let other threads run meanwhile, so a training hardly waits for
-    its pictures. The order, and so every random number, is that of a plain loop.
+    its images. The order, and so every random number, is that of a plain loop.
     """
     from concurrent.futures import ThreadPoolExecutor      # here, so that `import minidl` stays light
     source = iter(batches)
@@ -124,7 +124,7 @@ def ahead(batches: Iterable[Batch]) -> Iterator[Batch]:
 
 
 def as_input(images: Array) -> Array:
-    """Return pictures of shape (N, C, H, W) as a network takes them, channel-major in memory.
+    """Return images of shape (N, C, H, W) as a network takes them, channel-major in memory.
 
     See `minidl.layers.layout`. Those of uint8 become float32 in [0, 1]; floating-point ones keep their values and type.
 
@@ -139,25 +139,17 @@ def as_input(images: Array) -> Array:
 
 
 def _check_set(images: Array, labels: Array) -> None:
-    """Raise a ValueError unless these are pictures and their labels."""
-    if images.ndim != 4 or (images.dtype != np.uint8 and images.dtype.kind != "f"):
-        raise ValueError("Batches: expected images of shape (N, C, H, W), uint8 or floating-point, "
+    """Raise a ValueError unless these are images and their labels."""
+    if images.ndim != 4 or not (images.dtype == np.uint8 or images.dtype.kind == "f") or not images.size:
+        raise ValueError("Batches: expected at least one image, of shape (N, C, H, W), uint8 or floating-point, "
                          f"got {images.dtype} of shape {images.shape}")
-    if images.size == 0:
-        raise ValueError(f"Batches: expected at least one picture, got images of shape {images.shape}")
-    if labels.dtype.kind not in "iu":
-        raise ValueError(f"Batches: expected integer labels, got {labels.dtype}")
-    if len(labels.shape) not in (1, 3):
-        raise ValueError("Batches: expected labels of shape (N, H, W), a class per pixel, or (N,), a class per "
-                         f"picture, got shape {labels.shape}")
-    if len(labels) != len(images):
-        raise ValueError(f"Batches: expected as many labels as images, got {len(labels)} and {len(images)}")
-    if labels.ndim == 3 and labels.shape[1:] != images.shape[2:]:
-        raise ValueError(f"Batches: expected labels of the pictures' size {images.shape[2:]}, "
-                         f"got {labels.shape[1:]}")
+    per_image, per_pixel = images.shape[:1], images.shape[:1] + images.shape[2:]
+    if labels.dtype.kind not in "iu" or labels.shape not in (per_image, per_pixel):
+        raise ValueError(f"Batches: expected integer labels of shape {per_image}, a class per image, or {per_pixel}, "
+                         f"a class per pixel, got {labels.dtype} of shape {labels.shape}")
     if images.dtype.kind == "f":
         for part in layout.image_chunks(len(images), images[0].nbytes, limit=CHECK_BYTES):
             finite = np.isfinite(images[part]).all(axis=(1, 2, 3))        # (n,)
             if not finite.all():
-                raise ValueError("Batches: expected finite pixels, got NaN or infinity in picture "
+                raise ValueError("Batches: expected finite pixels, got NaN or infinity in image "
                                  f"{part.start + int(np.argmin(finite))}")

@@ -1,11 +1,13 @@
 """Files of weights, and of trainings that go on where they were interrupted."""
+import functools
+import inspect
 import json
 import os
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -15,6 +17,8 @@ from minidl.optim import CosineSchedule, Optimizer
 from minidl.runtime.npz import load_arrays, save_arrays
 from minidl.types import Array
 
+Given = ParamSpec("Given")
+Model = TypeVar("Model", bound=Layer)
 Row = dict[str, float]    # an epoch in the history of a training
 
 
@@ -35,6 +39,42 @@ def save_weights(path: str | os.PathLike[str], model: Layer, image_size: tuple[i
     if dtype is not None:
         state = {name: array.astype(dtype) if array.dtype.kind == "f" else array for name, array in state.items()}
     return save_arrays(path, state | how_built(model, image_size))
+
+
+class BuiltBy(NamedTuple):
+    """Which function built a model.
+
+    Attributes
+    ----------
+    builder : str
+    arguments : {name: value}
+        All but `rng`, as JSON knows them.
+    layers : str
+        The model's `repr` at that time; it differs after a layer was changed.
+    """
+
+    builder: str
+    arguments: dict[str, Any]
+    layers: str
+
+
+def builder(function: Callable[Given, Model]) -> Callable[Given, Model]:
+    """Let the models of a function of `minidl.models` remember how they were built, as `model.built_by`.
+
+    It goes into files of weights, so that a program that finds the file can build the model.
+    """
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def build(*args: Given.args, **kwargs: Given.kwargs) -> Model:
+        model = function(*args, **kwargs)
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        arguments = {name: np.asarray(value).tolist() for name, value in bound.arguments.items() if name != "rng"}
+        setattr(model, "built_by", BuiltBy(function.__name__, arguments, repr(model)))
+        return model
+
+    return build
 
 
 def how_built(model: Layer, image_size: tuple[int, int] | None = None) -> dict[str, Array]:

@@ -19,7 +19,7 @@ array([0.5, 0.8, nan])
 
 Absent classes. A class that neither occurs nor is predicted has no score: its IoU and Dice are nan, and the
 means leave it out. A class that occurs but is never predicted (or the reverse) has score 0 and does count.
-Sum the matrices before scoring: a mean of per-picture scores depends on which classes each picture has.
+Sum the matrices before scoring: a mean of per-image scores depends on which classes each image has.
 """
 from collections.abc import Sequence
 from typing import Any
@@ -85,7 +85,7 @@ def confusion_matrix(labels: Any, predictions: Any, classes: int, ignore_index: 
 def pixel_accuracy(matrix: Any) -> float:
     """Return the share of pixels that got their true class: the diagonal's sum over the matrix's sum.
 
-    A picture that is mostly background scores high with everything called background; see `mean_iou`.
+    An image that is mostly background scores high if everything is called background; see `mean_iou`.
     """
     matrix = checked(matrix, "pixel_accuracy")
     return float(np.trace(matrix) / matrix.sum())

@@ -1,61 +1,20 @@
 """The models of the deck, each a short function that builds it.
 
-At ``width=64`` (and pictures of 128 x 128) the shapes are the slides', to the number; a smaller width gives the
+At ``width=64`` (and images of 128 x 128) the shapes are the slides', to the number; a smaller width gives the
 downsized twin that the lessons train. Those that answer with classes return logits: the softmax of the slides is part
 of `CrossEntropyLoss`.
 """
-import functools
-import inspect
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from collections.abc import Sequence
 
 import numpy as np
 
+from minidl.checkpoint import builder
 from minidl.layers import (
     BatchNorm2d, Conv2d, ConvTranspose2d, Flatten, Layer, Linear, MaxPool2d, ReLU, Reshape, Sequential, Skip, Sum,
     Upsample,
 )
 from minidl.layers.arguments import positive
 from minidl.types import Rng, Shape
-
-Given = ParamSpec("Given")
-Model = TypeVar("Model", bound=Layer)
-
-
-class BuiltBy(NamedTuple):
-    """Which function of this module built a model.
-
-    Attributes
-    ----------
-    builder : str
-    arguments : {name: value}
-        All but `rng`, as JSON knows them.
-    layers : str
-        The model's `repr` at that time; it differs after a layer was changed.
-    """
-
-    builder: str
-    arguments: dict[str, Any]
-    layers: str
-
-
-def builder(function: Callable[Given, Model]) -> Callable[Given, Model]:
-    """Let a function's models remember how they were built, as `model.built_by`.
-
-    `minidl.checkpoint` writes it into files of weights, so that a program that finds the file can build the model.
-    """
-    signature = inspect.signature(function)
-
-    @functools.wraps(function)
-    def build(*args: Given.args, **kwargs: Given.kwargs) -> Model:
-        model = function(*args, **kwargs)
-        bound = signature.bind(*args, **kwargs)
-        bound.apply_defaults()
-        arguments = {name: np.asarray(value).tolist() for name, value in bound.arguments.items() if name != "rng"}
-        setattr(model, "built_by", BuiltBy(function.__name__, arguments, repr(model)))
-        return model
-
-    return build
 
 
 class Pyramid(Sequential):
@@ -117,7 +76,7 @@ def classifier(width: int = 64, classes: int = 2, size: int = 128, *, blocks: in
         Channels of the first block; they double from block to block, up to 8 width.
     classes : int
     size : int
-        Height and width of the pictures; must divide by 2^blocks. The model takes no other.
+        Height and width of the images; must divide by 2^blocks. The model takes no other.
     blocks : int
     in_channels, rng
         As for `encoder_decoder`.
@@ -164,7 +123,7 @@ def pixelwise(kernel_sizes: Sequence[int] = (1,), width: int = 64, classes: int 
 @builder
 def reshape_segmenter(width: int = 64, size: int = 128, classes: int = 3, *, in_channels: int = 3,
                       rng: Rng = None) -> Pyramid:
-    """Build the segmenter of slides 21-23: encode down to 2 x 2 pixels, then a dense layer, reshaped to the picture.
+    """Build the segmenter of slides 21-23: encode down to 2 x 2 pixels, then a dense layer, reshaped to the image.
 
     For width 64 and 128 x 128 pixels:
 
@@ -175,7 +134,7 @@ def reshape_segmenter(width: int = 64, size: int = 128, classes: int = 3, *, in_
     ----------
     width : int
     size : int
-        Height and width of the pictures, a power of 2 from 4 on; the model takes no other. It decides the number of
+        Height and width of the images, a power of 2 from 4 on; the model takes no other. It decides the number of
         blocks and the size of the dense layer: at 128, 8 width * 2 * 2 features by classes * size^2 outputs.
     classes, in_channels, rng
         As for `encoder_decoder`.
@@ -201,7 +160,7 @@ def fcn(stride: int = 8, width: int = 64, classes: int = 3, *, in_channels: int 
     The encoder is that of `encoder_decoder`. A 1x1 convolution scores the classes on its coarsest map, and a transposed
     convolution enlarges the scores 32 times (stride 32). For 16 and 8, the scores are enlarged twice, *added* to those
     of the next finer map, and so on, so that less is left to enlarge at the end. The transposed convolutions begin as
-    bilinear interpolation, and are learnt.
+    bilinear interpolation, and are learned.
 
     Parameters
     ----------
@@ -230,7 +189,7 @@ def fcn(stride: int = 8, width: int = 64, classes: int = 3, *, in_channels: int 
         return [*conv_block(channels[level - 1], channels[level], rng=rng), MaxPool2d(2)]
 
     def scores_at(level: int) -> Layer:
-        """Return the layers from the map behind `level` poolings to the classes' scores at its resolution."""
+        """Return the layers from the map after `level` poolings to the classes' scores at its resolution."""
         score = Conv2d(channels[level], classes, 1, rng=rng)
         if level == 5:
             return score
@@ -319,7 +278,7 @@ def localizer(width: int = 64, size: int = 128, *, in_channels: int = 3, rng: Rn
     ----------
     width : int
     size : int
-        Height and width of the pictures, a multiple of 16; the model takes no other.
+        Height and width of the images, a multiple of 16; the model takes no other.
     in_channels, rng
         As for `encoder_decoder`.
 
@@ -342,10 +301,10 @@ def localizer(width: int = 64, size: int = 128, *, in_channels: int = 3, rng: Rn
 def detector(width: int = 64, classes: int = 2, *, in_channels: int = 3, rng: Rng = None) -> Pyramid:
     """Build the network of slide 2 that finds several objects: 5 + classes numbers for each cell of 8 x 8 pixels.
 
-    Three times conv block and 2x2 max pooling, three more conv blocks, so that a cell sees as much as a pet is large,
+    Three times conv block and 2x2 max pooling, three more conv blocks, so that a cell's receptive field covers a pet,
     and a 1x1 convolution that makes objectness, box and classes of a cell's features (see
     `minidl.tasks.detection.single_shot`). Its biases begin so that each cell holds an object with probability 0.02:
-    most do not, and that need not be learnt.
+    most do not, and that need not be learned.
 
     Returns
     -------

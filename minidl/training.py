@@ -168,8 +168,8 @@ def _is_best(history: History, monitor: str) -> bool:
 def _explain_non_finite(model: Layer, x: Array, value: float, step: int, lr: float) -> None:
     """Raise the error that says where NaN or infinity first appeared."""
     if not np.isfinite(x).all():
-        picture = int(np.argwhere(~np.isfinite(x))[0][0])
-        raise ValueError(f"step {step}: sample {picture} of the batch contains NaN or infinite values")
+        sample = int(np.argwhere(~np.isfinite(x))[0][0])
+        raise ValueError(f"step {step}: sample {sample} of the batch contains NaN or infinite values")
     raise FloatingPointError(f"the loss is {value} at step {step} with learning rate {lr:g}; NaN or infinity first "
                              f"appeared in {first_non_finite(model, x)}. A lower learning rate often helps.")
 
@@ -220,7 +220,7 @@ def predict(model: Layer, images: Array, batch_size: int = 32) -> Array:
     model : Layer
         Each of its layers is left in the mode it was found in.
     images : array (N, C, H, W)
-        uint8 pictures are scaled to [0, 1]; floating-point ones are used as they are.
+        uint8 images are scaled to [0, 1]; floating-point ones are used as they are.
     """
     if len(images) == 0:
         raise ValueError("predict: expected at least one image, got none")
@@ -230,7 +230,7 @@ def predict(model: Layer, images: Array, batch_size: int = 32) -> Array:
 
 
 def predict_classes(model: Layer, images: Array, batch_size: int = 32) -> Array:
-    """Return the class of the largest output at each pixel (or of each picture), (N, H, W) (or (N,)).
+    """Return the class of the largest output at each pixel (or of each image), (N, H, W) (or (N,)).
 
     The dtype is the smallest that can hold the classes: uint8 for up to 256 of them.
     """

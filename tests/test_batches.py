@@ -43,7 +43,7 @@ def test_an_epoch_shows_every_picture_once(N, batch_size, shuffle, seed):
 def test_drop_last(N, batch_size):
     images, labels = numbered(N, size=1)
     if batch_size > N:
-        with pytest.raises(ValueError, match=f"drop_last leaves nothing of {N} pictures"):
+        with pytest.raises(ValueError, match=f"drop_last leaves nothing of {N} images"):
             Batches(images, labels, batch_size, drop_last=True)
         return
     batches = Batches(images, labels, batch_size, drop_last=True)
@@ -143,17 +143,17 @@ IMAGES, LABELS = numbered(4)
 
 
 @pytest.mark.parametrize("images, labels, options, words", [
-    (IMAGES[:0], LABELS[:0], {}, r"at least one picture, got images of shape \(0, 3, 4, 4\)"),
-    (IMAGES, LABELS[:3], {}, "as many labels as images, got 3 and 4"),
+    (IMAGES[:0], LABELS[:0], {}, r"at least one image.*got uint8 of shape \(0, 3, 4, 4\)"),
+    (IMAGES, LABELS[:3], {}, r"labels of shape \(4,\), a class per image, or \(4, 4, 4\), a class per pixel, got \w+ of shape \(3, 4, 4\)"),
     (IMAGES[0], LABELS[0], {}, r"\(N, C, H, W\).*got uint8 of shape \(3, 4, 4\)"),
     (IMAGES.astype(object), LABELS, {}, "got object"),
     (IMAGES.astype(np.int64), LABELS, {}, "uint8 or floating-point, got int64"),
     (IMAGES.astype(complex), LABELS, {}, "got complex128"),
-    (IMAGES, LABELS.astype(np.float32), {}, "integer labels, got float32"),
-    (IMAGES, LABELS.astype(object), {}, "integer labels, got object"),
-    (IMAGES, LABELS[:, None], {}, r"a class per pixel.*got shape \(4, 1, 4, 4\)"),
-    (IMAGES, LABELS[:, 0], {}, r"got shape \(4, 4\)"),
-    (IMAGES, LABELS[:, :2], {}, r"pictures' size \(4, 4\), got \(2, 4\)"),
+    (IMAGES, LABELS.astype(np.float32), {}, "integer labels.*got float32"),
+    (IMAGES, LABELS.astype(object), {}, "integer labels.*got object"),
+    (IMAGES, LABELS[:, None], {}, r"a class per pixel.*of shape \(4, 1, 4, 4\)"),
+    (IMAGES, LABELS[:, 0], {}, r"of shape \(4, 4\)"),
+    (IMAGES, LABELS[:, :2], {}, r"of shape \(4, 2, 4\)"),
     (IMAGES, LABELS, {"batch_size": 0}, "positive integer, got 0"),
     (IMAGES, LABELS, {"batch_size": -2}, "positive integer, got -2"),
     (IMAGES, LABELS, {"batch_size": 2.0}, "positive integer, got 2.0"),
@@ -169,10 +169,10 @@ def test_bad_sets_and_options(images, labels, options, words):
 def test_pixels_that_are_no_numbers_are_named(value, monkeypatch):
     images = np.zeros((9, 3, 4, 4), np.float32)
     images[7, 1, 2, 3] = value
-    with pytest.raises(ValueError, match="NaN or infinity in picture 7"):
+    with pytest.raises(ValueError, match="NaN or infinity in image 7"):
         Batches(images, np.zeros(9, int), 2)
     monkeypatch.setattr("minidl.batches.CHECK_BYTES", 3 * images[0].nbytes)  # in several parts
-    with pytest.raises(ValueError, match="NaN or infinity in picture 7"):
+    with pytest.raises(ValueError, match="NaN or infinity in image 7"):
         Batches(images, np.zeros(9, int), 2)
 
 

@@ -30,8 +30,8 @@ class ReLU(Layer):
 class LeakyReLU(Layer):
     """y = x where x > 0, else negative_slope * x.
 
-    dx = dy where x > 0, else negative_slope * dy. The slope must not be negative: then y has the sign
-    of x, and shows which case it was.
+    dx = dy where x > 0, else negative_slope * dy. The slope must not be negative: then y has the sign of x, and shows
+    which case it was.
 
     References
     ----------
@@ -99,7 +99,7 @@ class Tanh(Layer):
 
 
 class Softmax(Layer):
-    """y_k = exp(x_k) / sum_j exp(x_j) over axis 1, the classes: positive numbers that sum to 1.
+    """y_k = exp(x_k) / sum_j exp(x_j) over axis 1, the classes: positive numbers that sum to 1 (slides 9 and 14).
 
     Notes
     -----
@@ -109,10 +109,6 @@ class Softmax(Layer):
 
     For training use `CrossEntropyLoss` on the logits instead: it contains the softmax, and is exact where a separate
     logarithm of a separate softmax would meet log 0.
-
-    References
-    ----------
-    Slides 9 and 14.
     """
 
     def forward(self, x: Array) -> Array:

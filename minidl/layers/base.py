@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import DTypeLike
 
+from minidl.runtime.format import aligned
 from minidl.types import Array, Shape
 Self = TypeVar("Self", bound="Layer")
 
@@ -19,8 +20,6 @@ class Parameter:
     grad : array of the same shape and dtype
         `backward` adds to it; `Layer.zero_grad` (or the optimizer's) clears it.
 
-    Notes
-    -----
     Either may be a view into a larger buffer: write into them (``p.data[...] = value``), do not rebind them.
     """
 
@@ -38,7 +37,7 @@ class Layer:
     A layer implements three methods. `forward` computes y = f(x). `backward` takes dy, the derivative of the loss
     with respect to y, adds the loss's derivative with respect to each parameter to ``Parameter.grad``, and returns
     dx, the one with respect to x (the chain rule). `output_shape` returns y's shape without computing, and refuses
-    the inputs that `forward` would.
+    the inputs that `forward` would: a ValueError names the layer, what it expected and what it got.
 
     Two things are separate. `train` and `eval` decide what batch norm and dropout compute. What `backward` needs of
     the latest `forward` is kept in either mode (by reference: do not write into x before `backward`), except within
@@ -141,10 +140,7 @@ class Layer:
         return self.train(False)
 
     def astype(self: Self, dtype: DTypeLike) -> Self:
-        """Convert all parameters and floating-point buffers of the tree in place; return self.
-
-        Do so before an optimizer is made: the arrays are replaced.
-        """
+        """Convert all parameters and floating-point buffers of the tree, before an optimizer is made; return self."""
         if np.dtype(dtype).kind != "f":
             raise ValueError(f"{type(self).__name__}.astype: expected a floating-point dtype, got {np.dtype(dtype)}")
         for _, layer in self.walk():
@@ -175,11 +171,8 @@ class Layer:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Write the arrays of `state` into the parameters and buffers.
 
-        Raises
-        ------
-        ValueError
-            If names are missing or unknown, or arrays have another shape or are not numbers. All of them are listed,
-            and nothing is written.
+        A ValueError lists all names that are missing or unknown and all arrays that have another shape or are not
+        numbers; then nothing is written.
         """
         own = self._state()
         given = {name: np.asarray(value) for name, value in state.items()}
@@ -227,10 +220,7 @@ class Layer:
         table = [("layer", "output shape", "parameters"),
                  *((name, str(shape) if shape else "", f"{count:,}" if count else "") for name, shape, count in rows),
                  ("total", "", f"{total:,}")]
-        a, b, c = (max(len(row[i]) for row in table) for i in range(3))
-        lines = [f"{name:<{a}}  {shape:<{b}}  {count:>{c}}".rstrip() for name, shape, count in table]
-        rule = "-" * (a + b + c + 4)
-        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+        return aligned(table, "<<>")
 
 
 @contextmanager

@@ -45,10 +45,6 @@ class _Convolution(Layer):
         """Add to the parameters' gradients; write dx, if it is asked for."""
         raise NotImplementedError
 
-    def _add_bias(self, y: Array) -> None:
-        if self.bias is not None:
-            y += self.bias.data[:, None, None]
-
     def _add_bias_gradient(self, dy: Array) -> None:
         if self.bias is not None:
             self.bias.grad += layout.rows(dy).sum(axis=1)    # (O,); the bias is added at every position
@@ -89,11 +85,6 @@ class Conv2d(_Convolution):
     ----------
     weight : Parameter, (out_channels, in_channels, kh, kw)
     bias : Parameter, (out_channels,), or None
-
-    Raises
-    ------
-    ValueError
-        For input of another rank, number of channels or dtype, or smaller than the window.
 
     Notes
     -----
@@ -166,7 +157,8 @@ class Conv2d(_Convolution):
         else:
             col2im_matmul(swapped(self.weight.data).T, x, adjoint, out=y)
             cols = None
-        self._add_bias(y)
+        if self.bias is not None:
+            y += self.bias.data[:, None, None]
         return self.keep(y, x, cols)
 
     def _backward(self, dy: Array, dx: Array | None) -> None:
@@ -268,7 +260,8 @@ class ConvTranspose2d(_Convolution):
         x = layout.channel_major(x)
         w = self.weight.data.reshape(self.in_channels, -1)                     # (C, O*kh*kw)
         col2im_matmul(w.T, x, self.window, out=y)
-        self._add_bias(y)
+        if self.bias is not None:
+            y += self.bias.data[:, None, None]
         return self.keep(y, x)
 
     def _backward(self, dy: Array, dx: Array | None) -> None:

@@ -17,16 +17,8 @@ def fold_batchnorm(model: Model) -> Model:
 
     For inference: it computes the same in less time. Not for training: the batch's own statistics play no part in it.
 
-    Parameters
-    ----------
-    model : Layer
-        Left as it is.
-
-    Returns
-    -------
-    Layer of the same kind
-        Without the BatchNorm2d that directly follow a Conv2d or a ConvTranspose2d in a Sequential; others stay. Layers
-        keep their order, but the names in the `state_dict` count without those that are gone.
+    The copy is without the BatchNorm2d that directly follow a Conv2d or a ConvTranspose2d in a Sequential; others stay.
+    Layers keep their order, but the names in the `state_dict` count without those that are gone.
 
     Notes
     -----

@@ -1,4 +1,4 @@
-"""im2col and col2im: a convolution as one matrix product, and the adjoint pair behind it.
+"""im2col and col2im: a convolution as one matrix product, and the pair of adjoint maps it is made of.
 
 A convolution slides a window of kh x kw pixels over each image. `im2col` writes the pixels under each window into
 one column, so that the sliding sum becomes ``weight @ columns``. `col2im` goes the other way: it adds each column
@@ -8,8 +8,8 @@ Both are linear, and each is the other's adjoint (its matrix is the transpose):
 
     <im2col(x), c> = <x, col2im(c)>     for every x and c
 
-which is why the backward pass of a gather is a scatter, and that of a scatter a gather. All of `Conv2d` and
-`ConvTranspose2d`, forward and backward, is made of these two and matrix products.
+which is why each is the other's backward pass. All of `Conv2d` and `ConvTranspose2d`, forward and backward, is made of
+these two and matrix products.
 
     letters   N images, C channels, H x W pixels; kernel kh x kw; Ho x Wo windows per image
     columns   (C*kh*kw, N*Ho*Wo): a row for each (channel, window row, window column), a column for each window
@@ -86,19 +86,19 @@ def col2im(cols: Array, x_shape: Shape, window: Window, out: Array | None = None
     grid = cols.reshape(C, kh, kw, N, *window.output_size(H, W))
     x = layout.empty(x_shape, cols.dtype) if out is None else out
     pixels = x.transpose(1, 0, 2, 3)                     # (C, N, H, W)
-    down = [window.inside(0, i, H) for i in range(kh)]
+    down = [window.inside(0, i, H) for i in range(kh)]   # (windows, pixels)
     along = [window.inside(1, j, W) for j in range(kw)]
     places = [(i, j) for i in range(kh) for j in range(kw)]
-    whole = [(i, j) for i, j in places if down[i].all_pixels and along[j].all_pixels]
+    whole = [(i, j) for i, j in places if (down[i][1], along[j][1]) == (slice(0, H, 1), slice(0, W, 1))]
     if whole:                                            # with "same" padding, the window's center: it saves the zeros
         i, j = whole[0]
-        pixels[...] = grid[:, i, j, :, down[i].windows, along[j].windows]
+        pixels[...] = grid[:, i, j, :, down[i][0], along[j][0]]
         places.remove((i, j))
     else:
         pixels[...] = 0
     for i, j in places:
-        seen = pixels[:, :, down[i].pixels, along[j].pixels]
-        seen += grid[:, i, j, :, down[i].windows, along[j].windows]
+        seen = pixels[:, :, down[i][1], along[j][1]]
+        seen += grid[:, i, j, :, down[i][0], along[j][0]]
     return x
 
 

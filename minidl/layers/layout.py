@@ -60,8 +60,7 @@ def channel_major(x: Array) -> Array:
 def rows(x: Array) -> Array:
     """Return the (C, N*H*W) view of a channel-major x: one contiguous row per channel.
 
-    Writing into the rows writes into x. An x in another memory order has no such view: it is copied,
-    and writing into the copy's rows would be lost, so call `channel_major` first.
+    Writing into the rows writes into x. In another memory order, x would be copied: call `channel_major` first.
     """
     N, C, H, W = x.shape
     return x.transpose(1, 0, 2, 3).reshape(C, N * H * W)

@@ -29,14 +29,9 @@ class BatchNorm2d(Layer):
         (divided by m - 1), while the one that normalizes is biased (divided by m).
     num_batches_tracked : int64 array ()
 
-    Raises
-    ------
-    ValueError
-        In training mode with a single value per channel, whose variance would be 0.
-
     Notes
     -----
-    Shapes: x and y (N, C, H, W); m = N*H*W values per channel.
+    Shapes: x and y (N, C, H, W); m = N*H*W values per channel, in training mode at least two.
 
     Backward. Write xhat = (x - mean) / std, and g = weight * dy for dL/dxhat. x acts on the loss in three ways:
     directly, through the mean and through the variance. A shift of all x changes nothing, so dx must be free of the
@@ -82,17 +77,13 @@ class BatchNorm2d(Layer):
         for s in layout.channel_chunks(x):
             mean[s] = xs[s].mean(axis=1)
             centered = np.subtract(xs[s], mean[s, None], out=ys[s])
-            var[s] = sums_of_products(centered, centered) / m
+            var[s] = np.einsum("ij,ij->i", centered, centered) / m     # the products without an array for them
             centered *= (self.weight.data[s] / np.sqrt(var[s] + self.eps))[:, None]
             centered += self.bias.data[s, None]
-        self._track(mean, var * (m / (m - 1)))
-        return self.keep(y, x, mean, 1 / np.sqrt(var + self.eps), True)
-
-    def _track(self, mean: Array, unbiased_var: Array) -> None:
-        """Move the running statistics towards the batch's."""
-        for running, batch in ((self.running_mean, mean), (self.running_var, unbiased_var)):
-            running += self.momentum * (batch - running)
+        self.running_mean += self.momentum * (mean - self.running_mean)
+        self.running_var += self.momentum * (var * (m / (m - 1)) - self.running_var)
         self.num_batches_tracked += 1
+        return self.keep(y, x, mean, 1 / np.sqrt(var + self.eps), True)
 
     def backward(self, dy: Array) -> Array:
         x, mean, inverse_std, of_batch = self.recall(dy)
@@ -104,7 +95,7 @@ class BatchNorm2d(Layer):
             xhat = np.subtract(xs[s], mean[s, None], out=dxs[s])
             xhat *= inverse_std[s, None]
             dbias = dys[s].sum(axis=1)
-            dweight = sums_of_products(dys[s], xhat)
+            dweight = np.einsum("ij,ij->i", dys[s], xhat)
             self.bias.grad[s] += dbias
             self.weight.grad[s] += dweight
             centered = dxs[s]                                      # xhat is no longer needed: its memory becomes dx
@@ -131,8 +122,3 @@ class BatchNorm2d(Layer):
         text = f"{self.num_features}"
         text += f", eps={self.eps:g}" if self.eps != 1e-5 else ""
         return text + (f", momentum={self.momentum:g}" if self.momentum != 0.1 else "")
-
-
-def sums_of_products(a: Array, b: Array) -> Array:
-    """Return sum_k a[i, k] * b[i, k] for each row i, without an array for the products."""
-    return np.einsum("ik,ik->i", a, b)

@@ -46,7 +46,7 @@ class _Pool2d(Layer):
 
 
 class MaxPool2d(_Pool2d):
-    """The largest value of each window.
+    """The largest value of each window (slides 21-36).
 
     Parameters
     ----------
@@ -63,10 +63,6 @@ class MaxPool2d(_Pool2d):
 
     Backward. Only the largest value of a window acts on y, so it receives all of dy, and the others 0. Where several
     are equal, the first in row-major order receives it (as in PyTorch).
-
-    References
-    ----------
-    Slides 21-36.
     """
 
     def forward(self, x: Array) -> Array:

@@ -71,25 +71,24 @@ class PixelShuffle(Layer):
 
     def forward(self, x: Array) -> Array:
         y = layout.empty(self.check_input(x), x.dtype)
-        self._move(x, y, back=False)
+        self._blocks(y)[...] = self._groups(x)
         return self.keep(y, x.shape)
 
     def backward(self, dy: Array) -> Array:
         x_shape, = self.recall(dy)
         dx = layout.empty(x_shape, dy.dtype)
-        self._move(dx, dy, back=True)
+        self._groups(dx)[...] = self._blocks(layout.channel_major(dy))
         return dx
 
-    def _move(self, x: Array, y: Array, back: bool) -> None:
-        """Copy from x to y, or back from y to x."""
-        r = self.upscale_factor
-        for i in range(r):
-            for j in range(r):
-                channels, pixels = x[:, i * r + j::r * r], y[:, :, i::r, j::r]     # both (N, C, H, W)
-                if back:
-                    channels[...] = pixels
-                else:
-                    pixels[...] = channels
+    def _groups(self, x: Array) -> Array:
+        """Return x (N, C*r*r, H, W) with its groups of channels as two axes: (C, N, H, r, W, r)."""
+        r, (N, _, H, W) = self.upscale_factor, x.shape
+        return layout.rows(layout.channel_major(x)).reshape(-1, r, r, N, H, W).transpose(0, 3, 4, 1, 5, 2)
+
+    def _blocks(self, y: Array) -> Array:
+        """Return a channel-major y (N, C, H*r, W*r) with its blocks of pixels as two axes: (C, N, H, r, W, r)."""
+        r, (N, C, height, width) = self.upscale_factor, y.shape
+        return layout.rows(y).reshape(C, N, height // r, r, width // r, r)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         r = self.upscale_factor

@@ -8,27 +8,23 @@ from minidl.types import Array, Shape
 
 
 class Upsample(Layer):
-    """Enlarge height and width by whole factors.
+    """Enlarge height and width by whole factors (slides 25-30).
 
     Parameters
     ----------
     scale_factor : int or pair (for rows, for columns)
     mode : {"nearest", "bilinear"}
     align_corners : bool
-        Bilinear only. False: pixels are squares, and the picture's edges stay in place. True: pixels are points, and
+        Bilinear only. False: pixels are squares, and the image's edges stay in place. True: pixels are points, and
         the outermost ones stay in place.
 
     Notes
     -----
     Shapes: x (N, C, H, W), y (N, C, H * sh, W * sw).
 
-    Both modes are linear, y = A x B.T for each channel's picture x, with A (Ho, H) and B (Wo, W) the matrices of
+    Both modes are linear, y = A x B.T for each channel's image x, with A (Ho, H) and B (Wo, W) the matrices of
     `interpolation_matrix`. Hence dx = A.T dy B: for "nearest", whose matrices only copy, that is the sum over each
     block of sh x sw copies.
-
-    References
-    ----------
-    Slides 25-30.
     """
 
     def __init__(self, scale_factor: int | Pair = 2, mode: str = "nearest", align_corners: bool = False) -> None:
@@ -103,7 +99,7 @@ def interpolation_matrix(size: int, scale: int, mode: str = "bilinear", align_co
     -----
     Output pixel i lies, in units of input pixels, at (i + 1/2) / scale - 1/2, or with `align_corners` at
     i * (size - 1) / (size * scale - 1). "bilinear" mixes the two neighbors by their nearness; before the first and
-    behind the last pixel there is only one. "nearest" copies pixel floor(i / scale).
+    after the last pixel there is only one. "nearest" copies pixel floor(i / scale).
 
     Examples
     --------

@@ -1,7 +1,6 @@
 """A window that slides over an image, and what lies under it: shared by convolution and pooling."""
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
@@ -37,8 +36,8 @@ class Window:
         """Return how far, along one axis, pixel i of the window lies from the window's beginning."""
         return self.dilation[axis] * (self.kernel[axis] - 1 - i if self.flipped else i)
 
-    def inside(self, axis: int, i: int, size: int) -> "Inside":
-        """Return, along one axis of an image, for which windows pixel i of the window lies inside, and where.
+    def inside(self, axis: int, i: int, size: int) -> tuple[slice, slice]:
+        """Return, along one axis of an image, those windows whose pixel i lies in the image, and the pixels there.
 
         That pixel of window p lies at p * stride + offset - before.
         """
@@ -47,21 +46,12 @@ class Window:
         first = max(0, -(offset // stride))                        # the least p with p * stride + offset >= 0
         last = min(count - 1, (size - 1 - offset) // stride)       # the largest with p * stride + offset < size
         if last < first:
-            return Inside(slice(0, 0), slice(0, 0), False)
-        start, stop = first * stride + offset, last * stride + offset + 1
-        return Inside(slice(first, last + 1), slice(start, stop, stride), stride == 1 and stop - start == size)
+            return slice(0, 0), slice(0, 0)
+        return slice(first, last + 1), slice(first * stride + offset, last * stride + offset + 1, stride)
 
     def is_pixel(self) -> bool:
         """Return whether the window is a single pixel that visits each pixel once: then columns are just rows of x."""
         return self.kernel == (1, 1) and self.stride == (1, 1) and self.before == self.after == (0, 0)
-
-
-class Inside(NamedTuple):
-    """What `Window.inside` returns."""
-
-    windows: slice     # the windows whose pixel lies inside the image
-    pixels: slice      # the pixels of the image that lie there
-    all_pixels: bool   # whether these are all pixels
 
 
 def padded(x: Array, window: Window, value: float = 0.0) -> Array:

@@ -70,6 +70,24 @@ def flat(numbers: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]:
     return rows
 
 
+def aligned(rows: Sequence[Sequence[str]], sides: str) -> str:
+    """Return rows as lines of aligned columns, a rule below the first row and above the last.
+
+    >>> print(aligned([("layer", "n"), ("ReLU", ""), ("Linear", "6"), ("total", "12")], "<>"))
+    layer    n
+    ----------
+    ReLU
+    Linear   6
+    ----------
+    total   12
+    """
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    lines = ["  ".join(f"{cell:{side}{width}}" for cell, side, width in zip(row, sides, widths)).rstrip()
+             for row in rows]
+    rule = "-" * (sum(widths) + 2 * len(widths) - 2)
+    return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """Return a Markdown table with aligned columns, of text to the left, of numbers (and what begins with one) right.
 
