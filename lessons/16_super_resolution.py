@@ -25,12 +25,12 @@ from minidl.checkpoint import load_weights, save_weights
 from minidl.course.lesson import Lesson
 from minidl.plotting import canvas
 from minidl.runtime.progress import Progress
-from minidl.tasks.super_resolution.experiment import SuperResolution, endless
+from minidl.tasks.super_resolution.experiment import SuperResolution, cycle
 from minidl.tasks.super_resolution.figures import colored, comparison
 from minidl.tasks.super_resolution.image_metrics import psnr
-from minidl.tasks.super_resolution.images import METHODS, as_pictures, block_means, resized, smoothed
+from minidl.tasks.super_resolution.images import METHODS, as_images, block_means, resized, smoothed
 from minidl.tasks.super_resolution.losses import backward_frozen
-from minidl.tasks.super_resolution.map_conv import between, interpolated, with_map
+from minidl.tasks.super_resolution.map_conv import interpolated_state, interpolating_state, with_map
 from minidl.tasks.super_resolution.perceptual import feature_distance, train_encoder
 from minidl.training import predict
 
@@ -276,7 +276,7 @@ def duel(name, generator, critic, steps, lr, sample_map=None):
     optimizers = [Adam(net.parameters(), lr, betas=(0.5, 0.99)) for net in (generator, critic)]
     schedules = [CosineSchedule(optimizer, steps, final_lr=lr / 10) for optimizer in optimizers]
     average, line = generator.state_dict(), Progress(steps, name)
-    for step, (x, real) in zip(range(steps), endless(task.pairs(lesson.seed + 4))):
+    for step, (x, real) in zip(range(steps), cycle(task.pairs(lesson.seed + 4))):
         t = 1.0 if sample_map is None else sample_map(len(x))
         fake = generator.forward(x if sample_map is None else with_map(x, t))
         value, dfake, logits = objective(critic, perceptual, fake, real, t)
@@ -331,7 +331,7 @@ alphas = [0, 0.2, 0.4, 0.6, 0.8, 1]
 mixed_net = generator()
 mixtures, mixture_scores = [], []
 for alpha in alphas:
-    mixed_net.load_state_dict(interpolated(distortion_net.state_dict(), looks_net.state_dict(), alpha))
+    mixed_net.load_state_dict(interpolated_state(distortion_net.state_dict(), looks_net.state_dict(), alpha))
     mixtures.append(task.enlarged(mixed_net))
     mixture_scores.append(task.scores(mixtures[-1]) | {"feature_distance": looks(mixtures[-1])})
     print(f"a = {alpha}: ", "  ".join(f"{k.replace('_', ' ')} {v:.3f}" for k, v in mixture_scores[-1].items()))
@@ -356,8 +356,8 @@ lesson.figure(figure, "interpolation")
 
 # %%
 map_net = generator(with_map=True)
-map_net.load_state_dict(between(distortion_net.state_dict(), looks_net.state_dict()))
-flat = as_pictures(predict(map_net, with_map(task.small_test, 0.4)))
+map_net.load_state_dict(interpolating_state(distortion_net.state_dict(), looks_net.state_dict()))
+flat = as_images(predict(map_net, with_map(task.small_test, 0.4)))
 print(f"largest difference to a = 0.4: {np.abs(flat.astype(int) - mixtures[2]).max()} of 255")
 assert np.abs(flat.astype(int) - mixtures[2]).max() <= 1             # rounding
 
@@ -375,7 +375,7 @@ sweep = np.linspace(0, 1, 6)
 
 def drawn(t, small=task.small_test):
     """Return the pictures that the map network makes of small ones with the map (or the number) t."""
-    return as_pictures(predict(map_net, with_map(small, t)))
+    return as_images(predict(map_net, with_map(small, t)))
 
 
 fixed = [drawn(t) for t in sweep]
@@ -517,5 +517,6 @@ if lesson.as_intended and not history.stopped:
 #    it pass bicubic? (`psnr` in the lines of the training.)
 # 2. `WEIGHT["adversary"] = 0`, then `WEIGHT["features"] = 0`. Which of the two brings the texture, which the sharp
 #    outline? Compare `comparison.png` and the feature distance.
-# 3. Replace `between(...)` by the state of two `rrdb_net` of *different* seeds, trained each for the same aim. What
-#    does the mixture at 0.5 draw, and what is its PSNR? (That the GAN began where L1 ended is what makes mixing work.)
+# 3. Replace `interpolating_state(...)` by the state of two `rrdb_net` of *different* seeds, trained each for the same
+#    aim. What does the mixture at 0.5 draw, and what is its PSNR? (That the GAN began where L1 ended is what makes
+#    mixing work.)

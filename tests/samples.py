@@ -1,19 +1,19 @@
-"""Pictures, boxes and pets that are made up, for the tests of what is computed from them."""
+"""Made-up images, boxes and pets."""
 import numpy as np
 
 from minidl.datasets.pets import Pets
 from minidl.datasets.pets.reader import pet_box
 
-SIZE = 40            # height and width of the pictures of `block_pets`
+SIZE = 40            # height and width of the images of `block_pets`
 
 
-def pictures(N=3, size=16, seed=0):
-    """Return N pictures of noise (N, 3, size, size)."""
+def noise(N=3, size=16, seed=0):
+    """Return N images of noise, (N, 3, size, size) uint8."""
     return np.random.default_rng(seed).integers(0, 256, (N, 3, size, size), dtype=np.uint8)
 
 
 def random_boxes(rng, n, size=12, whole=False):
-    """Return n boxes (n, 4) within size x size, sides of 0.1 at least; `whole`: with whole numbers as edges."""
+    """Return n boxes (n, 4) within size x size, sides of at least 0.1; `whole`: with integers as edges."""
     edges = rng.integers(1, size + 1, (n, 2, 2)) if whole else rng.uniform(0.1, size, (n, 2, 2))
     edges = np.sort(edges.astype(float), axis=1)                          # (n, 2, 2): upper left, lower right
     edges[:, 0] = np.minimum(edges[:, 0], edges[:, 1] - (1 if whole else 0.1))
@@ -21,7 +21,7 @@ def random_boxes(rng, n, size=12, whole=False):
 
 
 def block_pets(n=3, size=SIZE, border=False):
-    """Pets that are blocks of one color each, (200 + k, 0, 0), on a background that has no red."""
+    """Return pets that are blocks of one color each, (200 + k, 0, 0), on a background without red."""
     rng = np.random.default_rng(0)
     images = np.zeros((n, 3, size, size), np.uint8)
     images[:, 1:] = rng.integers(0, 60, (n, 2, size, size))

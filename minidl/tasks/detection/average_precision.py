@@ -1,8 +1,8 @@
 """Average precision: one number for how good a detector is, whatever threshold its user will choose.
 
-A detector says "here, with score 0.8". Which of its boxes to believe is a matter of a threshold: a high one gives few
-boxes, most of them right (*precision*), but misses many things (*recall*). The precision-recall curve shows all
-thresholds at once; average precision is the area under it.
+A detector gives each box a score, and a threshold decides which boxes to accept: a high one accepts few boxes, most of
+them right (high *precision*), but misses many objects (low *recall*). The precision-recall curve shows all thresholds
+at once; average precision is the area under it.
 """
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ from minidl.types import Array
 
 @dataclass(frozen=True)
 class PrecisionRecall:
-    """Precision and recall at each threshold worth choosing, the highest first.
+    """Precision and recall at each threshold that makes a difference, the highest first.
 
     Attributes
     ----------
     thresholds : (n,)
-        The different scores that occur; at each, all boxes of this score or a higher one are believed.
+        The different scores that occur; at each, all boxes of this score or a higher one are accepted.
     precision : (n,)
-        Of the boxes believed, the share that is right.
+        The share of the accepted boxes that is right.
     recall : (n,)
-        Of the true boxes, the share that is found. NaN if there are none.
+        The share of the true boxes that is found. NaN if there are none.
     truths : int
         Number of true boxes.
     """
@@ -39,7 +39,7 @@ class PrecisionRecall:
     def average_precision(self) -> float:
         """The area under the interpolated curve: at each recall, the best precision at this recall or a higher one.
 
-        0 if nothing was found, NaN if there was nothing to find.
+        0 if no box was found, NaN if there is no true box.
         """
         if not self.truths:
             return float("nan")
@@ -49,16 +49,16 @@ class PrecisionRecall:
 
 def precision_recall(boxes: Sequence[Any], scores: Sequence[Any], truths: Sequence[Any],
                      overlap: float = 0.5) -> PrecisionRecall:
-    """Compare the boxes found in pictures with the true ones; all of one class.
+    """Compare the boxes found in images with the true ones; all of one class.
 
     Parameters
     ----------
-    boxes : for each picture, found boxes (n, 4)
-    scores : for each picture, their scores (n,)
-        The higher, the more certain; comparable between pictures.
-    truths : for each picture, true boxes (m, 4)
+    boxes : for each image, found boxes (n, 4)
+    scores : for each image, their scores (n,)
+        The higher, the more certain; comparable between images.
+    truths : for each image, true boxes (m, 4)
     overlap : float
-        The IoU from which on a found box counts as right.
+        The least IoU with a true box at which a found box counts as right.
 
     Returns
     -------
@@ -68,17 +68,17 @@ def precision_recall(boxes: Sequence[Any], scores: Sequence[Any], truths: Sequen
     Raises
     ------
     ValueError
-        If the lists differ in length, or are no boxes and scores.
+        If the lists differ in length, or are not of boxes and scores.
 
     Notes
     -----
-    The definition is that of PASCAL VOC (since 2010). Found boxes are looked at from the highest score to the lowest.
-    Each belongs to the true box of its picture with which it overlaps most. It is right if the IoU is at least
-    `overlap` and no box before it was right about the same true box: a second one is a false alarm, even if it fits
-    better. ("Difficult" objects, which VOC leaves out of the count, are not known here.)
+    The definition is that of PASCAL VOC (since 2010). Found boxes are taken from the highest score to the lowest. Each
+    is compared with the true box of its image with which it overlaps most. It is right if the IoU is at least `overlap`
+    and no box before it was right about the same true box: a second one is a false positive, even if it fits better.
+    (VOC leaves "difficult" objects out of the count; here there are none.)
 
-    VOC does not say in which order boxes of equal score come. Here the curve has a point only after all of them, so
-    that the order in which they are given does not matter.
+    VOC does not define the order of boxes of equal score. Here the curve has a point only after all of them, so that
+    the order in which they are given does not matter.
 
     References
     ----------
@@ -97,31 +97,30 @@ def precision_recall(boxes: Sequence[Any], scores: Sequence[Any], truths: Sequen
     0.833
     """
     if not len(boxes) == len(scores) == len(truths):
-        raise ValueError("precision_recall: expected boxes, scores and truths of the same pictures, "
+        raise ValueError("precision_recall: expected boxes, scores and truths of the same images, "
                          f"got {len(boxes)}, {len(scores)} and {len(truths)}")
     if not 0 < overlap <= 1:
         raise ValueError(f"precision_recall: expected an overlap above 0 and at most 1, got {overlap}")
-    all_scores, all_right = [np.zeros(0)], [np.zeros(0, bool)]
-    for picture, (found, score, true) in enumerate(zip(boxes, scores, truths)):
+    all_scores, all_right, m = [np.zeros(0)], [np.zeros(0, bool)], 0
+    for image, (found, score, true) in enumerate(zip(boxes, scores, truths)):
         score = np.asarray(score, np.float64)
         found, true = as_boxes(found, "precision_recall"), as_boxes(true, "precision_recall")
         if score.shape != (len(found),) or np.isnan(score).any():
-            raise ValueError(f"precision_recall: expected {len(found)} scores (and no NaN) for picture {picture}, "
+            raise ValueError(f"precision_recall: expected {len(found)} scores (and no NaN) for image {image}, "
                              f"got {score.tolist()}")
         all_scores.append(score)
         all_right.append(_right(found, score, true, overlap))
-    score, right = np.concatenate(all_scores), np.concatenate(all_right)   # (n,) of all pictures
+        m += len(true)
+    score, right = np.concatenate(all_scores), np.concatenate(all_right)   # (n,) of all images
     order = np.argsort(-score, kind="stable")
     score, right = score[order], right[order]
     last = np.append(score[1:] != score[:-1], True)[:len(score)]           # (n,) the last of its score
-    found_true, believed = np.cumsum(right)[last], np.arange(1, len(score) + 1)[last]
-    m = sum(len(as_boxes(true, "precision_recall")) for true in truths)
-    return PrecisionRecall(score[last], found_true / believed, found_true / m if m else np.full(len(believed), np.nan),
-                           m)
+    found_true, accepted = np.cumsum(right)[last], np.arange(1, len(score) + 1)[last]
+    return PrecisionRecall(score[last], found_true / accepted, found_true / (m or np.nan), m)
 
 
 def _right(found: Array, scores: Array, truths: Array, overlap: float) -> Array:
-    """Return which found boxes (n,) of one picture are right. Only boxes of the same picture compete."""
+    """Return which found boxes (n,) of one image are right. Only boxes of the same image compete."""
     right = np.zeros(len(found), bool)
     if not len(truths):
         return right

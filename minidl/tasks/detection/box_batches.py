@@ -1,5 +1,6 @@
-"""Minibatches of pictures and the boxes of their pets. Whatever is done to a picture, its box goes along."""
+"""Minibatches of images and the boxes of their pets: the augmentation moves both."""
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
@@ -10,11 +11,11 @@ from minidl.types import Array
 
 
 class BoxBatches:
-    """Shuffled minibatches of pictures, and what a network should say about the boxes in them.
+    """Shuffled minibatches of images, and what a network should predict for the boxes in them.
 
-    The augmentation moves picture and trimap together; the box is read off the moved trimap, as `load_pets` reads it
-    off the file. So it is right whatever the augmentation does: mirrored with the picture, larger where the picture was
-    enlarged, and cut off at the edge where a part of the pet is.
+    The augmentation moves image and trimap together; the box is read off the moved trimap, as `load_pets` reads it off
+    the file. So it is right whatever the augmentation does: mirrored or enlarged with the image, and cut off at the
+    image's edge with the pet.
 
     Parameters
     ----------
@@ -26,7 +27,7 @@ class BoxBatches:
     rng : numpy.random.Generator
         Kept in the attribute `rng`, for checkpoints.
     augment : callable, optional
-        As in `Batches`. A picture that it leaves without a pet is shown as it was before.
+        As in `Batches`. An image that it would leave without a pet is shown unchanged.
 
     Yields
     ------
@@ -36,18 +37,17 @@ class BoxBatches:
     Raises
     ------
     ValueError
-        If a picture has no pet, or for anything that `Batches` refuses.
+        If an image has no pet, or for anything that `Batches` refuses.
     """
 
     def __init__(self, pets: Pets, targets: Callable[[Array], Array], batch_size: int, rng: np.random.Generator,
                  augment: Augmentation | None = None) -> None:
         without = [name for name, box in zip(pets.names, pets.boxes) if not np.isfinite(box).all()]
         if without:
-            raise ValueError(f"BoxBatches: expected a pet in every picture, got none in {', '.join(without[:5])}")
-        self.targets, self.augment = targets, augment
+            raise ValueError(f"BoxBatches: expected a pet in every image, got none in {', '.join(without[:5])}")
+        self.targets, self.rng = targets, rng
         self.batches = Batches(pets.images, pets.trimaps, batch_size, rng,
-                               augment=None if augment is None else self._augment_with_pet)
-        self.rng = self.batches.rng
+                               augment=None if augment is None else partial(_keep_pet, augment))
 
     def __len__(self) -> int:
         return len(self.batches)
@@ -56,9 +56,9 @@ class BoxBatches:
         for x, trimaps in self.batches:
             yield x, self.targets(np.stack([pet_box(trimap) for trimap in trimaps]))
 
-    def _augment_with_pet(self, image: Array, trimap: Array, rng: np.random.Generator) -> tuple[Array, Array]:
-        assert self.augment is not None
-        x, moved = self.augment(image, trimap, rng)
-        if (moved != CLASSES.index("background")).any():
-            return x, moved
-        return as_input(image[None])[0], trimap
+
+def _keep_pet(augment: Augmentation, image: Array, trimap: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+    x, moved = augment(image, trimap, rng)
+    if (moved != CLASSES.index("background")).any():
+        return x, moved
+    return as_input(image[None])[0], trimap

@@ -1,11 +1,11 @@
-"""Boxes: how they are written down, how much two of them overlap, which of many are the same thing seen twice.
+"""Boxes: how they are written down, how much two of them overlap, and which of many show the same thing twice.
 
-A box is four numbers x0, y0, x1, y1: its left, upper, right and lower *edge*, in pixels from the picture's upper left
-corner, as in `Pets.boxes`. Edges lie between pixels (pixel i reaches from i to i + 1), so the width is x1 - x0, without
+A box is four numbers x0, y0, x1, y1: its left, upper, right and lower *edge*, in pixels from the image's upper left
+corner, as in `Pets.boxes`. Edges lie between pixels (pixel i extends from i to i + 1), so the width is x1 - x0, without
 a "+ 1". Several boxes are an array (n, 4), and n may be 0.
 
-A box without area (x0 = x1 or y0 = y1) is allowed: it overlaps with nothing, not even with itself. A box turned inside
-out (x0 > x1 or y0 > y1), NaN and infinity are refused.
+A box without area (x0 = x1 or y0 = y1) is allowed: it overlaps with nothing, not even with itself. A box with x0 > x1
+or y0 > y1, NaN and infinity are refused.
 """
 import math
 from typing import Any
@@ -21,7 +21,7 @@ def as_boxes(boxes: Any, caller: str) -> Array:
     """Return boxes as a floating-point array (n, 4), after checking that they are boxes; float32 stays float32."""
     array = np.asarray(boxes)
     if array.size == 0 and array.ndim < 2:
-        array = np.zeros((0, 4), array.dtype)                              # [] says no boxes
+        array = np.zeros((0, 4), array.dtype)                              # [] means no boxes
     if array.ndim != 2 or array.shape[1] != 4 or array.dtype.kind not in "fiu":
         raise ValueError(f"{caller}: expected boxes (n, 4) as x0, y0, x1, y1, got {array.dtype} {array.shape}")
     if array.dtype.kind != "f":
@@ -34,18 +34,8 @@ def as_boxes(boxes: Any, caller: str) -> Array:
     return array
 
 
-def area(boxes: Any) -> Array:
-    """Return the area (n,) of boxes (n, 4), in square pixels.
-
-    >>> area([[2, 1, 5, 3]])
-    array([6.])
-    """
-    boxes = as_boxes(boxes, "area")
-    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-
-
 def clip(boxes: Any, width: float, height: float) -> Array:
-    """Cut off what lies outside of a picture; a box wholly outside is left without area.
+    """Return the parts of boxes within an image; a box wholly outside is left without area.
 
     >>> clip([[-3, 2, 5, 99]], width=10, height=8)
     array([[0., 2., 5., 8.]])
@@ -64,7 +54,7 @@ def iou_pairs(a: Any, b: Any) -> Array:
     """
     a, b = as_boxes(a, "iou_pairs"), as_boxes(b, "iou_pairs")
     if len(a) != len(b):
-        raise ValueError(f"iou_pairs: expected as many boxes as boxes, got {len(a)} and {len(b)}")
+        raise ValueError(f"iou_pairs: expected a and b of one length, got {len(a)} and {len(b)}")
     return _iou(a, b)
 
 
@@ -90,21 +80,21 @@ def _iou(a: Array, b: Array) -> Array:
 def nms(boxes: Any, scores: Any, threshold: float = 0.5) -> Array:
     """Non-maximum suppression: of boxes that overlap much, keep the one with the highest score.
 
-    The box with the highest score is kept, all that overlap with it by more than `threshold` are dropped; then the same
-    with the best of those that are left, until none is.
+    The box with the highest score is kept, and all that overlap with it by more than `threshold` are dropped. Then the
+    same is done with the best of the remaining boxes, until none remains.
 
     Parameters
     ----------
     boxes : (n, 4)
     scores : (n,)
-        Of equal ones, the first counts as the higher.
+        Of equal scores, the first counts as the higher.
     threshold : float
         IoU from 0 to 1. A box is dropped if its IoU with a kept one is *greater*.
 
     Returns
     -------
     (k,) int64
-        The numbers of the boxes kept, the best first.
+        The indices of the boxes kept, the best first.
 
     Examples
     --------
@@ -113,10 +103,10 @@ def nms(boxes: Any, scores: Any, threshold: float = 0.5) -> Array:
     """
     boxes, scores = as_boxes(boxes, "nms"), np.asarray(scores, dtype=np.float64)
     if scores.shape != (len(boxes),) or np.isnan(scores).any():
-        raise ValueError(f"nms: expected {len(boxes)} scores, one a box and no NaN, got {scores.tolist()}")
+        raise ValueError(f"nms: expected {len(boxes)} scores, one per box and no NaN, got {scores.tolist()}")
     if not 0 <= threshold <= 1:
         raise ValueError(f"nms: expected a threshold from 0 to 1, got {threshold}")
-    left = np.argsort(-scores, kind="stable")                              # numbers of boxes, the best first
+    left = np.argsort(-scores, kind="stable")                              # indices of boxes, the best first
     kept = []
     while len(left):
         best, left = left[0], left[1:]
@@ -126,13 +116,13 @@ def nms(boxes: Any, scores: Any, threshold: float = 0.5) -> Array:
 
 
 def encode(boxes: Any, anchors: Any, scale: Any = (1, 1, 1, 1)) -> Array:
-    """Say by how much boxes differ from anchors: the four numbers that a network is taught to predict.
+    """Return the offsets of boxes from anchors: the four numbers that a network learns to predict.
 
     With the box's center (x, y), width w and height h, and the anchor's (xa, ya), wa, ha:
 
         tx = (x - xa) / wa    ty = (y - ya) / ha    tw = log(w / wa)    th = log(h / ha),    each divided by its `scale`
 
-    A shift is measured in anchors, so the same numbers mean the same for a small box and a large one; with the
+    A shift is measured in anchor sizes, so the same numbers mean the same for a small box and a large one; with the
     logarithm, half and double are equally far from 0, and no prediction can mean a negative width. An anchor is a
     guess made beforehand: all four numbers are 0 where it is right.
 
@@ -143,7 +133,7 @@ def encode(boxes: Any, anchors: Any, scale: Any = (1, 1, 1, 1)) -> Array:
     anchors : (n, 4) or (1, 4)
         All with an area, too.
     scale : 4 numbers > 0
-        How large the four numbers usually are; divided by it, they are all of the order of 1.
+        The usual size of the four numbers; divided by it, they are all of the order of 1.
 
     Returns
     -------
@@ -159,19 +149,18 @@ def encode(boxes: Any, anchors: Any, scale: Any = (1, 1, 1, 1)) -> Array:
     array([[ 1.   , -0.25 ,  0.   , -0.693]])
     """
     boxes, anchors = as_boxes(boxes, "encode"), as_boxes(anchors, "encode")
-    for name, values in (("boxes", boxes), ("anchors", anchors)):
-        if (values[:, :2] == values[:, 2:]).any():
-            raise ValueError(f"encode: expected {name} that all have an area")
     size, anchor_size = boxes[:, 2:] - boxes[:, :2], anchors[:, 2:] - anchors[:, :2]   # (n, 2) width, height
+    if not (size.all() and anchor_size.all()):
+        raise ValueError("encode: expected boxes and anchors that all have an area, got one without")
     middles = (boxes[:, :2] + boxes[:, 2:] - anchors[:, :2] - anchors[:, 2:]) / 2      # (n, 2)
     offsets = np.concatenate([middles / anchor_size, np.log(size / anchor_size)], axis=1)
-    return offsets / _scale(scale, offsets.dtype)
+    return offsets / np.asarray(scale, offsets.dtype)
 
 
 def decode(offsets: Any, anchors: Any, scale: Any = (1, 1, 1, 1)) -> Array:
-    """Return the boxes (n, 4) that `encode` has turned into the offsets (n, 4).
+    """Return the boxes (n, 4) whose offsets (n, 4) these are: the inverse of `encode`.
 
-    Sizes are limited to 1000 times the anchor's and to a thousandth of it, whatever the network says.
+    Sizes are limited to between a thousandth of the anchor's and 1000 times it, whatever the network predicts.
 
     >>> decode([[1, -0.25, 0, np.log(0.5)]], [[0, 0, 20, 20]])
     array([[20.,  0., 40., 10.]])
@@ -179,15 +168,8 @@ def decode(offsets: Any, anchors: Any, scale: Any = (1, 1, 1, 1)) -> Array:
     offsets, anchors = np.asarray(offsets), as_boxes(anchors, "decode")
     if offsets.ndim != 2 or offsets.shape[1] != 4 or not np.isfinite(offsets).all():
         raise ValueError(f"decode: expected finite offsets (n, 4), got {offsets.dtype} {offsets.shape}")
-    offsets = offsets * _scale(scale, offsets.dtype if offsets.dtype.kind == "f" else np.float64)
+    offsets = offsets * np.asarray(scale, offsets.dtype if offsets.dtype.kind == "f" else np.float64)
     anchor_size = anchors[:, 2:] - anchors[:, :2]                                      # (n, 2)
     middles = (anchors[:, :2] + anchors[:, 2:]) / 2 + offsets[:, :2] * anchor_size
     half = np.exp(offsets[:, 2:].clip(-MOST, MOST)) * anchor_size / 2
     return np.concatenate([middles - half, middles + half], axis=1)
-
-
-def _scale(scale: Any, dtype: Any) -> Array:
-    array = np.asarray(scale, dtype)
-    if array.shape != (4,) or not (np.isfinite(array).all() and (array > 0).all()):
-        raise ValueError(f"expected a scale of four numbers above 0, got {scale!r}")
-    return array

@@ -1,9 +1,9 @@
-"""Mosaics: pictures with several pets in them, put together from pictures of one pet each.
+"""Mosaics: images with several pets, made of images of one pet each.
 
-A scene is a piece of one picture's background, its pet painted over with the colors around it. Onto it, pets are pasted
-that were cut out of other pictures along their trimaps: each at a random size and place, in the mirror or not, the
-later in front of the earlier, but never covering more than a quarter of one. Their boxes are known, since they were put
-there: a pet's box holds all that is *seen* of it.
+The scene is a piece of one image's background, its pet painted over with the colors around it. Pets cut out of other
+images along their trimaps are pasted onto it: each at a random size and position, mirrored or not, the later in front
+of the earlier, but never covering more than a quarter of one. So their boxes are known: around what is *visible* of
+each pet.
 """
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,17 +14,18 @@ from PIL import Image
 from minidl.datasets.augment import Augment
 from minidl.datasets.pets import CLASSES, Pets
 from minidl.datasets.pets.reader import pet_box
+from minidl.layers.arguments import positive
 from minidl.types import Array
 
 BACKGROUND = CLASSES.index("background")
 BORDER_OPACITY = 0.5     # the band between pet and background is half one and half the other
 HIDDEN = 0.25            # the share of a pet that others may cover
-ATTEMPTS = 20            # places tried for a pet; if none is free, the picture has one pet fewer
+ATTEMPTS = 20            # positions tried for a pet; if none is free, the image has one pet fewer
 
 
 @dataclass(frozen=True, eq=False)
 class Mosaic:
-    """A picture of n pets.
+    """An image of n pets.
 
     Attributes
     ----------
@@ -40,29 +41,24 @@ class Mosaic:
 
 
 class Mosaics:
-    """Makes mosaics of the pets of a set; of those with a box and a known species, that is.
+    """Mosaics of the pets of a set that have a box and a known species.
 
     Parameters
     ----------
     pets : Pets
-        Use a training split for training and a held-out one for testing: a pet should not be in both.
+        A training split for training and a held-out one for testing: no pet should be in both.
     count : (int, int)
-        The least and the most pets in a picture, each number equally likely (but fewer where no place is free).
+        The least and the most pets in an image, each number equally likely (but fewer where no position is free).
     sides : (float, float)
-        The smallest and largest side (the longer of height and width) of a pet, as a share of the picture's. Every
-        value between them is equally likely.
+        The smallest and largest side (the longer of height and width) of a pet, as a share of the image's. Every value
+        between them is equally likely.
     size : int, optional
-        Height and width of the mosaics; those of the pets' pictures if not given.
+        Height and width of the mosaics (default: those of the pets' images).
 
     Attributes
     ----------
     left_out : list of str
-        Names of pictures that cannot be used.
-
-    Raises
-    ------
-    ValueError
-        If a range makes no sense, or no picture is left.
+        Names of images that cannot be used.
     """
 
     def __init__(self, pets: Pets, count: tuple[int, int] = (1, 4), sides: tuple[float, float] = (0.25, 0.6),
@@ -74,28 +70,26 @@ class Mosaics:
         usable = np.isfinite(pets.boxes).all(axis=1) & (pets.species >= 0)
         self.left_out = [name for name, good in zip(pets.names, usable) if not good]
         if not usable.any():
-            raise ValueError(f"Mosaics: expected pictures with a pet of known species, got none among {len(pets)}")
+            raise ValueError(f"Mosaics: expected images with a pet of known species, got none among {len(pets)}")
         self.pets = pets if usable.all() else pets.subset(usable)
         self.count, self.sides = count, sides
-        self.size = self.pets.images.shape[-1] if size is None else size
-        if self.size < 1:
-            raise ValueError(f"Mosaics: expected a size of at least 1, got {size}")
+        self.size = self.pets.images.shape[-1] if size is None else positive("Mosaics: size", size)
         self._scenes: dict[int, Array] = {}                                # backgrounds, made when first needed
 
     def draw(self, rng: np.random.Generator) -> Mosaic:
         """Make a mosaic."""
         image = self._scene(rng)                                           # (3, S, S) float32
-        owner = np.full(image.shape[1:], -1)                               # (S, S): which pet a pixel shows
+        owner = np.full(image.shape[1:], -1)                               # (S, S): index of the pet at each pixel
         pixels: list[int] = []                                             # of each pet before others covered it
         species = []
         for _ in range(rng.integers(self.count[0], self.count[1] + 1)):
             i = int(rng.integers(len(self.pets)))
-            picture, opacity = self._cut_out(i, rng)                       # (3, h, w), (h, w)
+            pet, opacity = self._cut_out(i, rng)                           # (3, h, w), (h, w)
             place = self._free_place(owner, opacity > 0, pixels, rng)
             if place is None:
                 continue
             under = image[:, place[0], place[1]]                           # (3, h, w), a view
-            under += opacity * (picture - under)
+            under += opacity * (pet - under)
             owner[place][opacity > 0] = len(pixels)
             pixels.append(int((opacity > 0).sum()))
             species.append(int(self.pets.species[i]))
@@ -103,12 +97,12 @@ class Mosaics:
         return Mosaic(image.round().clip(0, 255).astype(np.uint8), np.stack(boxes), np.array(species, np.int64))
 
     def fixed(self, number: int, seed: int) -> list[Mosaic]:
-        """Return so many mosaics, the same for the same seed."""
+        """Return this number of mosaics, the same for the same seed."""
         rng = np.random.default_rng(seed)
         return [self.draw(rng) for _ in range(number)]
 
     def _scene(self, rng: np.random.Generator) -> Array:
-        """Return a random square piece of a random picture's background, enlarged to (3, S, S)."""
+        """Return a random square piece of a random image's background, resized to (3, S, S)."""
         i = int(rng.integers(len(self.pets)))
         if i not in self._scenes:
             scene = without_pet(self.pets.images[i], self.pets.trimaps[i] == BACKGROUND)
@@ -120,31 +114,31 @@ class Mosaics:
         return scene[:, :, ::-1].copy() if rng.random() < 0.5 else scene
 
     def _cut_out(self, i: int, rng: np.random.Generator) -> tuple[Array, Array]:
-        """Return the pet of picture i at a random size, (3, h, w) float32, and how opaque each pixel is, (h, w)."""
+        """Return the pet of image i at a random size, (3, h, w) float32, and each pixel's opacity, (h, w)."""
         x0, y0, x1, y1 = (int(edge) for edge in self.pets.boxes[i])
         scale = rng.uniform(*self.sides) * self.size / max(x1 - x0, y1 - y0)
         shape = max(1, round((y1 - y0) * scale)), max(1, round((x1 - x0) * scale))
         trimap = self.pets.trimaps[i, y0:y1, x0:x1]
         opacity = np.where(trimap == BACKGROUND, 0, np.where(trimap == CLASSES.index("border"), BORDER_OPACITY, 1))
-        picture = _resized(self.pets.images[i, :, y0:y1, x0:x1], shape)
+        pet = _resized(self.pets.images[i, :, y0:y1, x0:x1], shape)
         opacity = _resized(opacity[None], shape)[0]                        # (h, w), now soft
         opacity[opacity < 0.1] = 0                                         # so that no invisible rim widens the box
         if not opacity.any():
             opacity[...] = 1                                               # a pet of a pixel or two
         if rng.random() < 0.5:
-            return picture[:, :, ::-1], opacity[:, ::-1]
-        return picture, opacity
+            return pet[:, :, ::-1], opacity[:, ::-1]
+        return pet, opacity
 
     def _free_place(self, owner: Array, shape: Array, pixels: list[int],
                     rng: np.random.Generator) -> tuple[slice, slice] | None:
-        """Return a random place in the picture where a pet of this shape (h, w) covers no other by much, or None."""
+        """Return a random position where a pet of this shape (h, w) does not cover much of another, or None."""
         h, w = shape.shape
-        seen = np.bincount(owner.ravel() + 1, minlength=len(pixels) + 1)[1:]                    # (n,) pixels
+        visible = np.bincount(owner.ravel() + 1, minlength=len(pixels) + 1)[1:]                 # (n,) pixels
         for _ in range(ATTEMPTS):
             y, x = int(rng.integers(self.size - h + 1)), int(rng.integers(self.size - w + 1))
             place = slice(y, y + h), slice(x, x + w)
             covered = np.bincount(owner[place][shape] + 1, minlength=len(pixels) + 1)[1:]       # (n,) pixels
-            if (seen - covered >= (1 - HIDDEN) * np.array(pixels)).all():
+            if (visible - covered >= (1 - HIDDEN) * np.array(pixels)).all():
                 return place
         return None
 
@@ -156,9 +150,9 @@ class MosaicBatches:
     ----------
     mosaics : Mosaics
     targets : callable
-        What the network should say about a `Mosaic`, as an array.
+        Turns a `Mosaic` into what the network should predict, an array.
     batch_size, steps : int
-        Mosaics a batch, batches an epoch.
+        Mosaics per batch, batches per epoch.
     rng : numpy.random.Generator
         Kept in the attribute `rng`, for checkpoints.
     color : float
@@ -172,9 +166,9 @@ class MosaicBatches:
 
     def __init__(self, mosaics: Mosaics, targets: Callable[[Mosaic], Array], batch_size: int, steps: int,
                  rng: np.random.Generator, color: float = 0.2) -> None:
-        if batch_size < 1 or steps < 1:
-            raise ValueError(f"MosaicBatches: expected batch_size and steps >= 1, got {batch_size} and {steps}")
-        self.mosaics, self.targets, self.batch_size, self.steps, self.rng = mosaics, targets, batch_size, steps, rng
+        self.mosaics, self.targets, self.rng = mosaics, targets, rng
+        self.batch_size = positive("MosaicBatches: batch_size", batch_size)
+        self.steps = positive("MosaicBatches: steps", steps)
         self.recolor = Augment(flip=0, crop=(1, 1), shift=0, color=color)  # nothing moves, so no box has to
 
     def __len__(self) -> int:
@@ -188,23 +182,12 @@ class MosaicBatches:
 
 
 def without_pet(image: Array, known: Array) -> Array:
-    """Paint over all that is not background, with the colors around it.
+    """Return an image (3, H, W) as float32, with all that is not background painted over in the colors around it.
 
-    Parameters
-    ----------
-    image : (3, H, W) uint8
-    known : (H, W) bool
-        Where the background is seen. If it is nowhere, all becomes the picture's mean color.
-
-    Returns
-    -------
-    (3, H, W) float32
-
-    Notes
-    -----
-    The picture is made smaller and smaller, averaging known pixels only, until every pixel knows something; then
-    larger again, each time filling the holes of a size with what the size below has there. Near the hole's edge fine
-    sizes decide, in its middle coarse ones.
+    The image is made smaller and smaller, averaging known pixels only (`known`, (H, W) bool: the background), until no
+    pixel is without a color; then larger again, each time filling the holes of a size from the next smaller one. Near
+    the hole's edge the colors come from fine sizes, in its middle from coarse ones. If no pixel is known, all become
+    the image's mean color.
     """
     weight = known.astype(np.float32)[None]                                # (1, H, W)
     if not known.any():
@@ -223,7 +206,7 @@ def without_pet(image: Array, known: Array) -> Array:
 
 
 def _resized(maps: Array, shape: tuple[int, ...], box: tuple[float, float, float, float] | None = None) -> Array:
-    """Return (C, H, W) maps, or the part of them in a box, resized to (C, h, w), float32; smaller ones are averages."""
+    """Return maps (C, H, W), or the part of them in a box, resized to (C, h, w) float32; if smaller, by averaging."""
     h, w = shape
     return np.stack([np.asarray(Image.fromarray(channel.astype(np.float32)).resize(
         (w, h), Image.Resampling.BILINEAR, box=box)) for channel in maps])

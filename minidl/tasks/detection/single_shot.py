@@ -1,12 +1,12 @@
-"""A single-shot detector: what its grid of cells has to say, how wrong it is, and the boxes that it means.
+"""A single-shot detector: the targets of its grid of cells, the loss, and the boxes that its predictions mean.
 
-The picture is divided into cells of stride x stride pixels. For each, the network says at once
+The image is divided into cells of stride x stride pixels. For each, the network predicts at once
 
     channel 0        objectness: is the center of a pet's box in this cell? (a logit)
     channels 1 .. 4  the box: tx, ty, tw, th of `boxes.encode`, relative to an anchor, a square around the cell's center
     channels 5 ..    its species (a logit each)
 
-so that one pass over the picture finds all pets in it, however many there are.
+so that one pass over the image finds all pets in it, however many there are.
 
 References
 ----------
@@ -29,16 +29,16 @@ SCALE = (0.1, 0.1, 0.2, 0.2)  # the usual size of tx, ty, tw, th, by which they 
 
 @dataclass(frozen=True)
 class Grid:
-    """The cells of a square picture.
+    """The cells of a square image.
 
     Parameters
     ----------
     size : int
-        Height and width of the picture, a multiple of the stride.
+        Height and width of the image, a multiple of the stride.
     stride : int
         Height and width of a cell.
     anchor : float
-        Side of each cell's anchor, in pixels: about as large as the pets are.
+        Side of each cell's anchor, in pixels: about that of the pets' boxes.
     """
 
     size: int
@@ -61,15 +61,15 @@ class Grid:
         return np.stack([x - self.anchor / 2, y - self.anchor / 2, x + self.anchor / 2, y + self.anchor / 2], axis=-1)
 
     def targets(self, boxes: Any, species: Any) -> Array:
-        """Return what the cells should say about a picture: (6, G, G) float32, objectness, tx, ty, tw, th, species.
+        """Return what the cells should predict, (6, G, G) float32: objectness, tx, ty, tw, th, species.
 
-        Each box is the task of the cell that its center is in. Should two share one, the later box gets it. Where
-        there is no box, all six numbers are 0, of which only the first counts.
+        Each box is assigned to the cell that its center is in, of two in one cell the later one. Where there is no
+        box, all six numbers are 0, of which only the first counts.
 
         Parameters
         ----------
         boxes : (n, 4)
-            All with an area, their centers within the picture.
+            All with an area, their centers within the image.
         species : (n,) integers from 0 on
         """
         boxes, species = as_boxes(boxes, "Grid.targets").astype(np.float64), np.asarray(species)
@@ -78,7 +78,7 @@ class Grid:
         target = np.zeros((6, self.cells, self.cells), np.float32)
         columns, rows = np.floor((boxes[:, :2] + boxes[:, 2:]) / 2 / self.stride).astype(int).T     # (n,) each
         if ((columns < 0) | (rows < 0) | (columns >= self.cells) | (rows >= self.cells)).any():
-            raise ValueError(f"Grid.targets: expected boxes with their centers in a picture of {self.size} x "
+            raise ValueError(f"Grid.targets: expected boxes with their centers in an image of {self.size} x "
                              f"{self.size}, got {boxes.tolist()}")
         offsets = encode(boxes, self.anchors(rows, columns), SCALE)                                 # (n, 4)
         for row, column, offset, kind in zip(rows, columns, offsets, species):
@@ -92,25 +92,26 @@ class DetectionLoss(Loss):
     Parameters
     ----------
     box_weight : float
-        How much the box counts beside objectness and species.
+        Weight of the box, where objectness and species have weight 1.
 
     Raises
     ------
     ValueError
-        If shapes do not fit, objectness in the target is not 0 or 1, or a species is out of range.
+        - If shapes do not match.
+        - If objectness in the target is not 0 or 1, or a species is out of range.
 
     Notes
     -----
     Shapes: prediction (N, 5 + K, G, G) for K species, target (N, 6, G, G) from `Grid.targets`.
 
-    With P the number of cells of the batch that hold a pet (1 if none does), z a cell's objectness and o in {0, 1}
-    what it should be, t the four numbers of its box, s the logits of its species, k the true one:
+    With P the number of cells of the batch that hold a pet (1 if none does), z a cell's objectness and o in {0, 1} its
+    target, t the four numbers of its box, s the logits of its species, k the true one:
 
         L = 1/P [ sum over all cells of BCE(z, o)
                   + sum over cells with a pet of ( box_weight * sum_i SmoothL1(t_i, t*_i) + CE(s, k) ) ]
 
-    It is divided by P and not by the number of cells: a picture has many cells and few pets, and the mean over all
-    cells would be next to nothing whether a pet is found or not.
+    It is divided by P and not by the number of cells: an image has many cells and few pets, and the mean over all
+    cells would be close to 0 whether a pet is found or not.
 
     Backward: each part's derivative, known from its own loss, in its own channels, all divided by P:
 
@@ -118,7 +119,7 @@ class DetectionLoss(Loss):
         dL/dt = box_weight * clip(t - t*, -1, 1) / P
         dL/ds = (softmax(s) - onehot(k)) / P
 
-    and 0 in the box and species channels of cells without a pet: what they say there does not matter.
+    and 0 in the box and species channels of cells without a pet: their predictions there do not matter.
 
     Attributes
     ----------
@@ -142,9 +143,9 @@ class DetectionLoss(Loss):
         P = max(1, len(n))
         self.parts = {"objectness": self.objectness(prediction[:, 0], target[:, 0]) / P, "box": 0.0, "species": 0.0}
         if len(n):
-            said, true = prediction[n, :, rows, columns], target[n, :, rows, columns]  # (P, 5 + K), (P, 6)
-            self.parts["box"] = self.box_weight * self.box(said[:, 1:5], true[:, 1:5]) / P
-            self.parts["species"] = self.species(said[:, 5:], true[:, 5].astype(np.int64)) / P
+            at, true = prediction[n, :, rows, columns], target[n, :, rows, columns]    # (P, 5 + K), (P, 6)
+            self.parts["box"] = self.box_weight * self.box(at[:, 1:5], true[:, 1:5]) / P
+            self.parts["species"] = self.species(at[:, 5:], true[:, 5].astype(np.int64)) / P
         self.count = P
         self._cache = (prediction.shape, prediction.dtype, (n, rows, columns))
         return sum(self.parts.values())
@@ -172,7 +173,7 @@ class DetectionLoss(Loss):
 
 @dataclass(frozen=True, eq=False)
 class Detections:
-    """What was found in a picture, the most certain first.
+    """The pets found in an image, the most certain first.
 
     Attributes
     ----------
@@ -196,18 +197,17 @@ class Detections:
 
 
 def detections(grid: Grid, prediction: Array, threshold: float = 0.05, overlap: float | None = 0.5) -> list[Detections]:
-    """Turn what the cells say into boxes: decode those with a score, drop what was found twice.
+    """Turn the network's predictions into boxes: decode those with a score, drop those found twice.
 
     Parameters
     ----------
     grid : Grid
     prediction : (N, 5 + K, G, G)
-        The network's.
     threshold : float
-        Cells with a lower score say nothing.
+        Cells with a lower score are left out.
     overlap : float or None
-        The IoU above which the lower of two scores is dropped, whatever the species (a pet is not both a cat and a
-        dog); None drops nothing.
+        The IoU above which the box with the lower score is dropped, whatever the species (a pet is not both a cat and
+        a dog); None drops nothing.
 
     Returns
     -------
@@ -216,7 +216,7 @@ def detections(grid: Grid, prediction: Array, threshold: float = 0.05, overlap: 
     G = grid.cells
     if prediction.ndim != 4 or prediction.shape[1] < 6 or prediction.shape[2:] != (G, G):
         raise ValueError(f"detections: expected a prediction (N, 5 + K, {G}, {G}), got {prediction.shape}")
-    probabilities = Softmax().eval().forward(prediction[:, 5:])            # (N, K, G, G)
+    probabilities = Softmax()(prediction[:, 5:])                           # (N, K, G, G)
     species = probabilities.argmax(axis=1)                                 # (N, G, G)
     scores = sigmoid(prediction[:, 0]) * probabilities.max(axis=1)         # (N, G, G)
     result = []
@@ -234,12 +234,12 @@ def detection_scores(found: Sequence[Detections], boxes: Sequence[Array], specie
                      names: Sequence[str], overlap: float = 0.5) -> dict[str, float]:
     """Return average precision at an IoU: `map` (the mean over the species), and `ap_` of each species and of "pet".
 
-    For "pet", the species is ignored. A species of which there is none has no entry, and does not count in the mean.
+    For "pet", the species is ignored. A species that does not occur has no entry, and does not count in the mean.
 
     Parameters
     ----------
-    found : what was found in each picture
-    boxes, species : each picture's true boxes (n, 4) and species (n,)
+    found : for each image, its Detections
+    boxes, species : for each image, its true boxes (n, 4) and species (n,)
     names : of the species, such as ("cat", "dog")
     """
     each = {}
@@ -250,5 +250,5 @@ def detection_scores(found: Sequence[Detections], boxes: Sequence[Array], specie
             each[f"ap_{name}"] = curve.average_precision
     pet = precision_recall([d.boxes for d in found], [d.scores for d in found], boxes, overlap)
     if not pet.truths:
-        raise ValueError("detection_scores: there is no true box in any of the pictures: there is nothing to score")
+        raise ValueError("detection_scores: expected at least one true box to compare with, got none in any image")
     return {"map": float(np.mean(list(each.values()))), **each, "ap_pet": pet.average_precision}

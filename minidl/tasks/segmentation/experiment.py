@@ -11,6 +11,7 @@ import numpy as np
 
 from minidl import metrics
 from minidl.batches import Batches
+from minidl.checkpoint import Row
 from minidl.course.lesson import Lesson
 from minidl.datasets.augment import Augment
 from minidl.datasets.pets import CLASSES
@@ -19,7 +20,7 @@ from minidl.loss import CrossEntropyLoss
 from minidl.optim import Adam, CosineSchedule
 from minidl.runtime.npz import load_arrays, save_arrays
 from minidl.tasks.segmentation.receptive_field import receptive_field
-from minidl.training import History, Row, fit, predict_classes
+from minidl.training import History, fit, predict_classes
 from minidl.types import Array
 
 SHOWN = 8    # held-out images that every lesson draws

@@ -1,4 +1,4 @@
-"""What lesson 16 needs around its models: pairs of small and large pictures, and what looks alike to a network."""
+"""What lesson 16 needs around its models: pairs of small and large images, and the training that a generator gets."""
 from collections.abc import Iterator
 
 import numpy as np
@@ -9,15 +9,15 @@ from minidl.layers import Layer
 from minidl.loss import L1Loss
 from minidl.optim import Adam, CosineSchedule
 from minidl.tasks.super_resolution.image_metrics import psnr, ssim
-from minidl.tasks.super_resolution.images import as_pictures, resized
+from minidl.tasks.super_resolution.images import as_images, resized
 from minidl.training import History, fit, predict
 from minidl.types import Array
 
 
 class Pairs:
-    """Batches of (small pictures, large pictures), float32 in [0, 1], in a new random order each epoch.
+    """Batches of (small images, large images), float32 in [0, 1], in a new random order each epoch.
 
-    Each pair is shown in one of the eight positions that turning and mirroring can bring it into.
+    Each batch is turned and mirrored at random, in one of eight ways.
 
     Parameters
     ----------
@@ -29,11 +29,11 @@ class Pairs:
 
     def __init__(self, small: Array, large: Array, batch_size: int, rng: np.random.Generator) -> None:
         if len(small) != len(large) or not len(small):
-            raise ValueError(f"Pairs: expected as many small as large pictures, got {len(small)} and {len(large)}")
+            raise ValueError(f"Pairs: expected as many small as large images, got {len(small)} and {len(large)}")
         self.small, self.large, self.batch_size, self.rng = small, large, batch_size, rng
 
     def __len__(self) -> int:
-        """Batches an epoch; pictures that fill no batch wait for the next epoch."""
+        """Return the number of batches per epoch; images that do not fill a batch wait for the next epoch."""
         return max(1, len(self.small) // self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Array, Array]]:
@@ -54,14 +54,14 @@ class SuperResolution:
     Parameters
     ----------
     lesson : Lesson
-        Gives data, size (that of the large pictures), batch size, learning rate, seed and budget.
+        Gives data, size (that of the large images), batch size, learning rate, seed and budget.
     scale : int
-        How many times smaller the small pictures are, on each side; reduced with Pillow's bicubic filter.
+        How many times smaller the small images are, on each side; reduced with Pillow's bicubic filter.
 
     Attributes
     ----------
     train, test : Pets
-        Large pictures, `images`, (N, 3, S, S) uint8; the trimaps are for `train_encoder` only.
+        Large images, (N, 3, S, S) uint8; the trimaps are for `train_encoder` only.
     small, small_test : uint8 arrays (N, 3, S / scale, S / scale)
     epochs : int
     """
@@ -80,7 +80,7 @@ class SuperResolution:
         return Pairs(self.small, self.train.images, self.lesson.batch_size, np.random.default_rng(seed))
 
     def fit(self, model: Layer, name: str, epochs: int | None = None) -> History:
-        """Train a generator on the L1 distance: Adam, the learning rate along a cosine, a checkpoint each epoch."""
+        """Train a generator on the L1 distance: Adam, the learning rate along a cosine, a checkpoint per epoch."""
         epochs = epochs or self.epochs
         pairs = self.pairs(self.lesson.seed)
         optimizer = Adam(model.parameters(), self.lesson.lr)
@@ -91,16 +91,16 @@ class SuperResolution:
                    checkpoint=self.lesson.out / "checkpoints" / name, resume=self.lesson.resume)
 
     def enlarged(self, model: Layer) -> Array:
-        """Return the held-out small pictures as a generator enlarges them, uint8."""
-        return as_pictures(predict(model, self.small_test))
+        """Return the held-out small images as a generator enlarges them, uint8."""
+        return as_images(predict(model, self.small_test))
 
-    def scores(self, pictures: Array) -> dict[str, float]:
-        """Return mean PSNR (dB) and SSIM of uint8 pictures against the held-out large ones."""
-        return {"psnr": float(psnr(pictures, self.test.images).mean()),
-                "ssim": float(ssim(pictures, self.test.images).mean())}
+    def scores(self, images: Array) -> dict[str, float]:
+        """Return mean PSNR (dB) and SSIM of uint8 images against the held-out large ones."""
+        return {"psnr": float(psnr(images, self.test.images).mean()),
+                "ssim": float(ssim(images, self.test.images).mean())}
 
 
-def endless(pairs: Pairs) -> Iterator[tuple[Array, Array]]:
+def cycle(pairs: Pairs) -> Iterator[tuple[Array, Array]]:
     """Yield batches epoch after epoch, for trainings that are counted in steps."""
     while True:
         yield from pairs

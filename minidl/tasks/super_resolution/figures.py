@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from minidl import plotting
 from minidl.tasks.super_resolution.image_metrics import psnr
-from minidl.tasks.super_resolution.images import as_pictures, block_means
+from minidl.tasks.super_resolution.images import as_images, block_means
 from minidl.types import Array
 
 
@@ -26,7 +26,7 @@ def colored(maps: Array, size: int) -> Array:
     """Turn maps (n, 1, h, w) of numbers in [0, 1] into uint8 pictures (n, 3, size, size): dark blue 0, yellow 1."""
     colors = matplotlib.colormaps["viridis"](maps[:, 0])[..., :3]                                 # (n, h, w, 3)
     fold = size // maps.shape[2]
-    return as_pictures(colors.transpose(0, 3, 1, 2)).repeat(fold, axis=2).repeat(fold, axis=3)
+    return as_images(colors.transpose(0, 3, 1, 2)).repeat(fold, axis=2).repeat(fold, axis=3)
 
 
 def comparison(columns: Mapping[str, Array], truth: Array, title: str, scored: Sequence[str] = (),

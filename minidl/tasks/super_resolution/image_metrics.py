@@ -1,7 +1,7 @@
-"""Scores of a picture against the true one: PSNR and SSIM.
+"""Scores of an image against the true one: PSNR and SSIM.
 
-Both compare pixel by pixel at the same place. They call a blurred edge better than a sharp one that is a pixel off,
-which people do not (see lesson 16).
+Both compare pixels at the same position. They prefer a blurred edge to a sharp one that is a pixel off; people do not
+(see lesson 16).
 """
 from typing import Any
 
@@ -14,9 +14,9 @@ K1, K2 = 0.01, 0.03
 
 
 def psnr(prediction: Any, truth: Any, peak: float | None = None) -> Array:
-    """Return the peak signal-to-noise ratio of each picture, in decibels (dB).
+    """Return the peak signal-to-noise ratio of each image, in decibels (dB).
 
-    PSNR = 10 log10(peak^2 / MSE), with MSE the mean squared difference over all channels and pixels of a picture. Three
+    PSNR = 10 log10(peak^2 / MSE), with MSE the mean squared difference over all channels and pixels of an image. Three
     dB more are half the squared error.
 
     Parameters
@@ -24,17 +24,17 @@ def psnr(prediction: Any, truth: Any, peak: float | None = None) -> Array:
     prediction, truth : (N, C, H, W)
         Of one type: uint8, or floating-point.
     peak : float, optional
-        The largest value a pixel can have: 255 for uint8, 1 for floating-point pictures if left out.
+        The largest value a pixel can have (default: 255 for uint8, 1 for floating-point images).
 
     Returns
     -------
     (N,) float64
-        Infinite for equal pictures.
+        Infinite for equal images.
 
     Raises
     ------
     ValueError
-        If shapes or types differ or are others, values are NaN, or peak is not above 0.
+        If shapes or types differ or are others, or peak is not above 0.
 
     Examples
     --------
@@ -48,14 +48,14 @@ def psnr(prediction: Any, truth: Any, peak: float | None = None) -> Array:
 
 
 def ssim(prediction: Any, truth: Any, peak: float | None = None) -> Array:
-    """Return the structural similarity of each picture: 1 if equal, about 0 if nothing agrees.
+    """Return the structural similarity of each image: 1 if equal, about 0 if nothing agrees.
 
     Under a Gaussian window of 11 x 11 pixels (sigma 1.5) the means m, variances v and the covariance c of the two
-    pictures are compared at each place where the window fits, for each channel:
+    images are compared at each position where the window fits, per channel:
 
         SSIM = (2 m_a m_b + C1) (2 c + C2) / ((m_a^2 + m_b^2 + C1) (v_a + v_b + C2))
 
-    with C1 = (0.01 peak)^2 and C2 = (0.03 peak)^2; the result is the mean over places and channels.
+    with C1 = (0.01 peak)^2 and C2 = (0.03 peak)^2; the result is the mean over positions and channels.
 
     Parameters
     ----------
@@ -68,15 +68,10 @@ def ssim(prediction: Any, truth: Any, peak: float | None = None) -> Array:
     -------
     (N,) float64
 
-    Raises
-    ------
-    ValueError
-        As `psnr`, and for smaller pictures.
-
     References
     ----------
     Wang, Bovik, Sheikh, Simoncelli, "Image Quality Assessment: From Error Visibility to Structural Similarity", IEEE
-    Transactions on Image Processing 13, 2004. (There pictures are gray; here each color counts alike.)
+    Transactions on Image Processing 13, 2004. (There images are gray; here all channels have equal weight.)
 
     Examples
     --------
@@ -86,10 +81,10 @@ def ssim(prediction: Any, truth: Any, peak: float | None = None) -> Array:
     """
     a, b, peak = _pair("ssim", prediction, truth, peak)
     if min(a.shape[2:]) < WINDOW:
-        raise ValueError(f"ssim: expected pictures of at least {WINDOW} x {WINDOW} pixels, got shape {a.shape}")
+        raise ValueError(f"ssim: expected images of at least {WINDOW} x {WINDOW} pixels, got shape {a.shape}")
     c1, c2 = (K1 * peak) ** 2, (K2 * peak) ** 2
     mean_a, mean_b = _gaussian_mean(a), _gaussian_mean(b)                          # (N, C, H - 10, W - 10)
-    # E[x^2] - E[x]^2 loses digits, but float64 has enough of them for pictures: variances are wrong by 1e-15 peak^2.
+    # E[x^2] - E[x]^2 loses digits, but float64 has enough of them for images: variances are wrong by 1e-15 peak^2.
     variances = _gaussian_mean(a * a) - mean_a**2 + _gaussian_mean(b * b) - mean_b**2
     covariance = _gaussian_mean(a * b) - mean_a * mean_b
     means = (2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1)
@@ -107,18 +102,15 @@ def _gaussian_mean(x: Array) -> Array:
 
 
 def _pair(caller: str, prediction: Any, truth: Any, peak: float | None) -> tuple[Array, Array, float]:
-    """Return both pictures as float64, and the peak, after checking that they can be compared."""
+    """Return both arrays as float64, and the peak, after checking that they can be compared."""
     a, b = np.asarray(prediction), np.asarray(truth)
     if a.ndim != 4 or a.shape != b.shape or a.size == 0:
         raise ValueError(f"{caller}: expected two arrays of one shape (N, C, H, W), got {a.shape} and {b.shape}")
-    kinds = {array.dtype.kind if array.dtype != np.uint8 else "uint8" for array in (a, b)}
-    if kinds != {"uint8"} and kinds != {"f"}:
-        raise ValueError(f"{caller}: expected pictures that are both of uint8 or both floating-point, "
+    bytes_ = a.dtype == b.dtype == np.uint8
+    if not bytes_ and not a.dtype.kind == b.dtype.kind == "f":
+        raise ValueError(f"{caller}: expected images that are both uint8 or both floating-point, "
                          f"got {a.dtype} and {b.dtype}")
-    peak = (255.0 if kinds == {"uint8"} else 1.0) if peak is None else float(peak)
+    peak = (255.0 if bytes_ else 1.0) if peak is None else float(peak)
     if not 0 < peak < np.inf:
         raise ValueError(f"{caller}: expected a finite peak above 0, got {peak}")
-    for name, array in (("prediction", a), ("truth", b)):
-        if not np.isfinite(array).all():
-            raise ValueError(f"{caller}: the {name} holds NaN or infinite values")
     return a.astype(np.float64), b.astype(np.float64), peak

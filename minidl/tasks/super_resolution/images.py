@@ -1,17 +1,17 @@
-"""Pictures made smaller and larger, and maps over them."""
+"""Images made smaller and larger, and maps over them."""
 import numpy as np
 
 from minidl.types import Array
 
 
-METHODS = ("nearest", "bilinear", "bicubic")     # of enlarging that need no training
+METHODS = ("nearest", "bilinear", "bicubic")     # of enlarging, without training
 
 
 def resized(images: Array, size: int, method: str) -> Array:
-    """Resize pictures with Pillow, from 8 bits to 8 bits, as an image program does.
+    """Resize images with Pillow, from 8 bits to 8 bits, as an image program does.
 
-    Made smaller, each pixel becomes a weighted mean of all the pixels it covers (and, with "bicubic", some around
-    them); nothing is skipped, as would be with "nearest".
+    If the result is smaller, each of its pixels is a weighted mean of all the pixels it covers (and, with "bicubic",
+    some around them); only "nearest" skips pixels.
 
     Parameters
     ----------
@@ -25,21 +25,19 @@ def resized(images: Array, size: int, method: str) -> Array:
     uint8 array (N, 3, size, size)
     """
     from PIL import Image
-    filters = {"nearest": Image.Resampling.NEAREST, "box": Image.Resampling.BOX,
-               "bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
-    if method not in filters:
-        raise ValueError(f"resized: expected one of {', '.join(filters)}, got {method!r}")
+    if method not in (*METHODS, "box"):
+        raise ValueError(f"resized: expected one of {', '.join(METHODS)}, box, got {method!r}")
     if images.ndim != 4 or images.shape[1] != 3 or images.dtype != np.uint8:
-        raise ValueError(f"resized: expected uint8 pictures of shape (N, 3, H, W), got {images.dtype} {images.shape}")
+        raise ValueError(f"resized: expected uint8 images of shape (N, 3, H, W), got {images.dtype} {images.shape}")
     result = np.empty((len(images), 3, size, size), np.uint8)
-    for i, picture in enumerate(images):
-        rows = np.ascontiguousarray(picture.transpose(1, 2, 0))                    # (H, W, 3)
-        result[i] = np.asarray(Image.fromarray(rows).resize((size, size), filters[method])).transpose(2, 0, 1)
+    for i, image in enumerate(images):
+        rows = Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0)))     # (H, W, 3)
+        result[i] = np.asarray(rows.resize((size, size), Image.Resampling[method.upper()])).transpose(2, 0, 1)
     return result
 
 
-def as_pictures(y: Array) -> Array:
-    """Turn a network's output (N, 3, H, W) into uint8 pictures: what lies outside [0, 1] is cut off, then rounded."""
+def as_images(y: Array) -> Array:
+    """Turn a network's output (N, 3, H, W) into uint8 images: [0, 1] becomes 0 to 255, rounded; the rest is clipped."""
     return (y * 255).round().clip(0, 255).astype(np.uint8)
 
 
@@ -50,7 +48,7 @@ def block_means(maps: Array, side: int) -> Array:
 
 
 def smoothed(maps: Array) -> Array:
-    """Return maps (N, h, w) of which each value is the mean of its 3 x 3 neighborhood (edges are repeated)."""
+    """Return maps (N, h, w) whose values are the means of 3 x 3 neighborhoods (edges are repeated)."""
     _, h, w = maps.shape
     wide = np.pad(maps, ((0, 0), (1, 1), (1, 1)), mode="edge")
     return np.asarray(sum(wide[:, i:i + h, j:j + w] for i in range(3) for j in range(3)) / 9)

@@ -1,4 +1,4 @@
-"""MapConv2d: a convolution whose weights change from pixel to pixel, as a map says that travels with the features."""
+"""MapConv2d: a convolution whose weights change from pixel to pixel, controlled by a map beside the features."""
 from collections.abc import Mapping
 
 import numpy as np
@@ -11,14 +11,14 @@ AFTER = ("carry", "drop")
 
 
 class MapConv2d(Layer):
-    """A 3x3 convolution with weights W0 + t W1, where t is the last channel of x: at each pixel as the map says.
+    """A 3x3 convolution with weights W0 + t W1 at each pixel, where the map t is the last channel of x.
 
     Parameters
     ----------
     in_channels, out_channels : int
         Without the map.
     after : {"carry", "drop"}
-        What becomes of the map: "carry" appends it to the output, for layers to come; "drop" appends nothing.
+        "carry" appends the map to the output, for later layers; "drop" does not.
     rng : numpy.random.Generator, seed or None
 
     Attributes
@@ -30,7 +30,7 @@ class MapConv2d(Layer):
     -----
     Shapes: x (N, in_channels + 1, H, W), y (N, out_channels [+ 1], H, W).
 
-    Forward. A convolution is linear in its weights, so there is no need for other weights at every pixel:
+    Forward. A convolution is linear in its weights, so two convolutions are enough for all values of t:
 
         y = conv(f; W0 + t W1) = a + t b      with f = the features, a = conv(f; W0), b = conv(f; W1)
 
@@ -59,7 +59,7 @@ class MapConv2d(Layer):
         b = ab[:, K:]
         np.multiply(t, b, out=y[:, :K])
         y[:, :K] += ab[:, :K]
-        y[:, K:] = t                                                       # or nothing, if there is no room for it
+        y[:, K:] = t                                                       # with "drop", y has no such channel
         return self.keep(y, t, b)
 
     def backward(self, dy: Array) -> Array:
@@ -116,7 +116,7 @@ class DropMap(Layer):
 
 
 class ZeroMap(Layer):
-    """Return x with its last channel, the map, set to 0: for the end of a `Residual`, which adds the map itself."""
+    """Return x with its last channel, the map, set to 0: for the end of a `Residual`, which adds the input's map."""
 
     def forward(self, x: Array) -> Array:
         self.check_input(x)
@@ -131,7 +131,7 @@ class ZeroMap(Layer):
         return dx
 
 
-def between(zero: dict[str, Array], one: dict[str, Array]) -> dict[str, Array]:
+def interpolating_state(zero: Mapping[str, Array], one: Mapping[str, Array]) -> dict[str, Array]:
     """Return the state of a model of `MapConv2d` that for t = 0 is one plain model, and for t = 1 the other.
 
     Parameters
@@ -140,8 +140,8 @@ def between(zero: dict[str, Array], one: dict[str, Array]) -> dict[str, Array]:
         The `state_dict` of two models of the same build, with `Conv2d` where the new one has `MapConv2d`.
     """
     if {name: array.shape for name, array in zero.items()} != {name: array.shape for name, array in one.items()}:
-        raise ValueError("between: expected the states of two models of the same build, got states that differ in "
-                         "names or shapes")
+        raise ValueError("interpolating_state: expected the states of two models of the same build, got states that "
+                         "differ in names or shapes")
     state = {}
     for name, array in zero.items():
         layer, _, own = name.rpartition(".")
@@ -149,15 +149,13 @@ def between(zero: dict[str, Array], one: dict[str, Array]) -> dict[str, Array]:
     return state
 
 
-# Between two networks
-
-def interpolated(zero: Mapping[str, Array], one: Mapping[str, Array], alpha: float) -> dict[str, Array]:
-    """Return the weights (1 - alpha) zero + alpha one of two networks of the same build."""
+def interpolated_state(zero: Mapping[str, Array], one: Mapping[str, Array], alpha: float) -> dict[str, Array]:
+    """Return the state (1 - alpha) zero + alpha one of two networks of the same build."""
     return {name: (1 - alpha) * zero[name] + alpha * one[name] for name in zero}
 
 
 def with_map(small: Array, t: Array | float) -> Array:
-    """Put a map behind the colors of small pictures: (N, 3, h, w) becomes (N, 4, h, w) float32, in [0, 1].
+    """Append a map to the colors of small images: (N, 3, h, w) becomes (N, 4, h, w) float32, in [0, 1].
 
     `t` is a number, or an array of numbers that fits (N, 1, h, w).
     """

@@ -20,10 +20,7 @@ SMALL = 0.1            # factor on the first weights of dense blocks
 
 
 def conv3(in_channels: int, out_channels: int, rng: Rng, scale: float = 1.0, after: str | None = None) -> Layer:
-    """Return a 3x3 convolution that keeps the size, its Kaiming weights times `scale`.
-
-    With `after`, it is a `MapConv2d` (which see), and the map comes besides the channels.
-    """
+    """Return a 3x3 convolution that keeps the size, its Kaiming weights times `scale`; with `after`, a `MapConv2d`."""
     layer = (Conv2d(in_channels, out_channels, 3, padding="same", rng=rng) if after is None
              else MapConv2d(in_channels, out_channels, after, rng=rng))
     for parameter in layer.parameters():
@@ -32,19 +29,19 @@ def conv3(in_channels: int, out_channels: int, rng: Rng, scale: float = 1.0, aft
 
 
 def dense_block(width: int, growth: int, with_map: bool = False, rng: Rng = None) -> Residual:
-    """Build a residual dense block: each convolution sees the block's input and all that came before it.
+    """Build a residual dense block: the input of each convolution is the block's input and all maps made from it.
 
-    Four times convolution to `growth` channels and LeakyReLU, each inside a `Skip`, which lays the new maps before all
+    Four times convolution to `growth` channels and LeakyReLU, each inside a `Skip`, which puts the new maps before the
     older ones; then a convolution back to `width` channels. The result, times 0.2, is added to the input.
 
         x -> [c1, x] -> [c2, c1, x] -> [c3, c2, c1, x] -> [c4, c3, c2, c1, x] -> conv -> x + 0.2 * that
 
-    With a map (see `rrdb_net`) x is the features and the map behind them. It stays the last channel all the way.
+    With a map (see `rrdb_net`) x is the features, then the map, which stays the last channel throughout.
 
     Notes
     -----
     ESRGAN's own code concatenates the other way round, [x, c1, c2, c3, c4]. The function is the same, but its weights
-    fit here only with their input channels in this order (`tests/test_models_sr.py` does it).
+    fit here only with their input channels in this order.
     """
     rng = np.random.default_rng(rng)
     carry, drop = ("carry", "drop") if with_map else (None, None)    # where it is dropped, Skip brings it along
@@ -55,7 +52,7 @@ def dense_block(width: int, growth: int, with_map: bool = False, rng: Rng = None
 
 
 def residual(layers: list[Layer], with_map: bool, scale: float = RESIDUAL_SCALE) -> Residual:
-    """Return x + scale * what the layers make of x; a map that travels with x must not be added to itself."""
+    """Return x + scale * layers(x); a map that comes with x must not be added to itself."""
     return Residual(Sequential(*layers, ZeroMap()) if with_map else Sequential(*layers), scale)
 
 
@@ -67,11 +64,11 @@ def rrdb(width: int, growth: int, with_map: bool = False, rng: Rng = None) -> Re
 
 def rrdb_net(scale: int = 4, width: int = 64, growth: int = 32, blocks: int = 23, *, base: str | None = None,
              with_map: bool = False, rng: Rng = None) -> Layer:
-    """Build ESRGAN's generator: pictures in, pictures `scale` times larger out.
+    """Build ESRGAN's generator: images in, images `scale` times larger out.
 
-    All its depth works at the small size: a convolution, `blocks` residual-in-residual dense blocks and a convolution,
-    with a residual around them. Then, for each doubling, nearest upsampling + convolution (slide 30), and two last
-    convolutions. No batch norm anywhere: its statistics, different for each batch, would show as artifacts.
+    Most of it works at the small size: a convolution, `blocks` residual-in-residual dense blocks and a convolution,
+    with a residual around them. Then nearest upsampling + convolution (slide 30) for each doubling, and two last
+    convolutions. There is no batch norm: its statistics, different for each batch, would show as artifacts.
 
     Parameters
     ----------
@@ -83,11 +80,11 @@ def rrdb_net(scale: int = 4, width: int = 64, growth: int = 32, blocks: int = 23
         Channels that each convolution of a dense block adds.
     blocks : int
     base : {None, "nearest", "bilinear"}
-        Not None: what the network computes is *added* to its input enlarged in this way (`Upsample`). The last
-        convolution begins with zeros: the network begins as a plain enlargement, and learns what that lacks. None, as
-        in the paper: it learns all of the picture.
+        Not None: the network's output is *added* to its input enlarged in this way (`Upsample`). The last convolution
+        is initialized to 0: the network starts as a plain enlargement, and learns what that lacks. None, as in the
+        paper: it learns the whole image.
     with_map : bool
-        True: a fourth input channel says, at each pixel, which weights to use (`MapConv2d`).
+        True: a fourth input channel chooses the weights at each pixel (`MapConv2d`).
     rng : numpy.random.Generator, seed or None
 
     Returns
@@ -98,12 +95,8 @@ def rrdb_net(scale: int = 4, width: int = 64, growth: int = 32, blocks: int = 23
 
     Notes
     -----
-    The dense blocks' weights begin 10 times smaller than Kaiming's: so many blocks that each add a little would
+    The dense blocks' weights are initialized 10 times smaller than Kaiming's: the outputs of so many blocks would
     otherwise add up to too much.
-
-    References
-    ----------
-    Wang et al., "ESRGAN", 2018, section 3.1.
     """
     for name, value in (("width", width), ("growth", growth), ("blocks", blocks)):
         positive(f"rrdb_net: {name}", value)
@@ -126,7 +119,7 @@ def rrdb_net(scale: int = 4, width: int = 64, growth: int = 32, blocks: int = 23
 
 
 def discriminator(width: int = 64, size: int = 128, *, rng: Rng = None) -> Pyramid:
-    """Build ESRGAN's discriminator, without batch norm: one logit for each picture.
+    """Build ESRGAN's discriminator, without batch norm: one logit per image.
 
     At each resolution a 3x3 convolution and a 4x4 one with stride 2, which halves it, down to 4 x 4; then two dense
     layers. All but the last are followed by LeakyReLU.
@@ -136,7 +129,7 @@ def discriminator(width: int = 64, size: int = 128, *, rng: Rng = None) -> Pyram
     width : int
         Channels at the full resolution; doubled at each halving, up to 8 width.
     size : int
-        Height and width of the pictures, a power of 2 from 8 on.
+        Height and width of the images, a power of 2 from 8 on.
     rng : numpy.random.Generator, seed or None
 
     Returns
@@ -146,8 +139,8 @@ def discriminator(width: int = 64, size: int = 128, *, rng: Rng = None) -> Pyram
 
     Notes
     -----
-    In the paper's code there is batch norm behind all convolutions but the first, and the real pictures of a step form
-    a batch of their own. Without it, real and fake ones can pass in one batch, and a picture's logit is its own.
+    In the paper's code there is batch norm after all convolutions but the first, and the real images of a step form a
+    batch of their own. Without it, real and fake images can share a batch, and do not influence each other's logits.
     """
     positive("discriminator: width", width)
     if positive("discriminator: size", size) < 8 or size & (size - 1):
@@ -159,11 +152,11 @@ def discriminator(width: int = 64, size: int = 128, *, rng: Rng = None) -> Pyram
 
 
 def patch_discriminator(width: int = 64, levels: int = 2, *, rng: Rng = None) -> Sequential:
-    """Build a discriminator that judges patches: a logit for each square of 2^levels x 2^levels pixels.
+    """Build a discriminator of patches: a logit for each square of 2^levels x 2^levels pixels.
 
-    The first `levels` resolutions of `discriminator`, and a 3x3 convolution to one channel instead of dense layers. It
-    cannot tell whether a picture makes sense as a whole, only whether its texture does. In return it learns from each
-    picture as many times as there are squares, and takes pictures of any size that divides.
+    The first `levels` resolutions of `discriminator`, then a 3x3 convolution to one channel instead of dense layers. It
+    cannot judge an image as a whole, only its texture. In return, each image is as many examples as it has squares, and
+    may have any size that divides by 2^levels.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Boxes go along with their pictures."""
+"""Boxes move with their images."""
 import numpy as np
 import pytest
 from hypothesis import given
@@ -15,13 +15,13 @@ def batches_of(pets, augment=None, seed=0, batch_size=3):
 
 @FEW
 @given(seeds)
-def test_the_box_is_around_the_pet_that_is_shown(seed):
-    """The blocks' color is seen in the augmented picture: red where the trimap says so, but for the blurred edge."""
+def test_the_box_is_around_the_augmented_pet(seed):
+    """The augmented image is red where the trimap has the pet, except at the blurred edge."""
     augment = Augment(flip=0.5, crop=(0.5, 1), shift=0, color=0)
     for x, boxes in batches_of(block_pets(6), augment, seed):
         assert x.shape[1:] == (3, SIZE, SIZE) and boxes.shape == (len(x), 4)
-        for picture, box in zip(x, boxes):
-            red = picture[0] > 0.39                                        # half of the blocks' red
+        for image, box in zip(x, boxes):
+            red = image[0] > 0.39                                          # half of the blocks' red
             rows, columns = np.flatnonzero(red.any(axis=1)), np.flatnonzero(red.any(axis=0))
             np.testing.assert_allclose(box, [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], atol=1)
 
@@ -34,14 +34,13 @@ def test_flipped_boxes_in_closed_form():
     assert sorted(flipped.tolist()) == sorted(expected.tolist())
 
 
-def test_without_augmentation_boxes_are_those_of_the_pets():
-    pets = block_pets(4)
-    batches = batches_of(pets)
+def test_without_augmentation_the_boxes_are_the_pets():
+    batches = batches_of(block_pets(4))
     boxes = np.concatenate([boxes for _, boxes in batches])
-    assert len(batches) == 2 and sorted(boxes.tolist()) == sorted(pets.boxes.tolist())
+    assert len(batches) == 2 and sorted(boxes.tolist()) == sorted(block_pets(4).boxes.tolist())
 
 
-def test_a_pet_that_would_be_lost_is_shown_whole():
+def test_a_pet_that_would_be_lost_is_shown_unchanged():
     pets = block_pets(2)
 
     def loses_the_first(image, trimap, rng):
@@ -53,7 +52,7 @@ def test_a_pet_that_would_be_lost_is_shown_whole():
     np.testing.assert_allclose(x[whole][0], pets.images[0] / 255, rtol=1e-6)
 
 
-def test_the_generator_is_the_batches_state():
+def test_the_generators_state_is_all_the_state():
     batches = batches_of(block_pets(6), Augment())
     state = batches.rng.bit_generator.state
     first = list(batches)
@@ -62,8 +61,8 @@ def test_the_generator_is_the_batches_state():
         assert np.array_equal(x, x2) and np.array_equal(boxes, boxes2)
 
 
-def test_pictures_without_a_pet_are_refused_by_name():
+def test_images_without_a_pet_are_refused_by_name():
     pets = block_pets(2)
     pets.boxes[1] = np.nan
-    with pytest.raises(ValueError, match="expected a pet in every picture, got none in pet1"):
+    with pytest.raises(ValueError, match="expected a pet in every image, got none in pet1"):
         batches_of(pets)

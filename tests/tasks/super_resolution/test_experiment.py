@@ -1,16 +1,16 @@
-"""Pairs of small and large pictures, what looks alike to an encoder, and what lies between two networks."""
+"""Pairs of small and large images, what looks alike to an encoder, and interpolation between two networks."""
 # mypy: disable-error-code="arg-type"
 import numpy as np
 import pytest
 
-from minidl import Conv2d, ReLU, Sequential, rrdb_net
+from minidl import Conv2d, ReLU, Sequential, Upsample, rrdb_net
 from minidl.course.lesson import Lesson
 from minidl.datasets import synthetic_pets
-from minidl.tasks.super_resolution.experiment import Pairs, SuperResolution, endless
-from minidl.tasks.super_resolution.images import METHODS, as_pictures, block_means, resized, smoothed
-from minidl.tasks.super_resolution.map_conv import interpolated, with_map
+from minidl.tasks.super_resolution.experiment import Pairs, SuperResolution, cycle
+from minidl.tasks.super_resolution.images import METHODS, as_images, block_means, resized, smoothed
+from minidl.tasks.super_resolution.map_conv import interpolated_state, with_map
 from minidl.tasks.super_resolution.perceptual import feature_distance, train_encoder
-from tests.samples import pictures
+from tests.samples import noise
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +22,8 @@ def task(tmp_path_factory):
 
 # Resizing
 
-def test_box_reduction_is_the_mean_of_blocks_and_nearest_enlargement_copies():
-    images = pictures()
+def test_box_averages_blocks_and_nearest_copies_pixels():
+    images = noise()
     small = resized(images, 4, "box")
     means = images.reshape(3, 3, 4, 4, 4, 4).mean(axis=(3, 5))
     assert np.abs(small - means).max() <= 1                             # rounded twice, along rows and columns
@@ -31,61 +31,53 @@ def test_box_reduction_is_the_mean_of_blocks_and_nearest_enlargement_copies():
 
 
 @pytest.mark.parametrize("method", [*METHODS, "box"])
-def test_even_pictures_stay_even(method):
+def test_uniform_images_stay_uniform(method):
     even = np.full((2, 3, 16, 16), 77, np.uint8)
     assert (resized(even, 4, method) == 77).all() and (resized(even, 32, method) == 77).all()
 
 
 def test_bilinear_enlargement_is_that_of_the_layer():
-    from minidl import Upsample
-    images = pictures(size=8)
+    images = noise(size=8)
     ours = Upsample(2, "bilinear")(images.astype(np.float64))
     assert np.abs(resized(images, 16, "bilinear") - ours).max() <= 1
 
 
 @pytest.mark.parametrize("images, method, message", [
-    (pictures(), "cubic", "expected one of nearest, box, bilinear, bicubic, got 'cubic'"),
-    (pictures()[0], "box", r"shape \(N, 3, H, W\), got uint8 \(3, 16, 16\)"),
-    (pictures() / 255, "box", "expected uint8 pictures"),
+    (noise(), "cubic", "expected one of nearest, bilinear, bicubic, box, got 'cubic'"),
+    (noise()[0], "box", r"shape \(N, 3, H, W\), got uint8 \(3, 16, 16\)"),
+    (noise() / 255, "box", "expected uint8 images"),
 ])
 def test_resized_refuses(images, method, message):
     with pytest.raises(ValueError, match=f"resized: .*{message}"):
         resized(images, 4, method)
 
 
-def test_pictures_are_rounded_and_cut_off():
+def test_outputs_are_rounded_and_clipped():
     y = np.array([-0.1, 0.0, 0.4999 / 255, 0.5001 / 255, 1.0, 1.7], np.float32).reshape(1, 1, 1, 6)
-    assert as_pictures(y).ravel().tolist() == [0, 0, 0, 1, 255, 255]
+    assert as_images(y).ravel().tolist() == [0, 0, 0, 1, 255, 255]
 
 
 # Pairs
 
-def test_small_and_large_pictures_are_turned_alike():
-    large = pictures(8)
-    small = resized(large, 4, "box")
-    seen = set()
-    for x, real in [batch for _ in range(12) for batch in Pairs(small, large, 2, np.random.default_rng(0))]:
-        assert x.dtype == real.dtype == np.float32 and x.shape == (2, 3, 4, 4) and real.shape == (2, 3, 16, 16)
-        blocks = (real * 255).reshape(2, 3, 4, 4, 4, 4).mean(axis=(3, 5))
-        assert np.abs(blocks - x * 255).max() <= 1.01
-        seen.add(x.tobytes())
-    assert len(seen) >= 4
-
-
-def test_all_eight_positions_occur():
-    large = pictures(1)
+def test_small_and_large_images_are_turned_alike_in_eight_ways():
+    large = noise(1)
     pairs = Pairs(resized(large, 4, "box"), large, 1, np.random.default_rng(0))
-    assert len({real.tobytes() for _, (_, real) in zip(range(100), endless(pairs))}) == 8
+    shown = set()
+    for _, (x, real) in zip(range(100), cycle(pairs)):
+        assert x.dtype == real.dtype == np.float32 and x.shape == (1, 3, 4, 4) and real.shape == (1, 3, 16, 16)
+        assert np.abs(real.reshape(1, 3, 4, 4, 4, 4).mean(axis=(3, 5)) - x).max() <= 1.01 / 255
+        shown.add(real.tobytes())
+    assert len(shown) == 8
 
 
-def test_every_picture_is_shown_once_an_epoch():
+def test_every_image_is_shown_at_most_once_per_epoch():
     large = np.arange(7, dtype=np.uint8).reshape(7, 1, 1, 1) * np.ones((7, 3, 8, 8), np.uint8)
     pairs = Pairs(resized(large, 2, "box"), large, 2, np.random.default_rng(0))
     assert len(pairs) == 3
     shown = [round(float(value) * 255) for x, _ in pairs for value in x[:, 0, 0, 0]]
     assert len(shown) == len(set(shown)) == 6                           # one of seven waits for the next epoch
-    with pytest.raises(ValueError, match="as many small as large pictures, got 3 and 2"):
-        Pairs(pictures(3, 4), pictures(2), 1, np.random.default_rng(0))
+    with pytest.raises(ValueError, match="as many small as large images, got 3 and 2"):
+        Pairs(noise(3, 4), noise(2), 1, np.random.default_rng(0))
 
 
 # The task
@@ -110,7 +102,7 @@ def test_training_lowers_the_loss_and_resumes(task):
     task.lesson.resume = False
 
 
-@pytest.mark.parametrize("size", ["12", "20", "8"])
+@pytest.mark.parametrize("size", ["20", "8"])
 def test_sizes_that_do_not_divide_are_refused(size, tmp_path):
     with pytest.raises(ValueError, match="--size: expected a size from 16 on that divides by 8"):
         SuperResolution(Lesson("16_test", argv=["--size", size, "--data", str(tmp_path)]), 4)
@@ -130,8 +122,8 @@ def encoder():
     return Sequential(Conv2d(3, 4, 3, padding="same", rng=rng), ReLU(), Conv2d(4, 5, 3, stride=2, padding=1, rng=rng))
 
 
-def test_feature_distance_is_zero_for_equal_pictures_and_at_most_four():
-    a, b = pictures(5), pictures(5, seed=1)
+def test_feature_distance_is_between_zero_and_four():
+    a, b = noise(5), noise(5, seed=1)
     assert not feature_distance(encoder(), a, a).any()
     between_two = feature_distance(encoder(), a, b, batch_size=2)
     assert between_two.shape == (5, 16, 16) and 0 < between_two.min() and between_two.max() <= 4
@@ -147,30 +139,29 @@ def test_feature_distance_is_that_of_directions():
     assert feature_distance(Sequential(copies), a, b) == pytest.approx(np.full((1, 2, 2), 2 - 2 / np.sqrt(2)), abs=1e-4)
 
 
-def test_feature_distance_shows_where_pictures_differ():
-    a = pictures(1)
+def test_feature_distance_shows_where_images_differ():
+    a = noise(1)
     b = a.copy()
     b[..., :4, :4] = 0
     distance = feature_distance(encoder(), b, a)[0]
     assert distance[:4, :4].min() > 0 and not distance[8:, 8:].any()
 
 
-def test_feature_distance_refuses_what_it_cannot_compare():
+@pytest.mark.parametrize("a, b", [(noise(2), noise(3)), (noise(2) / 255, noise(2) / 255)])
+def test_feature_distance_refuses_other_arrays(a, b):
     with pytest.raises(ValueError, match="two uint8 arrays of one shape"):
-        feature_distance(encoder(), pictures(2), pictures(3))
-    with pytest.raises(ValueError, match="two uint8 arrays of one shape"):
-        feature_distance(encoder(), pictures(2) / 255, pictures(2) / 255)
+        feature_distance(encoder(), a, b)
 
 
 # Between two networks, and maps
 
-def test_interpolated_weights():
+def test_interpolated_state():
     zero, one = {"w": np.array([0.0, 4.0])}, {"w": np.array([2.0, 0.0])}
-    assert [interpolated(zero, one, a)["w"].tolist() for a in (0, 0.25, 1)] == [[0, 4], [0.5, 3], [2, 0]]
+    assert [interpolated_state(zero, one, a)["w"].tolist() for a in (0, 0.25, 1)] == [[0, 4], [0.5, 3], [2, 0]]
 
 
-def test_a_map_lies_behind_the_colors():
-    small = pictures(2, 4)
+def test_a_map_comes_after_the_colors():
+    small = noise(2, 4)
     assert np.array_equal(with_map(small, 0.5)[:, :3], small / np.float32(255))
     assert (with_map(small, 0.5)[:, 3] == 0.5).all() and with_map(small, 0.5).dtype == np.float32
     t = np.random.default_rng(0).random((2, 1, 4, 4))

@@ -2,12 +2,12 @@
 import numpy as np
 
 from minidl.tasks.super_resolution.figures import busiest_square, colored, comparison
-from tests.samples import pictures
+from tests.samples import noise
 
 
 def test_the_busiest_square_is_found():
     picture = np.full((3, 32, 32), 100, np.uint8)
-    picture[:, 10:14, 18:22] = pictures(1, 4)[0]
+    picture[:, 10:14, 18:22] = noise(1, 4)[0]
     assert busiest_square(picture, 8) == (8, 16)
     assert busiest_square(np.zeros((3, 32, 32), np.uint8), 8) == (0, 0)
 
@@ -20,8 +20,8 @@ def test_colored_maps():
 
 
 def test_a_comparison_has_a_picture_and_a_detail_for_each_column():
-    truth = pictures(2, 32)
-    figure = comparison({"a": pictures(2, 32, seed=1), "b": truth}, truth, "title", scored=["a", "b"])
+    truth = noise(2, 32)
+    figure = comparison({"a": noise(2, 32, seed=1), "b": truth}, truth, "title", scored=["a", "b"])
     assert len(figure.axes) == 2 * 2 * 3
     texts = [text.get_text() for text in figure.texts]
     assert "title" in texts and texts.count("truth") == 2 and sum("b  inf dB" == text for text in texts) == 2

@@ -1,11 +1,14 @@
 """Convolutions whose weights a map interpolates, pixel by pixel."""
+# mypy: disable-error-code="arg-type"
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
 from minidl import Conv2d, Residual, Sequential, check_layer, rrdb_net
 from minidl.layers import layout
-from minidl.tasks.super_resolution.map_conv import AFTER, DropMap, MapConv2d, ZeroMap, between
+from minidl.tasks.super_resolution.map_conv import (
+    AFTER, DropMap, MapConv2d, ZeroMap, interpolated_state, interpolating_state,
+)
 from tests.strategies import FEW, MEMORY_ORDERS, randomized, seeds, shapes
 
 each_after = pytest.mark.parametrize("after", AFTER)
@@ -22,17 +25,17 @@ def test_gradients(after, shape, out_channels, seed):
 
 @FEW
 @given(shapes(channels=st.integers(2, 4)), seeds)
-def test_gradients_of_dropping_and_of_clearing_the_map(shape, seed):
+def test_gradients_of_dropping_and_zeroing_the_map(shape, seed):
     for layer in (DropMap(), ZeroMap()):
         check_layer(layer, np.random.default_rng(seed).normal(size=shape))
 
 
-def two_and_between(after="drop", seed=0):
-    """Two plain convolutions, and the MapConv2d between them."""
-    rng = np.random.default_rng(seed)
+def two_and_interpolating(after="drop"):
+    """Return two plain convolutions, and the MapConv2d that interpolates between them."""
+    rng = np.random.default_rng(0)
     zero, one = (randomized(Conv2d(3, 2, 3, padding="same"), rng) for _ in range(2))
     layer = MapConv2d(3, 2, after).astype(np.float64)
-    layer.load_state_dict(between(zero.state_dict(), one.state_dict()))
+    layer.load_state_dict(interpolating_state(zero.state_dict(), one.state_dict()))
     return zero, one, layer
 
 
@@ -40,22 +43,20 @@ def with_map(x, t):
     return np.concatenate([x, np.broadcast_to(t, (len(x), 1, *x.shape[2:]))], axis=1)
 
 
-def test_each_pixel_gets_the_convolution_with_its_own_weights():
-    zero, one, layer = two_and_between()
+def test_each_pixel_has_its_own_weights():
+    zero, one, layer = two_and_interpolating()
     rng = np.random.default_rng(1)
     x, t = rng.normal(size=(2, 3, 4, 5)), rng.random((2, 1, 4, 5))
     y = layer(with_map(x, t))
     mixed = Conv2d(3, 2, 3, padding="same").astype(np.float64)
     for n, i, j in np.ndindex(2, 4, 5):
-        for name, parameter in mixed.named_parameters():
-            a, b = zero.state_dict()[name], one.state_dict()[name]
-            parameter.data[...] = (1 - t[n, 0, i, j]) * a + t[n, 0, i, j] * b
+        mixed.load_state_dict(interpolated_state(zero.state_dict(), one.state_dict(), t[n, 0, i, j]))
         np.testing.assert_allclose(y[n, :, i, j], mixed(x)[n, :, i, j], rtol=1e-9, atol=1e-12)
 
 
 def test_what_becomes_of_the_map():
     x = np.random.default_rng(0).random((2, 4, 3, 5))
-    carry, drop = (two_and_between(after)[2](x) for after in AFTER)
+    carry, drop = (two_and_interpolating(after)[2](x) for after in AFTER)
     assert np.array_equal(carry[:, :2], drop) and np.array_equal(carry[:, 2], x[:, 3]) and drop.shape == (2, 2, 3, 5)
     assert np.array_equal(DropMap()(x), x[:, :3])
     assert np.array_equal(ZeroMap()(x)[:, :3], x[:, :3]) and not ZeroMap()(x)[:, 3].any()
@@ -64,8 +65,8 @@ def test_what_becomes_of_the_map():
 
 
 @each_after
-def test_results_are_channel_major_and_the_same_in_any_memory_order(after):
-    layer = two_and_between(after)[2]
+def test_memory_order_does_not_matter(after):
+    layer = two_and_interpolating(after)[2]
     x = np.random.default_rng(0).random((2, 4, 3, 5))
     y = layer(x)
     dy = np.random.default_rng(1).random(y.shape)
@@ -83,14 +84,14 @@ class ForgetsTheMap(MapConv2d):
         return dx
 
 
-class TakesTheMapForOne(MapConv2d):
+class AssumesTheMapIsOne(MapConv2d):
     def backward(self, dy):
         t, b = self.recall(dy)
         self.keep(dy, np.ones_like(t), b)
         return super().backward(dy)
 
 
-@pytest.mark.parametrize("kind", [ForgetsTheMap, TakesTheMapForOne])
+@pytest.mark.parametrize("kind", [ForgetsTheMap, AssumesTheMapIsOne])
 def test_a_wrong_layer_fails(kind):
     with pytest.raises(AssertionError, match="<-- wrong"):
         check_layer(kind(1, 2, "carry", rng=0), np.random.default_rng(0).normal(size=(2, 2, 3, 4)))
@@ -102,14 +103,14 @@ def test_a_generator_with_a_map_is_the_interpolated_network(base):
     zero, one, middle = (rrdb_net(4, 4, 2, 1, base=base, rng=seed).astype(np.float64) for seed in range(3))
     model = rrdb_net(4, 4, 2, 1, base=base, with_map=True, rng=3).astype(np.float64)
     a, b = zero.state_dict(), one.state_dict()
-    model.load_state_dict(between(a, b))
+    model.load_state_dict(interpolating_state(a, b))
     x = np.random.default_rng(0).random((2, 3, 5, 4))
     for t in (0.0, 0.3, 1.0):
-        middle.load_state_dict({name: (1 - t) * a[name] + t * b[name] for name in a})
+        middle.load_state_dict(interpolated_state(a, b, t))
         np.testing.assert_allclose(model(with_map(x, t)), middle(x), rtol=1e-9, atol=1e-12)
 
 
-def test_a_map_changes_the_picture_only_near_where_it_changes():
+def test_a_map_acts_only_nearby():
     model = rrdb_net(2, 4, 2, 1, with_map=True, rng=0).astype(np.float64)
     x = np.random.default_rng(0).random((1, 3, 48, 48))
     t = np.zeros((1, 1, 48, 48))
@@ -122,18 +123,18 @@ def test_a_map_changes_the_picture_only_near_where_it_changes():
 def test_states_of_different_builds_are_refused():
     a, b = (Sequential(Conv2d(3, width, 3)).state_dict() for width in (2, 4))
     with pytest.raises(ValueError, match="two models of the same build"):
-        between(a, b)
+        interpolating_state(a, b)
 
 
-def test_wrong_input_and_settings_are_refused():
-    with pytest.raises(ValueError, match=r"\(N, 3 \+ 1 for the map, H, W\), got \(1, 3, 4, 4\)"):
-        MapConv2d(3, 2, rng=0).output_shape((1, 3, 4, 4))
-    with pytest.raises(ValueError, match="expected after to be one of carry, drop, got 'keep'"):
-        MapConv2d(3, 2, "keep")
-    with pytest.raises(ValueError, match="for the map"):
-        DropMap().output_shape((1, 1, 4, 4))
-    with pytest.raises(ValueError, match="MapConv2d"):
-        rrdb_net(2, 4, 2, 1, with_map=True, rng=0)(np.zeros((1, 3, 4, 4), np.float32))
+@pytest.mark.parametrize("call, message", [
+    (lambda: MapConv2d(3, 2).output_shape((1, 3, 4, 4)), r"\(N, 3 \+ 1 for the map, H, W\), got \(1, 3, 4, 4\)"),
+    (lambda: MapConv2d(3, 2, "keep"), "expected after to be one of carry, drop, got 'keep'"),
+    (lambda: DropMap().output_shape((1, 1, 4, 4)), "for the map"),
+    (lambda: rrdb_net(2, 4, 2, 1, with_map=True)(np.zeros((1, 3, 4, 4), np.float32)), "MapConv2d"),
+])
+def test_wrong_input_and_settings_are_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
 
 
 def test_a_summary_has_a_row_for_the_layer():

@@ -10,11 +10,13 @@ from minidl.layers import layout
 from minidl.tasks.super_resolution.models import dense_block, rrdb
 from tests.directions import directional_errors
 
-X = np.random.default_rng(0).random((2, 3, 5, 4)).astype(np.float32)
+
+def random(*shape):
+    return np.random.default_rng(0).random(shape, np.float32)
 
 
 def plain_dense_block(weights, biases, x):
-    """ESRGAN's dense block as its own code has it: new maps behind the older ones, [x, c1, c2, ...]."""
+    """ESRGAN's dense block as its own code has it: new maps after the older ones, [x, c1, c2, ...]."""
     def conv(k, maps):
         layer = Conv2d(maps.shape[1], len(biases[k]), 3, padding="same").astype(np.float64)
         layer.weight.data[...], layer.bias.data[...] = weights[k], biases[k]
@@ -27,7 +29,7 @@ def plain_dense_block(weights, biases, x):
     return x + 0.2 * conv(4, maps)
 
 
-def test_a_dense_block_is_esrgans_with_input_channels_in_another_order():
+def test_a_dense_block_is_esrgans_with_reordered_channels():
     width, growth, rng = 3, 2, np.random.default_rng(0)
     weights = [rng.normal(size=(growth if k < 4 else width, width + k * growth, 3, 3)) for k in range(5)]
     biases = [rng.normal(size=len(w)) for w in weights]
@@ -70,9 +72,9 @@ def test_defaults_have_the_papers_size():
 
 @pytest.mark.parametrize("scale", [2, 4, 8])
 @pytest.mark.parametrize("settings", [{}, {"base": "nearest"}, {"with_map": True, "base": "bilinear"}])
-def test_pictures_become_larger(scale, settings):
+def test_images_become_larger(scale, settings):
     model = rrdb_net(scale, 4, 2, 1, rng=0, **settings)
-    x = np.random.default_rng(0).random((2, 4 if "with_map" in settings else 3, 5, 4)).astype(np.float32)
+    x = random(2, 4 if "with_map" in settings else 3, 5, 4)
     y = model(x)
     assert y.shape == model.output_shape(x.shape) == (2, 3, 5 * scale, 4 * scale)
     assert y.dtype == np.float32 and layout.is_channel_major(y)
@@ -80,8 +82,8 @@ def test_pictures_become_larger(scale, settings):
 
 
 @pytest.mark.parametrize("base", ["nearest", "bilinear"])
-def test_with_a_base_it_begins_as_the_plain_enlargement(base):
-    x = np.random.default_rng(0).random((1, 4, 8, 8)).astype(np.float32)
+def test_with_a_base_it_starts_as_the_plain_enlargement(base):
+    x = random(1, 4, 8, 8)
     plain = Upsample(4, base)(x[:, :3])
     for with_map in (False, True):
         model = rrdb_net(4, 16, 8, 1, base=base, with_map=with_map, rng=0)
@@ -96,10 +98,10 @@ def test_with_a_base_it_begins_as_the_plain_enlargement(base):
 def test_gradients():
     rng = np.random.default_rng(0)
     check_layer(rrdb(2, 1, rng=rng), rng.normal(size=(2, 2, 3, 4)), tolerance=1e-5)
-    models_ = [(rrdb_net(2, 3, 2, 1, rng=rng), (2, 3, 4, 5)), (discriminator(2, 8, rng=rng), (3, 3, 8, 8)),
-               (rrdb_net(4, 3, 2, 1, base="bilinear", with_map=True, rng=rng), (2, 4, 4, 5)),
-               (patch_discriminator(2, 2, rng=rng), (2, 3, 8, 12))]
-    for model, shape in models_:
+    models = [(rrdb_net(2, 3, 2, 1, rng=rng), (2, 3, 4, 5)), (discriminator(2, 8, rng=rng), (3, 3, 8, 8)),
+              (rrdb_net(4, 3, 2, 1, base="bilinear", with_map=True, rng=rng), (2, 4, 4, 5)),
+              (patch_discriminator(2, 2, rng=rng), (2, 3, 8, 12))]
+    for model, shape in models:
         errors = directional_errors(model, rng.normal(size=shape), rng)
         assert max(errors.values()) < 2e-5, errors
 
@@ -114,7 +116,7 @@ def test_the_same_seed_gives_the_same_model():
 @pytest.mark.parametrize("size, halvings", [(8, 1), (64, 4), (128, 5)])
 def test_the_discriminator_halves_down_to_four_pixels(size, halvings):
     model = discriminator(4, size, rng=0)
-    x = np.random.default_rng(0).random((2, 3, size, size), np.float32)
+    x = random(2, 3, size, size)
     assert model(x).shape == model.output_shape(x.shape) == (2, 1)
     convolutions = [layer for _, layer in model.walk() if isinstance(layer, Conv2d)]
     assert [layer.stride[0] for layer in convolutions] == [1, 2] * halvings
@@ -124,24 +126,16 @@ def test_the_discriminator_halves_down_to_four_pixels(size, halvings):
 
 def test_the_patch_discriminator_judges_squares():
     model = patch_discriminator(4, 2, rng=0)
-    x = np.random.default_rng(0).random((1, 3, 64, 48)).astype(np.float32)
+    x = random(1, 3, 64, 48)
     logits = model(x)
     assert logits.shape == model.output_shape(x.shape) == (1, 1, 16, 12)
     x[..., :4, :4] = 0                                                     # far from the last squares
     assert (model(x) != logits)[0, 0, 0, 0] and np.array_equal(model(x)[..., 8:, 6:], logits[..., 8:, 6:])
 
 
-def test_a_pictures_logit_does_not_depend_on_the_rest_of_its_batch():
-    x = np.random.default_rng(0).random((4, 3, 16, 16)).astype(np.float32)
-    model = discriminator(4, 16, rng=0)
+def test_an_images_logit_does_not_depend_on_its_batch():
+    x, model = random(4, 3, 16, 16), discriminator(4, 16, rng=0)
     np.testing.assert_allclose(model(x)[:2], model(x[:2]), rtol=1e-4, atol=1e-6)
-
-
-def test_the_discriminator_takes_no_other_size():
-    with pytest.raises(ValueError, match=r"built for images of 16 x 16 pixels, got shape \(1, 3, 32, 16\)"):
-        discriminator(2, 16, rng=0).output_shape((1, 3, 32, 16))
-    with pytest.raises(ValueError, match=r"expected input of shape \(N, 3, H, W\)"):
-        discriminator(2, 16, rng=0).output_shape((1, 4, 16, 16))
 
 
 @pytest.mark.parametrize("call, message", [
@@ -154,6 +148,6 @@ def test_the_discriminator_takes_no_other_size():
     (lambda: discriminator(0), "discriminator: width"), (lambda: discriminator(4, 48), "power of 2 from 8 on, got 48"),
     (lambda: discriminator(4, 4), "power of 2 from 8 on, got 4"),
 ])
-def test_settings_that_make_no_sense_are_refused(call, message):
+def test_impossible_settings_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
