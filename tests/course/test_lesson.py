@@ -1,6 +1,7 @@
 """What surrounds a lesson: options, folders, numbers."""
 import json
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -12,30 +13,27 @@ from minidl.runtime.progress import Progress, duration
 from tests.samples import block_pets
 
 
-BAD_OPTIONS = [["--size", "0"], ["--lr", "nan"], ["--lr", "-1"], ["--epochs", "1.5"], ["--widht", "3"]]
-
-
 def lesson(tmp_path, *options, **defaults):
     return Lesson("99_test", argv=["--out", str(tmp_path), *options], **defaults)
 
 
-def test_defaults_are_the_lessons_own_and_the_options_override_them(tmp_path):
-    assert lesson(tmp_path, width=8).width == 8
-    assert lesson(tmp_path, "--width", "5", "--lr", "0.5", "--batch-size", "3", width=8).width == 5
+def test_options_override_the_lessons_own_defaults(tmp_path):
+    assert lesson(tmp_path, width=8).width == 8 and lesson(tmp_path, "--width", "5", width=8).width == 5
 
 
-@pytest.mark.parametrize("options", BAD_OPTIONS)
+@pytest.mark.parametrize("options", [["--size", "0"], ["--lr", "nan"], ["--lr", "-1"], ["--epochs", "1.5"],
+                                     ["--widht", "3"]])
 def test_impossible_options_are_refused(tmp_path, options, capsys):
     with pytest.raises(SystemExit) as exit_:
         lesson(tmp_path, *options)
     assert exit_.value.code == 2 and options[0] in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("options, pictures, epochs", [
+@pytest.mark.parametrize("options, images, epochs", [
     ([], 1000, 6), ([], 20, 300), (["--size", "128"], 1000, 3), (["--epochs", "3"], 1000, 3), ([], 10**6, 1),
 ])
-def test_epochs_follow_the_budget_unless_given(tmp_path, options, pictures, epochs):
-    assert lesson(tmp_path, *options).epochs(pictures) == epochs
+def test_epochs_follow_the_budget_unless_given(tmp_path, options, images, epochs):
+    assert lesson(tmp_path, *options).epochs(images) == epochs
 
 
 @pytest.mark.parametrize("options, defaults, expected", [
@@ -51,64 +49,54 @@ def test_a_quick_run_makes_small_only_what_is_not_given(tmp_path, options, defau
         assert (run.options.size, run.options.width, run.options.epochs) == expected
 
 
-def test_as_intended_only_with_default_options(tmp_path):
-    assert lesson(tmp_path).as_intended and lesson(tmp_path, "--seed", "3").as_intended
-    assert not lesson(tmp_path, "--width", "3").as_intended and not lesson(tmp_path, "--quick").as_intended
+@pytest.mark.parametrize("options, intended", [([], True), (["--seed", "3"], True), (["--width", "3"], False),
+                                               (["--lr", "9"], False), (["--quick"], False)])
+def test_a_headline_claims_the_finding_of_the_lessons_own_run_only(tmp_path, options, intended):
+    assert lesson(tmp_path, *options).headline("It works", "A test") == ("It works" if intended else "A test")
 
 
 def test_figures_and_numbers_are_written(tmp_path, capsys):
     run = lesson(tmp_path)
-    run.figure(plotting.image_strip(np.zeros((2, 3, 8, 8), np.uint8)), "strip")
+    black = np.zeros((1, 3, 8, 8), np.uint8)
+    run.figure(plotting.image_strip(black, ["left"], title="A title"), "one")
+    run.figure(plotting.image_strip(black), "two", alt="black, 8 by 8")
     run.finish(score=0.25, error=2e-9, count=12345, test={"iou_border": 0.5}, curve=[1, 2])
-    assert (tmp_path / "99_test" / "strip.png").read_bytes()[:4] == b"\x89PNG"
+    assert (tmp_path / "99_test" / "one.png").read_bytes()[:4] == b"\x89PNG"
     written = json.loads((tmp_path / "99_test" / "metrics.json").read_text(encoding="utf-8"))
     assert written["score"] == 0.25 and written["curve"] == [1, 2] and written["options"]["size"] == 64
+    one, two = written["figures"]
+    assert one["file"] == "one.png" and "A title" in one["alt"]
+    assert two == {"file": "two.png", "alt": "black, 8 by 8"}
     printed = capsys.readouterr().out
     assert "0.250" in printed and "2e-09" in printed and "12,345" in printed and "test: border IoU" in printed
 
 
-def test_threads_option_sets_the_number_of_threads(tmp_path):
+def test_show_needs_a_display_and_threads_are_set(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(plt, "get_backend", lambda: "agg")
     before = get_num_threads()
     try:
         for n in (1, 2):
-            lesson(tmp_path, "--threads", str(n))
+            run = lesson(tmp_path, "--show", "--threads", str(n))
             assert get_num_threads() == n
     finally:
         set_num_threads(before)
-
-
-def test_show_without_a_display_says_so(tmp_path, capsys):
-    import matplotlib
-    before = matplotlib.get_backend()
-    matplotlib.use("agg")
-    run = lesson(tmp_path, "--show")
     run.figure(plotting.image_strip(np.zeros((1, 3, 8, 8), np.uint8)), "strip")
-    matplotlib.use(before)
     assert "no display" in capsys.readouterr().out
 
 
-def test_durations():
-    assert [duration(s) for s in (0.4, 59.4, 59.6, 3599.6)] == ["0 s", "59 s", "1 min 00 s", "1 h 00 min"]
-
-
-def test_progress_is_silent_when_disabled(capsys):
-    progress = Progress(3, "work", enabled=False)
-    progress.update(1)
-    progress.line(3, "done")
-    assert capsys.readouterr().out == ""
-
-
-def test_progress_on_a_log_prints_now_and_then(capsys):
-    progress = Progress(3, "work", every=0.0)
-    for done in (1, 2, 3):
-        progress.update(done, "busy")
+def test_progress_on_a_log_prints_now_and_then_or_never(capsys):
+    for enabled in (True, False):
+        progress = Progress(3, "work", every=0.0, enabled=enabled)
+        for done in (1, 2, 3):
+            progress.update(done, "busy")
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(",")[0] for line in lines] == ["work 1/3", "work 2/3"]
+    assert [duration(s) for s in (0.4, 59.4, 59.6, 3599.6)] == ["0 s", "59 s", "1 min 00 s", "1 h 00 min"]
 
 
 @pytest.fixture(scope="module")
 def damaged_pets(tmp_path_factory):
-    """Rendered pets, of which one training picture and one test picture cannot be read."""
+    """Rendered pets, of which one training image and one test image cannot be read."""
     folder = synthetic_pets.ensure(tmp_path_factory.mktemp("damaged") / "pets", train=8, test=4)
     damage(folder, "trainval", 1)
     damage(folder, "test", 1)
@@ -116,15 +104,15 @@ def damaged_pets(tmp_path_factory):
 
 
 def damage(folder, split, count):
-    """Make the first pictures of a split unreadable; return their names."""
+    """Make the first images of a split unreadable; return their names."""
     lines = (folder / "annotations" / f"{split}.txt").read_text(encoding="utf-8").splitlines()
     names = [line.split()[0] for line in lines if not line.startswith("#")][:count]
     for name in names:
-        (folder / "images" / f"{name}.jpg").write_bytes(b"no picture")
+        (folder / "images" / f"{name}.jpg").write_bytes(b"not an image")
     return names
 
 
-def test_pictures_that_cannot_be_read_are_left_out_and_each_is_named_once(damaged_pets, tmp_path, capsys):
+def test_unreadable_images_are_left_out_and_named_once(damaged_pets, tmp_path, capsys):
     for cached in (False, True):                         # what the cache has is not read again, but named again
         run = lesson(tmp_path, "--data", str(damaged_pets), "--size", "16")
         run.root = tmp_path
@@ -138,7 +126,7 @@ def test_pictures_that_cannot_be_read_are_left_out_and_each_is_named_once(damage
         assert any((tmp_path / "data" / "cache").iterdir())
 
 
-def test_of_many_pictures_that_cannot_be_read_the_first_are_named(tmp_path, capsys):
+def test_of_many_unreadable_images_the_first_are_named(tmp_path, capsys):
     folder = synthetic_pets.ensure(tmp_path / "pets", train=15, test=2)
     names = damage(folder, "trainval", 13)
     run = lesson(tmp_path, "--data", str(folder), "--size", "8")
@@ -153,17 +141,12 @@ def test_of_many_pictures_that_cannot_be_read_the_first_are_named(tmp_path, caps
 @pytest.mark.parametrize("options, limit, count", [
     ([], None, 60), ([], 5, 5), (["--quick"], None, 48), (["--quick"], 5, 5), (["--quick"], 60, 48),
 ])
-def test_a_quick_run_reads_few_pictures(tmp_path, monkeypatch, options, limit, count):
+def test_a_quick_run_reads_few_images(tmp_path, monkeypatch, options, limit, count):
     def load(*arguments, limit, **options):
         return block_pets(60 if limit is None else limit)
 
     monkeypatch.setattr("minidl.datasets.pets.reader.load_pets", load)
     assert len(lesson(tmp_path, "--data", str(tmp_path), *options).pets("train", limit=limit)) == count
-
-
-def test_a_headline_that_was_worded_for_the_lessons_own_run_is_not_claimed_of_another(tmp_path):
-    assert Lesson("97_made_up", argv=["--out", str(tmp_path)]).headline("It works", "A test") == "It works"
-    assert Lesson("97_made_up", argv=["--out", str(tmp_path), "--lr", "9"]).headline("It works", "A test") == "A test"
 
 
 def test_a_figure_says_of_itself_what_it_shows_with_the_numbers_and_briefly():
@@ -188,14 +171,6 @@ def test_of_a_figure_without_a_label_the_first_texts_are_told_each_once():
     assert alternative(figure, most=3) == "text 0. text 1. text 2"
 
 
-def test_figures_are_listed_with_their_texts(tmp_path):
-    run = lesson(tmp_path)
-    picture = np.zeros((1, 3, 8, 8), np.uint8)
-    run.figure(plotting.image_strip(picture, ["left"], title="A picture"), "one")
-    run.figure(plotting.image_strip(picture), "two", alt="black, 8 by 8")
-    run.finish()
-    results = json.loads((run.out / "metrics.json").read_text(encoding="utf-8"))
-    assert [figure["file"] for figure in results["figures"]] == ["one.png", "two.png"]
-    assert "A picture" in results["figures"][0]["alt"] and results["figures"][1]["alt"] == "black, 8 by 8"
+def test_a_missing_table_is_explained(tmp_path):
     with pytest.raises(FileNotFoundError, match="the project's folder data/ has it"):
-        run.table("nothing.csv")
+        lesson(tmp_path).table("nothing.csv")

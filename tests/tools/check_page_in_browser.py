@@ -106,7 +106,8 @@ def check(browser: str, page: str, shot: Path, width: int, dark: bool) -> list[s
         frame.write_text(FRAME.format(width=width, tall=TALL), encoding="utf-8")
         (Path(place) / "page.html").write_text(page, encoding="utf-8")
         command = [browser, *FLAGS, f"--user-data-dir={place}/profile", f"--screenshot={shot.resolve()}",
-                   f"--window-size={width},{TALL}", f"--blink-settings=preferredColorScheme={0 if dark else 1}", "--dump-dom", frame.as_uri()]
+                   f"--window-size={width},{TALL}", f"--blink-settings=preferredColorScheme={0 if dark else 1}",
+                   "--dump-dom", frame.as_uri()]
         said = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", timeout=120).stdout
     found = re.search('data-wrong="(.*?)"', said, re.S)
     return list(json.loads(html.unescape(found[1]))) if found else ["the page did not answer"]
