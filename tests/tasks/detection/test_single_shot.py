@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, strategies as st
 
 from minidl import SmoothL1Loss, check_loss
-from minidl.models import detector, localizer
 from minidl.tasks.detection.boxes import encode, iou_pairs
 from minidl.tasks.detection.single_shot import SCALE, DetectionLoss, Detections, Grid, detection_scores, detections
 from tests import reference as ref
@@ -195,24 +194,3 @@ def test_scores_by_hand():
     assert only_cats == {"map": 1, "ap_cat": 1, "ap_pet": 1}
     with pytest.raises(ValueError, match="at least one true box"):
         detection_scores(found, [np.zeros((0, 4))], [np.zeros(0, int)], ("cat", "dog"))
-
-
-# The models
-
-def test_detector():
-    model = detector(2, classes=3, rng=0)
-    assert model.output_shape((2, 3, 32, 48)) == (2, 8, 4, 6)
-    y = model(np.random.default_rng(0).random((2, 3, 32, 48), np.float32))
-    assert 0.005 < float((1 / (1 + np.exp(-y[:, 0]))).mean()) < 0.06                     # few cells hold a pet
-    with pytest.raises(ValueError, match="divide by 8"):
-        model.output_shape((1, 3, 30, 32))
-
-
-def test_an_untrained_localizer_returns_zeros():
-    model = localizer(2, 32, rng=0)
-    x = np.random.default_rng(0).random((3, 3, 32, 32), np.float32)
-    assert model.output_shape(x.shape) == (3, 4) and not model(x).any()
-    with pytest.raises(ValueError, match="divides by 16"):
-        localizer(2, 40)
-    with pytest.raises(ValueError, match="width"):
-        localizer(0)
