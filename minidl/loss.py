@@ -67,19 +67,19 @@ class CrossEntropyLoss(Loss):
     Raises
     ------
     ValueError
-        If shapes do not fit, labels are no integers or outside 0..K-1 (the first such label and its place are named),
+        If shapes do not fit; labels are not integers or outside 0..K-1 (the first such label and its position are named);
         or no label is left to count.
 
     Notes
     -----
     Shapes: logits (N, K) with labels (N,), or logits (N, K, H, W) with labels (N, H, W).
 
-    With p = softmax(z) over the classes and y the true class, the loss at one place is
+    With p = softmax(z) over the classes and y the true class, the loss at one position is
 
         L = -log p_y = log(sum_k exp(z_k)) - z_y
 
     which needs no logarithm of a small p: shifted by the largest z it is exact for all logits.
-    Backward: dL/dz_k = p_k - 1[k = y], "softmax minus one-hot", times the place's share in the mean.
+    Backward: dL/dz_k = p_k - 1[k = y], "softmax minus one-hot", times the position's share in the mean.
 
     References
     ----------
@@ -98,7 +98,7 @@ class CrossEntropyLoss(Loss):
         super().__init__(reduction)
         self.weight = None if weight is None else np.asarray(weight)
         if self.weight is not None and (self.weight.ndim != 1 or not np.all(self.weight >= 0)):
-            raise ValueError(f"CrossEntropyLoss: expected weight as one number >= 0 a class, got {weight!r}")
+            raise ValueError(f"CrossEntropyLoss: expected weight as one number >= 0 per class, got {weight!r}")
         self.ignore_index = ignore_index
 
     def forward(self, prediction: Array, target: Array) -> float:
@@ -106,7 +106,7 @@ class CrossEntropyLoss(Loss):
         self._check(logits, labels)
         counts = np.ones(labels.shape, bool) if self.ignore_index is None else labels != self.ignore_index
         safe = np.where(counts, labels, 0)[:, None]                        # (N, 1, H, W), any class where ignored
-        share = counts.astype(logits.dtype)[:, None]                       # (N, 1, H, W), weight of each place
+        share = counts.astype(logits.dtype)[:, None]                       # (N, 1, H, W), weight of each position
         if self.weight is not None:
             share *= self.weight.astype(logits.dtype)[safe]
         total = float(share.sum(dtype=np.float64))
@@ -140,14 +140,12 @@ class CrossEntropyLoss(Loss):
             raise ValueError(f"CrossEntropyLoss: expected integer labels, got dtype {labels.dtype}")
         if self.weight is not None and len(self.weight) != K:
             raise ValueError(f"CrossEntropyLoss: expected {K} class weights, as many as logits, got {len(self.weight)}")
-        if labels.min() >= 0 and labels.max() < K:
-            return                                                         # the usual case, found out quickly
         outside = (labels < 0) | (labels >= K)
         if self.ignore_index is not None:
             outside &= labels != self.ignore_index
         if outside.any():
-            place = tuple(int(i) for i in np.argwhere(outside)[0])
-            raise ValueError(f"CrossEntropyLoss: expected labels 0..{K - 1}, got {labels[place]} at {place}")
+            at = tuple(int(i) for i in np.argwhere(outside)[0])
+            raise ValueError(f"CrossEntropyLoss: expected labels 0..{K - 1}, got {labels[at]} at {at}")
 
 
 class _ElementwiseLoss(Loss):

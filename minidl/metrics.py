@@ -48,34 +48,26 @@ def confusion_matrix(labels: Any, predictions: Any, classes: int, ignore_index: 
     (K, K) int64
         Rows are true classes, columns predicted ones.
 
-    Raises
-    ------
-    ValueError
-        If shapes differ, an array is not of integers, or a value is out of range.
-
     Examples
     --------
     >>> confusion_matrix([0, 0, 1, 255], [0, 1, 1, 0], classes=2, ignore_index=255)
     array([[1, 1],
            [0, 1]])
     """
-    if classes < 1:
-        raise ValueError(f"confusion_matrix: classes must be at least 1, got {classes}")
     labels, predictions = np.asarray(labels), np.asarray(predictions)
-    if labels.shape != predictions.shape:
-        raise ValueError("confusion_matrix: labels and predictions must have the same shape, "
-                         f"got {labels.shape} and {predictions.shape}")
-    for name, values in (("labels", labels), ("predictions", predictions)):
-        if not np.issubdtype(values.dtype, np.integer):
-            raise ValueError(f"confusion_matrix: {name} must be integers, got {values.dtype}. "
-                             "Logits or probabilities become classes by .argmax(axis=1).")
+    if classes < 1 or labels.shape != predictions.shape:
+        raise ValueError("confusion_matrix: expected classes >= 1 and labels and predictions of the same shape, "
+                         f"got {classes} classes and shapes {labels.shape} and {predictions.shape}")
     if ignore_index is not None:
         kept = labels != ignore_index
         labels, predictions = labels[kept], predictions[kept]  # (pixels kept,)
     for name, values in (("labels", labels), ("predictions", predictions)):
+        if not np.issubdtype(values.dtype, np.integer):
+            raise ValueError(f"confusion_matrix: expected {name} as integers, got {values.dtype}. "
+                             "Logits or probabilities become classes by .argmax(axis=1).")
         wrong = (values < 0) | (values >= classes)
         if wrong.any():
-            raise ValueError(f"confusion_matrix: {name} must lie in 0..{classes - 1}, "
+            raise ValueError(f"confusion_matrix: expected {name} in 0..{classes - 1}, "
                              f"got {values[wrong][0]} ({np.count_nonzero(wrong)} such values in all)")
     # Each pair (k, m) gets one number k*K + m, so that counting numbers counts pairs.
     pairs = labels.ravel().astype(np.int64) * classes + predictions.ravel().astype(np.int64)
@@ -106,11 +98,6 @@ def iou(matrix: Any) -> Array:
     -------
     (K,) float64
         Between 0 and 1; nan for a class that neither occurs nor is predicted.
-
-    Raises
-    ------
-    ValueError
-        If the matrix is not square, has negative counts, or counts no pixels at all.
 
     References
     ----------
@@ -171,13 +158,10 @@ def scores(matrix: Any, names: Sequence[str]) -> dict[str, float]:
 def checked(matrix: Any, caller: str) -> Array:
     """Return the matrix as an array, after checking that it can be one of counts and is not empty."""
     matrix = np.asarray(matrix)
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
-        raise ValueError(f"{caller}: expected a confusion matrix of shape (K, K), got {matrix.shape}")
-    if not np.issubdtype(matrix.dtype, np.integer) or (matrix < 0).any():
-        raise ValueError(f"{caller}: a confusion matrix holds counts, integers from 0 up; "
-                         f"got {matrix.dtype}, {matrix.tolist()}")
-    if not matrix.any():
-        raise ValueError(f"{caller}: the confusion matrix counts no pixels: there is nothing to score")
+    counts = np.issubdtype(matrix.dtype, np.integer) and (matrix >= 0).all() and matrix.any()
+    if not counts or matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+        raise ValueError(f"{caller}: expected a confusion matrix of shape (K, K) that counts at least one pixel, "
+                         f"got {matrix.dtype} of shape {matrix.shape}: {matrix.tolist()}")
     return matrix.astype(np.int64)
 
 

@@ -68,17 +68,13 @@ def classifier(width: int = 64, classes: int = 2, size: int = 128, *, blocks: in
 
         (3,128,128) -> (64,64,64) -> (128,32,32) -> (256,16,16) -> (512,8,8) -> (512,4,4) -> (512*4*4,) -> (classes,)
 
-    Flattened, every place of the last maps keeps weights of its own: the dense layer knows where something is.
+    Flattened, every position of the last maps keeps weights of its own: the dense layer can use where something is.
 
     Parameters
     ----------
-    width : int
-        Channels of the first block; they double from block to block, up to 8 width.
-    classes : int
     size : int
         Height and width of the images; must divide by 2^blocks. The model takes no other.
-    blocks : int
-    in_channels, rng
+    width, classes, in_channels, rng
         As for `encoder_decoder`.
 
     Returns
@@ -132,11 +128,10 @@ def reshape_segmenter(width: int = 64, size: int = 128, classes: int = 3, *, in_
 
     Parameters
     ----------
-    width : int
     size : int
         Height and width of the images, a power of 2 from 4 on; the model takes no other. It decides the number of
         blocks and the size of the dense layer: at 128, 8 width * 2 * 2 features by classes * size^2 outputs.
-    classes, in_channels, rng
+    width, classes, in_channels, rng
         As for `encoder_decoder`.
 
     Returns
@@ -228,10 +223,9 @@ def encoder_decoder(width: int = 64, classes: int = 3, skip: bool = False, *, in
     ----------
     width : int
         Channels of the first block; 64 on the slides.
-    classes : int
     skip : bool
         Concatenate to each upsampled map the encoder's map of the same resolution, taken before its pooling.
-    in_channels : int
+    classes, in_channels : int
     rng : numpy.random.Generator, seed or None
 
     Returns
@@ -276,10 +270,9 @@ def localizer(width: int = 64, size: int = 128, *, in_channels: int = 3, rng: Rn
 
     Parameters
     ----------
-    width : int
     size : int
         Height and width of the images, a multiple of 16; the model takes no other.
-    in_channels, rng
+    width, in_channels, rng
         As for `encoder_decoder`.
 
     Returns
@@ -321,7 +314,7 @@ def detector(width: int = 64, classes: int = 2, *, in_channels: int = 3, rng: Rn
     for in_channels in (channels, 8 * width, 8 * width):
         layers += conv_block(in_channels, 8 * width, rng=rng)
     last = Conv2d(8 * width, 5 + classes, 1, rng=rng)
-    last.weight.data *= 0.1
-    assert last.bias is not None
-    last.bias.data[0] = np.log(0.02 / 0.98)
+    weight, bias = last.parameters()
+    weight.data *= 0.1
+    bias.data[0] = np.log(0.02 / 0.98)
     return Pyramid(*layers, last, multiple=8)

@@ -42,19 +42,19 @@ def test_confusion_matrix_ignores_a_label_but_not_a_prediction():
     matrix = metrics.confusion_matrix(labels, predictions, 2, ignore_index=9)
     assert matrix.tolist() == [[1, 0], [0, 1]]              # what was predicted there does not matter
     assert metrics.confusion_matrix(labels, predictions, 78, ignore_index=1).sum() == 3
-    with pytest.raises(ValueError, match=r"predictions must lie in 0\.\.1, got 9"):
+    with pytest.raises(ValueError, match=r"predictions in 0\.\.1, got 9"):
         metrics.confusion_matrix(np.array([0, 1]), np.array([0, 9]), 2, ignore_index=9)
 
 
 @pytest.mark.parametrize("labels, predictions, classes, message", [
-    ([0, 3, 5], [0, 0, 0], 3, r"labels must lie in 0\.\.2, got 3 \(2 such values"),
-    ([0, -1], [0, 0], 3, r"labels must lie in 0\.\.2, got -1 \(1 such"),
-    ([0, 1], [0, 2], 2, r"predictions must lie in 0\.\.1, got 2 \(1 such"),
-    ([0.0, 1.0], [0, 1], 2, "labels must be integers, got float64"),
-    ([0, 1], [0.9, 0.1], 2, r"predictions must be integers, got float64.*argmax"),
-    ([True, False], [0, 1], 2, "labels must be integers, got bool"),
-    ([0, 1], [[0, 1]], 2, r"same shape, got \(2,\) and \(1, 2\)"),
-    ([0], [0], 0, "classes must be at least 1, got 0"),
+    ([0, 3, 5], [0, 0, 0], 3, r"labels in 0\.\.2, got 3 \(2 such values"),
+    ([0, -1], [0, 0], 3, r"labels in 0\.\.2, got -1 \(1 such"),
+    ([0, 1], [0, 2], 2, r"predictions in 0\.\.1, got 2 \(1 such"),
+    ([0.0, 1.0], [0, 1], 2, "labels as integers, got float64"),
+    ([0, 1], [0.9, 0.1], 2, r"predictions as integers, got float64.*argmax"),
+    ([True, False], [0, 1], 2, "labels as integers, got bool"),
+    ([0, 1], [[0, 1]], 2, r"same shape, got 2 classes and shapes \(2,\) and \(1, 2\)"),
+    ([0], [0], 0, "got 0 classes"),
 ])
 def test_confusion_matrix_refuses(labels, predictions, classes, message):
     with pytest.raises(ValueError, match=message):
@@ -108,13 +108,13 @@ SCORES = [metrics.pixel_accuracy, metrics.iou, metrics.mean_iou, metrics.dice, m
 
 @pytest.mark.parametrize("score", SCORES)
 def test_scores_refuse_bad_matrices(score):
-    with pytest.raises(ValueError, match=r"counts no pixels"):
+    with pytest.raises(ValueError, match=r"at least one pixel, got int64 of shape \(3, 3\)"):
         score(np.zeros((3, 3), int))
-    with pytest.raises(ValueError, match=r"shape \(K, K\), got \(2, 3\)"):
+    with pytest.raises(ValueError, match=r"shape \(K, K\) .*of shape \(2, 3\)"):
         score(np.ones((2, 3), int))
-    with pytest.raises(ValueError, match=r"integers from 0 up; got float64"):
+    with pytest.raises(ValueError, match=r"got float64"):
         score(np.ones((2, 2)))
-    with pytest.raises(ValueError, match=r"integers from 0 up; got int64, \[\[1, -1\]"):
+    with pytest.raises(ValueError, match=r"got int64 of shape \(2, 2\): \[\[1, -1\]"):
         score(np.array([[1, -1], [0, 0]], np.int64))
 
 

@@ -55,10 +55,6 @@ class Sequential(Container):
 
     The derivative of a chain is the chain of the derivatives, from last to first.
 
-    Attributes
-    ----------
-    layers : tuple of Layer
-
     Examples
     --------
     >>> import numpy as np

@@ -133,12 +133,7 @@ def column_chunks(x_shape: Shape, window: Window, dtype: DTypeLike, matrix_bytes
 def matmul_im2col(matrix: Array, x: Array, window: Window, out: Array) -> Array | None:
     """Write matrix @ im2col(x), a few images at a time; return im2col(x) if it was small enough to be made at once.
 
-    Parameters
-    ----------
-    matrix : array (O, C*kh*kw)
-    x : array (N, C, H, W)
-    window : Window
-    out : array (N, O, Ho, Wo), channel-major
+    matrix (O, C*kh*kw), x (N, C, H, W), out (N, O, Ho, Wo), channel-major.
     """
     for part, cols in columns(x, window, matrix.nbytes):
         np.matmul(matrix, cols, out=layout.rows(out[part]))                     # (O, n*Ho*Wo)
@@ -148,12 +143,7 @@ def matmul_im2col(matrix: Array, x: Array, window: Window, out: Array) -> Array 
 def col2im_matmul(matrix: Array, y: Array, window: Window, out: Array) -> None:
     """Write col2im(matrix @ y), a few images at a time: the adjoint of `matmul_im2col` with the transposed matrix.
 
-    Parameters
-    ----------
-    matrix : array (C*kh*kw, O)
-    y : array (N, O, Ho, Wo), channel-major
-    window : Window
-    out : array (N, C, H, W), channel-major
+    matrix (C*kh*kw, O), y (N, O, Ho, Wo) and out (N, C, H, W), both channel-major.
     """
     if window.is_pixel():
         np.matmul(matrix, layout.rows(y), out=layout.rows(out))
@@ -166,12 +156,7 @@ def col2im_matmul(matrix: Array, y: Array, window: Window, out: Array) -> None:
 def add_weight_gradient(total: Array, y: Array, cols: Array) -> None:
     """Add y @ cols.T to `total`, in the order in which BLAS is faster.
 
-    Parameters
-    ----------
-    total : array (O, C*kh*kw)
-    y : array (n, O, Ho, Wo), channel-major
-    cols : array (C*kh*kw, n*Ho*Wo)
-        Of the same images, as from `columns`.
+    total (O, C*kh*kw), y (n, O, Ho, Wo), channel-major, cols (C*kh*kw, n*Ho*Wo) of the same images, as from `columns`.
     """
     ys = layout.rows(y)
     if cols.shape[1] > 4 * len(cols):           # long sums

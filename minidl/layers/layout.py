@@ -92,14 +92,8 @@ def channel_chunks(x: Array, limit: int = CHUNK_BYTES) -> list[slice]:
     memory again. Chunks are cut by bytes and not by channel, because where channels are small, Python's overhead
     per operation would cost more than the cache saves.
 
-    Parameters
-    ----------
-    x : array (N, C, H, W)
-        Of an x of another rank, the first axis is cut.
-    limit : int
+    Of an x with other than four axes, the first is cut.
 
-    Examples
-    --------
     >>> channel_chunks(np.zeros((2, 6, 10, 10)), limit=3500)         # 1600 bytes per channel
     [slice(0, 2, None), slice(2, 4, None), slice(4, 6, None)]
     """

@@ -70,11 +70,7 @@ def padded(x: Array, window: Window, value: float = 0.0) -> Array:
 def positions(x: Array, window: Window, Ho: int, Wo: int) -> Iterator[tuple[int, int, Array]]:
     """Yield (i, j, view): for each pixel (i, j) of the window, what lies there under all windows, (A, B, Ho, Wo).
 
-    Parameters
-    ----------
-    x : array (A, B, H, W), already padded
-
-    The views share x's memory: reading them gathers pixels, adding to them scatters.
+    The views share the memory of x (A, B, H, W), already padded: reading them gathers pixels, adding scatters them.
     """
     (kh, kw), (sh, sw) = window.kernel, window.stride
     for i in range(kh):
