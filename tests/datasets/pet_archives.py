@@ -23,6 +23,10 @@ def packed(files):
     return buffer.getvalue()
 
 
+def archive_of(name, content):
+    return Archive(name, len(content), hashlib.sha256(content).hexdigest(), unpacked=10**6)
+
+
 def pet_archives(broken=False):
     """Return two Archives (annotations, images) of nine pets, and their contents by name."""
     rng = np.random.default_rng(0)
@@ -45,5 +49,4 @@ def pet_archives(broken=False):
     if broken:
         images["images/pet_0.jpg"] = b"?"
     files = {"annotations.tar.gz": packed(annotations), "images.tar.gz": packed(images)}
-    return [Archive(name, len(content), hashlib.sha256(content).hexdigest(), 10**6)
-            for name, content in files.items()], files
+    return [archive_of(name, content) for name, content in files.items()], files

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-WAIT = 20.0   # seconds after which a server that says nothing gives up
+WAIT = 120.0  # seconds after which a server that says nothing gives up
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -15,9 +15,8 @@ class Handler(BaseHTTPRequestHandler):
         server = self.server
         with server.lock:
             behave = server.script.pop(0) if server.script else server.usually
-            entry: dict[str, Any] = {"path": self.path, "range": self.headers.get("Range"), "sent": 0}
-            server.log.append(entry)
-        self.entry = entry
+            self.entry: dict[str, Any] = {"path": self.path, "range": self.headers.get("Range"), "sent": 0}
+            server.log.append(self.entry)
         name = self.path.rsplit("/", 1)[-1]
         try:
             if name in server.files:
@@ -33,8 +32,7 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self, status, content=b"", **headers):
         """Send a status, headers (names with _ for -) and content. Content-Length is the content's unless given."""
         self.send_response(status)
-        headers.setdefault("Content_Length", len(content))
-        for key, value in headers.items():
+        for key, value in {"Content_Length": len(content), **headers}.items():
             if value is not None:
                 self.send_header(key.replace("_", "-"), str(value))
         self.end_headers()
@@ -45,20 +43,14 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
         self.wfile.flush()
 
-    def start(self):
-        """The first byte that is asked for."""
-        found = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        return int(found[1]) if found else 0
-
     def log_message(self, *arguments):
         pass
 
 
 def normal(handler, content, most=None, **headers):
     """As it should be; of the content, `most` bytes at most."""
-    start = handler.start()
-    if start >= len(content):
-        return handler.answer(416, Content_Range=f"bytes */{len(content)}")
+    found = re.fullmatch(r"bytes=(\d+)-", handler.headers.get("Range", ""))
+    start = int(found[1]) if found else 0
     if start:
         headers.setdefault("Content_Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
     headers.setdefault("Content_Length", len(content) - start)
@@ -69,13 +61,9 @@ def without_ranges(handler, content, **headers):
     handler.answer(200, content, **headers)
 
 
-def cut(after, behave=normal):
+def cut(after):
     """Promise all, close the connection after so many bytes."""
-    return lambda handler, content: behave(handler, content, most=after)
-
-
-def cut_without_ranges(after):
-    return lambda handler, content: handler.answer(200, content[:after], Content_Length=len(content))
+    return lambda handler, content: normal(handler, content, most=after)
 
 
 def stall(after):
@@ -96,10 +84,6 @@ def drip(handler, content):
 
 def status(code, **headers):
     return lambda handler, content: handler.answer(code, b"<html>sorry</html>", **headers)
-
-
-def redirect(to):
-    return status(302, Location=to)
 
 
 def instead(other, **headers):

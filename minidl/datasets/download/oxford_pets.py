@@ -1,7 +1,7 @@
 """The Oxford-IIIT Pet set: where its two archives are, and how they become a folder of pets.
 
-It grows in a folder beside, `NAME.partial`, which takes the final name when all of it is there: what is there is whole.
-An interrupted download goes on from what it finds; archives that were fetched in another way may be put there, too.
+The folder grows as `NAME.partial`, and takes its final name when all of it is there. An interrupted download goes on
+from what it finds there; archives that were fetched in another way may be put there, too.
 
 References
 ----------
@@ -11,12 +11,11 @@ https://www.robots.ox.ac.uk/~vgg/data/pets/
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from minidl.datasets.download.fetch import Archive, Patience, fetch, size_of
-from minidl.datasets.download.unpack import ArchiveError, extract
+from minidl.datasets.download.fetch import Archive, fetch, size_of
+from minidl.datasets.download.unpack import ArchiveError, check_python, extract
 from minidl.runtime.files import shorten
 
 # What they take when unpacked is estimated generously, with a block of 4 KiB for each small file.
@@ -27,12 +26,12 @@ ARCHIVES = (
             unpacked=900_000_000),
 )
 SOURCES = ("https://www.robots.ox.ac.uk/~vgg/data/pets/data/", "https://thor.robots.ox.ac.uk/datasets/pets/")
-IMAGES = 7_349             # in trainval.txt and test.txt together
+IMAGES = 7_349               # in trainval.txt and test.txt together
 RECORD = "downloaded.json"   # in the finished folder: the archives' checksums
 
 
 def download(to: str | os.PathLike[str], archives: Sequence[Archive] = ARCHIVES, sources: Sequence[str] = SOURCES,
-             patience: Patience = Patience(), room: Mapping[Path, int] | None = None) -> Path:
+             room: Mapping[Path, int] | None = None) -> Path:
     """Make `to` a folder with the contents of the archives, unless it is one already, and return it.
 
     Parameters
@@ -42,36 +41,37 @@ def download(to: str | os.PathLike[str], archives: Sequence[Archive] = ARCHIVES,
         Each NAME.tar.gz holds a folder NAME.
     sources : sequence of str
         URLs of folders that have them, the best first.
-    patience : Patience
-        With the network.
     room : {path: bytes}, optional
-        What will be written elsewhere afterwards: the room for it is checked, too, before the long work.
+        What will be written elsewhere afterwards: the free space for it is checked, too, before the long work.
 
     Raises
     ------
     ValueError
         If `to` holds something else, or an archive has something in it that should not be there.
     OSError
-        If the archives cannot be had, or there is not enough room.
+        If the archives cannot be downloaded, or there is too little free space.
+    ImportError
+        If this version of Python cannot unpack archives safely.
     """
     to = Path(to).resolve()
     record = {archive.name: archive.sha256 for archive in archives}
     if _recorded(to) == record:
         print(f"{shorten(to)} is there already")
         return to
+    check_python()
     if to.exists() and not (to.is_dir() and not any(to.iterdir())):
         raise ValueError(f"{shorten(to)} exists and is not a complete download; choose another folder or remove it")
     partial = to.with_name(to.name + ".partial")
     partial.mkdir(parents=True, exist_ok=True)
-    _clear(partial)
+    shutil.rmtree(partial / "unpacking", ignore_errors=True)     # what an interruption left
     _check_room({**(room or {}), partial: sum(_needed(archive, partial) for archive in archives)})
     for archive in archives:
         if not (partial / _top(archive)).is_dir():
-            _unpack(fetch(archive, partial, sources, patience), partial, _top(archive))
+            _unpack(fetch(archive, partial, sources), partial, _top(archive))
         (partial / archive.name).unlink(missing_ok=True)
     (partial / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     if to.exists():
-        to.rmdir()           # empty; Windows would not rename over it
+        to.rmdir()           # it is empty; Windows would not rename over it
     partial.rename(to)
     return to
 
@@ -81,7 +81,7 @@ def _top(archive: Archive) -> str:
 
 
 def _recorded(folder: Path) -> object:
-    """Return what a finished folder says it was made of, None if it is none."""
+    """Return the record of a finished folder, None if there is none."""
     try:
         return json.loads((folder / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -96,7 +96,7 @@ def _needed(archive: Archive, partial: Path) -> int:
 
 
 def _check_room(needed: Mapping[Path, int]) -> None:
-    """Raise an OSError if some disk has too little room for all that is to be written to it."""
+    """Raise an OSError if a disk has too little free space for all that is to be written to it."""
     disks: dict[int, tuple[Path, int]] = {}
     for path, size in needed.items():
         path.mkdir(parents=True, exist_ok=True)
@@ -108,25 +108,12 @@ def _check_room(needed: Mapping[Path, int]) -> None:
             raise OSError(f"{shorten(path)}: expected {size / 1e9:.2f} GB of free disk space, got {free / 1e9:.2f} GB")
 
 
-def _clear(partial: Path) -> None:
-    """Remove what an interrupted unpacking left.
-
-    Renamed first: if another process is just at it, it fails at its next file instead of losing those it has.
-    """
-    for folder in partial.glob("unpacking-*"):
-        left = folder.with_name(folder.name.replace("unpacking", "old"))
-        folder.rename(left)
-    for folder in partial.glob("old-*"):
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def _unpack(path: Path, partial: Path, top: str) -> None:
     """Unpack an archive's folder `top`, all or nothing."""
-    unpacking = Path(tempfile.mkdtemp(prefix="unpacking-", dir=partial))
-    try:
-        extract(path, unpacking)
-        if not (unpacking / top).is_dir():
-            raise ArchiveError(f"{path}: expected a folder {top} in it, got none")
-        (unpacking / top).rename(partial / top)
-    finally:
-        shutil.rmtree(unpacking, ignore_errors=True)
+    unpacking = partial / "unpacking"
+    print(f"unpacking {path.name}", flush=True)
+    extract(path, unpacking)
+    if not (unpacking / top).is_dir():
+        raise ArchiveError(f"{path}: expected a folder {top} in it, got none")
+    (unpacking / top).rename(partial / top)
+    shutil.rmtree(unpacking, ignore_errors=True)
