@@ -85,12 +85,12 @@ class Mosaics:
         for _ in range(rng.integers(self.count[0], self.count[1] + 1)):
             i = int(rng.integers(len(self.pets)))
             pet, opacity = self._cut_out(i, rng)                           # (3, h, w), (h, w)
-            place = self._free_place(owner, opacity > 0, pixels, rng)
-            if place is None:
+            position = self._free_position(owner, opacity > 0, pixels, rng)
+            if position is None:
                 continue
-            under = image[:, place[0], place[1]]                           # (3, h, w), a view
+            under = image[:, position[0], position[1]]                     # (3, h, w), a view
             under += opacity * (pet - under)
-            owner[place][opacity > 0] = len(pixels)
+            owner[position][opacity > 0] = len(pixels)
             pixels.append(int((opacity > 0).sum()))
             species.append(int(self.pets.species[i]))
         boxes = [pet_box(np.where(owner == k, 0, BACKGROUND)) for k in range(len(pixels))]
@@ -129,17 +129,17 @@ class Mosaics:
             return pet[:, :, ::-1], opacity[:, ::-1]
         return pet, opacity
 
-    def _free_place(self, owner: Array, shape: Array, pixels: list[int],
-                    rng: np.random.Generator) -> tuple[slice, slice] | None:
+    def _free_position(self, owner: Array, shape: Array, pixels: list[int],
+                       rng: np.random.Generator) -> tuple[slice, slice] | None:
         """Return a random position where a pet of this shape (h, w) does not cover much of another, or None."""
         h, w = shape.shape
         visible = np.bincount(owner.ravel() + 1, minlength=len(pixels) + 1)[1:]                 # (n,) pixels
         for _ in range(ATTEMPTS):
             y, x = int(rng.integers(self.size - h + 1)), int(rng.integers(self.size - w + 1))
-            place = slice(y, y + h), slice(x, x + w)
-            covered = np.bincount(owner[place][shape] + 1, minlength=len(pixels) + 1)[1:]       # (n,) pixels
+            position = slice(y, y + h), slice(x, x + w)
+            covered = np.bincount(owner[position][shape] + 1, minlength=len(pixels) + 1)[1:]    # (n,) pixels
             if (visible - covered >= (1 - HIDDEN) * np.array(pixels)).all():
-                return place
+                return position
         return None
 
 

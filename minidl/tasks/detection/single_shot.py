@@ -73,7 +73,7 @@ class Grid:
         species : (n,) integers from 0 on
         """
         boxes, species = as_boxes(boxes, "Grid.targets").astype(np.float64), np.asarray(species)
-        if species.shape != (len(boxes),) or (len(boxes) and (species.dtype.kind not in "iu" or species.min() < 0)):
+        if species.shape != (len(boxes),) or (species < 0).any() or (species % 1).any():
             raise ValueError(f"Grid.targets: expected {len(boxes)} species, integers from 0 on, got {species.tolist()}")
         target = np.zeros((6, self.cells, self.cells), np.float32)
         columns, rows = np.floor((boxes[:, :2] + boxes[:, 2:]) / 2 / self.stride).astype(int).T     # (n,) each
@@ -248,7 +248,7 @@ def detection_scores(found: Sequence[Detections], boxes: Sequence[Array], specie
                                  [true[kinds == k] for true, kinds in zip(boxes, species)], overlap)
         if curve.truths:
             each[f"ap_{name}"] = curve.average_precision
+    if not each:
+        raise ValueError(f"detection_scores: expected at least one true box of {' or '.join(names)}, got none")
     pet = precision_recall([d.boxes for d in found], [d.scores for d in found], boxes, overlap)
-    if not pet.truths:
-        raise ValueError("detection_scores: expected at least one true box to compare with, got none in any image")
     return {"map": float(np.mean(list(each.values()))), **each, "ap_pet": pet.average_precision}

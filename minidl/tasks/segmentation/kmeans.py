@@ -203,7 +203,5 @@ def check_points(points: Array, caller: str, what: str = "points (n, d)") -> Non
         got = f"{points.dtype} of shape {points.shape}" if isinstance(points, np.ndarray) else type(points).__name__
         raise ValueError(f"{caller}: expected {what}, a non-empty array of floats, got {got}. An image (3, H, W) of "
                          "floats becomes points by .reshape(3, -1).T")
-    finite = np.isfinite(points)
-    if not finite.all():
-        n, j = np.argwhere(~finite)[0]
-        raise ValueError(f"{caller}: expected finite {what}, got {points[n, j]} at ({n}, {j})")
+    if not np.isfinite(points).all():
+        raise ValueError(f"{caller}: expected finite {what}, got NaN or infinity")

@@ -192,5 +192,6 @@ def test_scores_by_hand():
     assert detection_scores(found, truths, kinds, ("cat", "dog")) == {"map": 0.5, "ap_cat": 1, "ap_dog": 0, "ap_pet": 1}
     only_cats = detection_scores(found, [truths[0][:1]], [kinds[0][:1]], ("cat", "dog"))
     assert only_cats == {"map": 1, "ap_cat": 1, "ap_pet": 1}
-    with pytest.raises(ValueError, match="at least one true box"):
-        detection_scores(found, [np.zeros((0, 4))], [np.zeros(0, int)], ("cat", "dog"))
+    for boxes, species in ((np.zeros((0, 4)), np.zeros(0, int)), (truths[0][:1], np.array([2]))):
+        with pytest.raises(ValueError, match="at least one true box of cat or dog, got none"):
+            detection_scores(found, [boxes], [species], ("cat", "dog"))

