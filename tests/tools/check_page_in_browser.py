@@ -48,7 +48,7 @@ function check() {
     if (!document.getElementById(link.hash.slice(1))) wrong.push(`no target: ${link.hash}`);
   for (const image of document.images)
     if (!image.complete || !image.naturalWidth) wrong.push(`does not load: ${image.alt}`);
-  // Contrast of every text with the nearest ground behind it, as WCAG computes it.
+  // Contrast of every text with the nearest ground below it, as WCAG computes it.
   const rgb = (text) => (text.match(/[\\d.]+/g) || []).map(Number);
   const light = (color) => color.slice(0, 3).map((v) => v / 255).map((v) => v <= 0.04045 ? v / 12.92 :
     ((v + 0.055) / 1.055) ** 2.4).reduce((sum, v, k) => sum + v * [0.2126, 0.7152, 0.0722][k], 0);
