@@ -137,7 +137,7 @@ assert difference_error < 1e-9 and errors["central, float64"].min() < errors["ce
 figure = canvas.blank(760, 350)
 canvas.write(figure, 12, 20, "Too large a step is wrong by curvature, too small a step by rounding", canvas.TITLE,
              730, weight="bold")
-canvas.draw_legend(figure, canvas.legend_lines(list(errors), 660), 52, 32, canvas.LINE_COLORS)
+canvas.legend(figure, 52, 32, list(errors))
 axes = canvas.place(figure, 52, 62, 690, 240)
 canvas.quiet(axes)
 for error, color in zip(errors.values(), canvas.LINE_COLORS):

@@ -203,7 +203,7 @@ def draw_curves(figure, left, top, width, height, model, title):
 figure = canvas.blank(820, 560)
 canvas.write(figure, 12, 20, lesson.headline("Training moves the curves apart, each to its flowers", "Training"),
              canvas.TITLE, 800, weight="bold")
-canvas.draw_legend(figure, canvas.legend_lines(SPECIES, 600), 40, 30, COLORS)
+canvas.legend(figure, 40, 30, SPECIES, COLORS)
 for k, (epoch, state) in enumerate(frames.items()):
     model.load_state_dict(state)
     right = (model.forward(x).argmax(axis=1) == y).mean()
@@ -233,7 +233,7 @@ z = model.forward(standardize(centimeters))                        # (281, 3)
 figure = canvas.blank(720, 320)
 canvas.write(figure, 12, 20, "The largest score decides: boundaries at {:.2f} and {:.2f} cm".format(*boundaries),
              canvas.TITLE, 700, weight="bold")
-canvas.draw_legend(figure, canvas.legend_lines(SPECIES, 600), 40, 30, COLORS)
+canvas.legend(figure, 40, 30, SPECIES, COLORS)
 axes = canvas.place(figure, 40, 66, 300, 210)
 canvas.quiet(axes)
 for k, color in enumerate(COLORS):

@@ -17,7 +17,6 @@ from minidl.course.lesson import Lesson
 from minidl.datasets.digits import load_digits, stratified_split
 from minidl.metrics import confusion_matrix
 from minidl.plotting import canvas
-from minidl.plotting.scores import curves, ticks_of
 from minidl.tasks.classification import accuracy, confusion_figure, probability_grid
 from minidl.training import predict
 
@@ -207,18 +206,14 @@ for name, optimizer in tries.items():
           f"{histories[name][-1]['accuracy']:.3f}")
 
 # %%
-figure = canvas.blank(1090, 330)
-canvas.write(figure, 12, 20, "One network, four ways of walking downhill", canvas.TITLE, 900, weight="bold")
-panels = (("loss", "loss, training pictures"), ("accuracy", "share right, validation pictures (below 0.8: at 0.8)"))
-for k, (key, head) in enumerate(panels):
-    lines = [(name, *np.array([(row["epoch"], row[key]) for row in history]).T) for name, history in histories.items()]
-    if key == "accuracy":
-        lines = [(name, x, np.maximum(y, 0.8)) for name, x, y in lines]
-    ticks = [0.8, 0.85, 0.9, 0.95, 1.0] if key == "accuracy" else ticks_of(lines, log=False, unit=False)
-    canvas.write(figure, 12 + k * 540, 48, head, canvas.TEXT, 400, weight="bold")
-    axes = canvas.place(figure, 46 + k * 540, 64, 280, 214)
-    ends = [f"{name}: {history[-1][key]:.3f}" for name, history in histories.items()]
-    curves(axes, lines, ends, ticks, [row["epoch"] for row in histories[name]])
+figure, panels = canvas.subplots(1090, 330, 2, "One network, four ways of walking downhill")
+for axes, key, head in zip(panels, ("loss", "accuracy"), ("loss, training pictures",
+                                                          "share right, validation pictures (below 0.8: at 0.8)")):
+    axes.set_title(head, loc="left", fontsize=canvas.TEXT)
+    axes.set_xlabel("epoch", fontsize=canvas.SMALL)
+    plotting.named_lines(axes, {f"{name}: {history[-1][key]:.3f}": (
+        [row["epoch"] for row in history], [max(row[key], 0.8 * (key == "accuracy")) for row in history])
+        for name, history in histories.items()})
 lesson.figure(figure, "optimizers", alt="Loss of training pictures, share of validation pictures right: " + "; ".join(
     f"{name}: {history[-1]['loss']:.3f}, {history[-1]['accuracy']:.3f}" for name, history in histories.items()))
 

@@ -75,7 +75,7 @@ def time_axes(figure, left, top, width, height):
 
 figure = canvas.blank(900, 414)
 canvas.write(figure, 12, 20, "Four years, split by time; below, one window", canvas.TITLE, 860, weight="bold")
-canvas.draw_legend(figure, canvas.legend_lines(list(parts), 700), 40, 30, canvas.LINE_COLORS)
+canvas.legend(figure, 40, 30, list(parts))
 axes = time_axes(figure, 40, 62, 840, 130)
 for (name, part), color in zip(parts.items(), canvas.LINE_COLORS):
     inside = np.isin(days.dates, dates[part])
@@ -251,8 +251,8 @@ print(f"chosen: {chosen:g}; all five trained in {seconds:.1f} s")
 figure = canvas.blank(900, 330)
 title = lesson.headline("Without weight decay, the training years are learnt by heart", "Weight decay")
 canvas.write(figure, 12, 20, title, canvas.TITLE, 860, weight="bold")
-canvas.draw_legend(figure, canvas.legend_lines(["training", "validation", "persistence in the validation year"], 800),
-                   40, 30, [*canvas.LINE_COLORS[:2], canvas.QUIET])
+canvas.legend(figure, 40, 30, ["training", "validation", "persistence in the validation year"],
+              [*canvas.LINE_COLORS[:2], canvas.QUIET])
 panels = [(f"weight decay {decay:g}", np.arange(1, len(runs[decay][1]) + 1), runs[decay][1]) for decay in (0.0, chosen)]
 panels.append(("after training, by weight decay", np.arange(len(DECAYS)), np.array([runs[d][1][-1] for d in DECAYS])))
 for k, (title, at, values) in enumerate(panels):
@@ -291,8 +291,7 @@ print("less than " + ", ".join(f"{name}: {share:.0%}" for name, share in better.
 figure = canvas.blank(900, 470)
 title = lesson.headline("The last year: the forecast follows late and avoids the extremes", "The last year")
 canvas.write(figure, 12, 20, title, canvas.TITLE, 860, weight="bold")
-canvas.draw_legend(figure, canvas.legend_lines(["measured", "forecast"], 400), 40, 30,
-                   [canvas.QUIET, canvas.LINE_COLORS[1]])
+canvas.legend(figure, 40, 30, ["measured", "forecast"], [canvas.QUIET, canvas.LINE_COLORS[1]])
 axes = time_axes(figure, 40, 78, 840, 150)
 axes.plot(dates[part][:, 0], y[part][:, 0], color=canvas.QUIET, linewidth=1)
 axes.plot(dates[part][:, 0], forecasts["model"][:, 0], color=canvas.LINE_COLORS[1], linewidth=1.4)
@@ -313,7 +312,7 @@ lesson.figure(figure, "forecast")
 figure = canvas.blank(620, 300)
 canvas.write(figure, 12, 20, lesson.headline("The further ahead, the more there is to gain over “as today”",
                                              "The error by days ahead"), canvas.TITLE, 600, weight="bold")
-canvas.draw_legend(figure, canvas.legend_lines(list(errors), 560), 40, 30, canvas.LINE_COLORS)
+canvas.legend(figure, 40, 30, list(errors))
 axes = canvas.place(figure, 40, 66, 560, 190)
 canvas.quiet(axes)
 for k, (error, color) in enumerate(zip(errors.values(), canvas.LINE_COLORS)):

@@ -24,7 +24,8 @@ from minidl.datasets.augment import Augment
 from minidl.datasets.digits import load_digits, stratified_split
 from minidl.metrics import confusion_matrix
 from minidl.plotting import canvas
-from minidl.tasks.classification import accuracy, confusion_figure, percent, probability_grid
+from minidl.runtime.format import percent
+from minidl.tasks.classification import accuracy, confusion_figure, probability_grid
 from minidl.training import fit, predict
 
 lesson = Lesson("04_image_classification", budget=20_000, batch_size=16)   # budget, size, lr and epochs: of the pets
@@ -235,7 +236,7 @@ for k, (head, ending) in enumerate(groups.items()):
         axes.plot(at + np.linspace(-0.05, 0.05, len(values)), values, "o", color=canvas.LINE_COLORS[j], markersize=5)
         axes.annotate(f"{np.mean(values):.3f}", (at + 0.09, np.mean(values)), va="center", fontsize=canvas.SMALL,
                       color=canvas.LINE_COLORS[j])
-canvas.draw_legend(figure, canvas.legend_lines(["CNN", "MLP"], 300), 46, 300, canvas.LINE_COLORS)
+canvas.legend(figure, 46, 300, ["CNN", "MLP"])
 lesson.figure(figure, "cnn_and_mlp", alt="Mean accuracy on the test digits over three seeds: " + "; ".join(
     f"{name} {np.mean(values):.3f}" for name, values in results.items()))
 
@@ -382,7 +383,7 @@ if by_luck > 0.05:
     print(f"{n} pictures are too few, or the result too poor, to tell this from luck."
           + (" It knows its training pictures; whether it knows cats and dogs is open." if on_training > 0.9 else ""))
 matrix = confusion_matrix(held_out.species, decided, 2)
-lesson.figure(confusion_figure(matrix, SPECIES, cell=56, title=f"{right} of {n} held-out pictures are right"),
+lesson.figure(confusion_figure(matrix, SPECIES, title=f"{right} of {n} held-out pictures are right"),
               "pets_confusion")
 
 # %%

@@ -16,7 +16,7 @@ from minidl.datasets.augment import Augment
 from minidl.plotting import canvas
 from minidl.tasks.detection.box_batches import BoxBatches
 from minidl.tasks.detection.boxes import clip, decode, encode, iou_pairs
-from minidl.tasks.detection.figures import boxes_on_pictures
+from minidl.tasks.detection.figures import boxes_on_images
 from minidl.training import fit, predict
 
 lesson = Lesson("05_localization", budget=30_000, width=8, batch_size=16, quick_epochs=12)     # 3 steps an epoch then
@@ -42,8 +42,8 @@ def load(split):
 
 train, test = load("train"), load("test")
 print(f"{len(train)} pictures to train on, {len(test)} held out")
-lesson.figure(boxes_on_pictures(train.images[:8], train.boxes[:8, None], true_name="the pet's box",
-                                title="Training pictures and their boxes"), "data",
+lesson.figure(boxes_on_images(train.images[:8], train.boxes[:8, None], true_name="the pet's box",
+                              title="Training pictures and their boxes"), "data",
               alt="Eight training pictures, each with the box around its pet")
 
 # %% [markdown]
@@ -170,8 +170,8 @@ batches = BoxBatches(train, to_targets, lesson.batch_size, np.random.default_rng
 size = np.prod(train.boxes[:, 2:] - train.boxes[:, :2], axis=1)                    # (n,) square pixels
 same = train.subset(np.repeat(np.argsort(size)[:2], 4))                            # the two smallest, four times each
 x, answers = next(iter(BoxBatches(same, to_targets, 8, np.random.default_rng(lesson.seed), augment)))
-lesson.figure(boxes_on_pictures(x, to_boxes(answers)[:, None], title="Two training pictures, each varied four times: "
-                                "the box goes along", true_name="the pet's box"), "augmented",
+lesson.figure(boxes_on_images(x, to_boxes(answers)[:, None], title="Two training pictures, each varied four times: "
+                              "the box goes along", true_name="the pet's box"), "augmented",
               alt="Two pictures, each four times, flipped or not, cropped and tinted; the box always fits the pet")
 
 # %% [markdown]
@@ -242,7 +242,7 @@ order = np.argsort(iou)
 n, few = len(test), min(4, len(test))
 middle = (n - few) // 2
 chosen = np.concatenate([order[:few], order[middle:middle + few], order[n - few:]]) if n >= 12 else order
-lesson.figure(boxes_on_pictures(
+lesson.figure(boxes_on_images(
     test.images[chosen], test.boxes[chosen, None], boxes[chosen, None], notes=[f"IoU {iou[i]:.2f}" for i in chosen],
     columns=few, title=f"Held-out pictures, from the worst to the best: mean IoU {iou.mean():.2f}"), "predictions",
     alt="Held-out pictures with true and predicted box: IoU " + ", ".join(f"{iou[i]:.2f}" for i in chosen))

@@ -15,7 +15,7 @@ from minidl.course.lesson import Lesson
 from minidl.plotting import canvas
 from minidl.tasks.detection.average_precision import precision_recall
 from minidl.tasks.detection.boxes import decode, iou_matrix, nms
-from minidl.tasks.detection.figures import boxes_on_pictures
+from minidl.tasks.detection.figures import boxes_on_images
 from minidl.tasks.detection.mosaics import MosaicBatches, Mosaics
 from minidl.tasks.detection.single_shot import SCALE, DetectionLoss, Grid, detection_scores, detections
 from minidl.training import fit, predict, train_step
@@ -47,7 +47,7 @@ number = sum(len(boxes) for boxes in test_boxes)
 print(f"mosaics from {len(train.pets)} pictures to train on, from {len(sets['test'].pets)} to test: "
       f"{len(test)} with {number} pets")
 examples = train.fixed(8, seed=lesson.seed)
-lesson.figure(boxes_on_pictures(
+lesson.figure(boxes_on_images(
     np.stack([m.image for m in examples]), None, [m.boxes for m in examples], [m.species for m in examples],
     kind_names=SPECIES,
     title="Mosaics for training: pets at any place, in any size, behind each other"), "data",
@@ -89,8 +89,8 @@ assert all(iou_matrix(back, first.boxes).max(axis=1) > 0.999), "decode must give
 
 # %%
 side = 4 * lesson.size
-figure = boxes_on_pictures(first.image[None], [anchors], [back], [target[5, rows, columns].astype(int)],
-                           kind_names=SPECIES, true_name="anchor", cell=side, title="Who is responsible?")
+figure = boxes_on_images(first.image[None], [anchors], [back], [target[5, rows, columns].astype(int)],
+                         kind_names=SPECIES, true_name="anchor", cell=side, title="Who is responsible?")
 axes = figure.axes[0]
 for line in range(0, lesson.size, 8):
     axes.axhline(line, color="white", linewidth=0.5, alpha=0.5)
@@ -226,7 +226,7 @@ print(f"{sum(map(len, raw))} boxes with a score of 0.05 or more, {sum(map(len, f
       f"for {number} pets")
 busy = int(np.argmax([len(d.above(0.3)) for d in raw]))
 pair = [raw[busy].above(0.3), found[busy].above(0.3)]
-lesson.figure(boxes_on_pictures(
+lesson.figure(boxes_on_images(
     np.stack([test_images[busy]] * 2), [test_boxes[busy]] * 2, [d.boxes for d in pair], [d.species for d in pair],
     kind_names=SPECIES, notes=[f"{len(pair[0])} boxes before", f"{len(pair[1])} boxes after"], cell=384, columns=2,
     title=lesson.headline("Neighboring cells find the same pet (score ≥ 0.3)", "Before and after suppression "
@@ -340,7 +340,7 @@ print(f"AP of any pet {results['ap_pet']:.3f}, mAP {results['map']:.3f}; of {tot
 order = np.argsort([-len(boxes) for boxes in test_boxes], kind="stable")[:96]      # those with many pets
 shown = np.random.default_rng(lesson.seed).permutation(order)[:12]
 believed = [found[n].above(threshold) for n in shown]
-lesson.figure(boxes_on_pictures(
+lesson.figure(boxes_on_images(
     test_images[shown], [test_boxes[n] for n in shown], [d.boxes for d in believed], [d.species for d in believed],
     [[f"{SPECIES[kind]} {score:.2f}" for kind, score in zip(d.species, d.scores)] for d in believed], SPECIES,
     title=f"Mosaics of held-out pictures, with all boxes that score {threshold:.2f} or more"), "detections",

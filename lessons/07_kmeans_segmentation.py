@@ -22,7 +22,7 @@ from minidl.course.lesson import Lesson
 from minidl.datasets.pets import CLASSES
 from minidl.metrics import confusion_matrix, scores
 from minidl.plotting.canvas import (
-    INK, LINE_COLORS, MARGIN, QUIET, SMALL, TEXT, TITLE, blank, draw_legend, place, quiet, write,
+    INK, LINE_COLORS, MARGIN, QUIET, SMALL, TEXT, TITLE, blank, legend, place, quiet, write,
 )
 from minidl.runtime.progress import Progress
 from minidl.tasks.segmentation.experiment import SHOWN, Segmentation
@@ -182,7 +182,7 @@ best.plot(list(elbow), list(elbow.values()), "o-", color=LINE_COLORS[0], linewid
 best.set(xticks=list(elbow), ylim=(0, 1.05 * elbow[1] + 1e-9))
 for values, color in zip(ends.values(), LINE_COLORS):
     each_start.plot(range(1, runs + 1), values, "o-", color=color, linewidth=1, markersize=4, clip_on=False)
-draw_legend(figure, [[(k, 0, name)] for k, name in enumerate(ends)], 892, 58, LINE_COLORS)
+legend(figure, 892, 58, list(ends), width=1)
 each_start.set(xticks=[1, runs], ylim=(0, 1.1 * max(map(max, ends.values())) + 1e-9))
 for axes, text in ((best, "number of clusters k"), (each_start, "start")):
     quiet(axes)

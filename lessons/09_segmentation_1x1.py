@@ -19,7 +19,7 @@ from minidl.datasets.pets import CLASSES
 from minidl.metrics import confusion_matrix, pixel_accuracy
 from minidl.plotting import canvas
 from minidl.tasks.segmentation.experiment import Segmentation
-from minidl.tasks.segmentation.ladder import rungs_figure, rungs_text
+from minidl.tasks.segmentation.ladder import results_figure, results_table
 from minidl.tasks.segmentation.receptive_field import receptive_field
 from minidl.training import predict, predict_classes
 
@@ -204,8 +204,8 @@ all_background = float((test.trimaps == 1).mean())
 print("called " + ", ".join(f"{share:.1%} {name}" for share, name in zip(called, CLASSES)))
 print(f"{result.scores['pixel_accuracy']:.1%} of the pixels right, all background: {all_background:.1%}")
 results = task.results_up_to(result)
-print(rungs_text(results))
-lesson.figure(rungs_figure(results, test.images, test.trimaps, lesson.headline(
+print(results_table(results))
+lesson.figure(results_figure(results, test.images, test.trimaps, lesson.headline(
     "The result is poor: where colors leave a doubt, background is the best guess", "Colors alone"), rows=8),
     "predictions")
 
@@ -302,7 +302,7 @@ figure = canvas.blank(3 * 250 + 40, 300)
 canvas.write(figure, 12, 20, lesson.headline("Background is the best guess, however bright red, green or blue is",
                                              "What the pixels of one brightness are"), canvas.TITLE, 760,
              weight="bold")
-canvas.draw_legend(figure, canvas.legend_lines(CLASSES, 700), 40, 36, plotting.CLASS_COLORS)
+canvas.legend(figure, 40, 36, CLASSES, plotting.CLASS_COLORS)
 for channel, name in enumerate(("red", "green", "blue")):
     values, classes = train.images[:1000, channel] // 8, train.trimaps[:1000]
     found = np.stack([np.bincount(values[classes == k], minlength=32) for k in range(3)])              # (3, 32)

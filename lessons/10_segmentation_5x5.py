@@ -18,7 +18,7 @@ from minidl.datasets.pets import CLASSES
 from minidl.metrics import confusion_matrix, mean_iou, pixel_accuracy
 from minidl.plotting import canvas
 from minidl.tasks.segmentation.experiment import Segmentation
-from minidl.tasks.segmentation.ladder import rungs_figure, rungs_text
+from minidl.tasks.segmentation.ladder import results_figure, results_table
 from minidl.tasks.segmentation.receptive_field import receptive_field, seen_pixels
 from minidl.training import predict
 
@@ -133,7 +133,7 @@ shares = counts / np.maximum(1, counts.sum(axis=0))
 figure = canvas.blank(620, 330)
 canvas.write(figure, 12, 20, lesson.headline("Smooth places are background; the rougher, the more pet and border",
                                              "Classes by roughness"), canvas.TITLE, 590, weight="bold")
-canvas.draw_legend(figure, canvas.legend_lines(CLASSES, 500), 40, 36, plotting.CLASS_COLORS)
+canvas.legend(figure, 40, 36, CLASSES, plotting.CLASS_COLORS)
 axes = canvas.place(figure, 40, 66, 560, 200)
 canvas.quiet(axes)
 bottom = np.zeros(10)
@@ -250,11 +250,11 @@ lesson.figure(figure, "channels")
 # %%
 result = task.result("5 × 5", model, history)
 results = task.results_up_to(result)
-print(rungs_text(results))
+print(results_table(results))
 
 # %%
 drawn = results[-2:]                                                   # the last but one, if there is one, and this
-lesson.figure(rungs_figure(drawn, test.images, test.trimaps, lesson.headline(
+lesson.figure(results_figure(drawn, test.images, test.trimaps, lesson.headline(
     "Texture and edges are found, on the pet and off it; nothing is filled", "5 × 5 pixels"), rows=8), "predictions")
 lesson.figure(plotting.class_bars({r.name: r.scores for r in drawn}, title=lesson.headline(
     "All classes gain, the object most", "IoU of each class")), "classes")

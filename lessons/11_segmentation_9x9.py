@@ -18,7 +18,7 @@ from minidl.datasets.pets import CLASSES
 from minidl.layers import Conv2d
 from minidl.plotting import canvas
 from minidl.tasks.segmentation.experiment import Segmentation
-from minidl.tasks.segmentation.ladder import rungs_figure, rungs_text
+from minidl.tasks.segmentation.ladder import results_figure, results_table
 from minidl.tasks.segmentation.receptive_field import receptive_field, seen_pixels
 
 lesson = Lesson("11_segmentation_9x9")
@@ -146,7 +146,7 @@ lesson.figure(plotting.learning_curves(history, scores={"mean_iou": "mean IoU", 
 # %%
 result = task.result("9 × 9", model, history)
 results = task.results_up_to(result)
-print(rungs_text(results))
+print(results_table(results))
 gains = {name: result.scores.get(f"iou_{name}", 0) - results[-2].scores.get(f"iou_{name}", 0)
          for name in CLASSES if len(results) > 1}
 if gains:
@@ -154,7 +154,7 @@ if gains:
 
 # %%
 drawn = [r for r in results if r.name in ladder][-3:]
-lesson.figure(rungs_figure(drawn, test.images, test.trimaps, lesson.headline(
+lesson.figure(results_figure(drawn, test.images, test.trimaps, lesson.headline(
     "A wider sight fills what has texture: the pet, but a rough wall as well", "13 × 13 pixels")), "predictions")
 bars = plotting.class_bars({r.name: r.scores for r in drawn}, title=lesson.headline(
     "Every step of the ladder gains in each class", "IoU of each class"))
@@ -186,7 +186,7 @@ if len(drawn) > 1:
     close = {r.name: np.stack([r.predictions[where] for where in cut]) for r in (before, result)}
     grid = plotting.prediction_grid(np.stack([test.images[n, :, row, column] for n, row, column in cut]),
                                     np.stack([truth[where] for where in cut]), close, columns=2,
-                                    notes=[f"{windows[n][1]:+} of {side * side} pixels right" for n in best],
+                                    notes={result.name: [f"{windows[n][1]:+} of {side * side} right" for n in best]},
                                     title=f"Close-ups ({side} × {side} pixels) where {result.name} beats {before.name}")
     lesson.figure(grid, "close_ups")
 

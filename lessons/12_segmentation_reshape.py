@@ -19,9 +19,8 @@ from minidl.course.lesson import Lesson
 from minidl.datasets.pets import CLASSES
 from minidl.models import conv_block
 from minidl.plotting import canvas
-from minidl.plotting.scores import curves as draw_curves
 from minidl.tasks.segmentation.experiment import Segmentation, segmentation_scores
-from minidl.tasks.segmentation.ladder import rungs_figure, rungs_text
+from minidl.tasks.segmentation.ladder import results_figure, results_table
 from minidl.training import predict
 
 lesson = Lesson("12_segmentation_reshape")
@@ -189,8 +188,8 @@ lesson.figure(curves, "training")
 # %%
 result = task.result("reshape", model, history)
 results = task.results_up_to(result)
-print(rungs_text(results))
-lesson.figure(rungs_figure(results[-4:], task.test.images, task.test.trimaps, lesson.headline(
+print(results_table(results))
+lesson.figure(results_figure(results[-4:], task.test.images, task.test.trimaps, lesson.headline(
     "Reshape: the right place, a usual shape, a ragged outline", "Reshape, and the rungs before it")), "predictions")
 train_scores = segmentation_scores(model, task.train.images[:200], task.train.trimaps[:200], CLASSES)
 lesson.figure(plotting.class_bars({"training pictures": train_scores, "held-out pictures": result.scores},
@@ -287,19 +286,15 @@ for d in distances:
 assert min(agreement["5 × 5 convolution"]) > 0.9999
 
 # %%
-figure = canvas.blank(640, 320)
-canvas.write(figure, 12, 20, lesson.headline("A convolution's answer moves along with the picture, the reshaped one "
-                                             "only in part", "Does the answer move along with the picture?"),
-             canvas.TITLE, 620, weight="bold")
-canvas.write(figure, 12, 46, "share of pixels where predict(shift(x)) = shift(predict(x))", canvas.TEXT, 500)
-axes = canvas.place(figure, 50, 60, 360, 210)
-places = [float(k) for k in range(len(distances))]
-lowest = int(10 * min(min(values) for values in agreement.values()))
-draw_curves(axes, [(name, np.array(places), np.array(values)) for name, values in agreement.items()],
-            [f"{name}  {values[-1]:.0%}" for name, values in agreement.items()],
-            [tick / 10 for tick in range(lowest, 11)], places)
-axes.set_xticks(places, [str(d) for d in distances])
-axes.set_xlabel("pixels that the pictures are moved by", fontsize=canvas.SMALL, color=canvas.QUIET, labelpad=3)
+figure, (axes,) = canvas.subplots(640, 320, title=lesson.headline(
+    "A convolution's answer moves along with the picture, the reshaped one only in part",
+    "Does the answer move along with the picture?"))
+axes.set_title("share of pixels where predict(shift(x)) = shift(predict(x))", loc="left", fontsize=canvas.TEXT)
+axes.set_xlabel("pixels that the pictures are moved by", fontsize=canvas.SMALL)
+axes.set_xticks(range(len(distances)), [str(d) for d in distances])
+axes.set_ylim(top=1)
+plotting.named_lines(axes, {f"{name}  {values[-1]:.0%}": (range(len(values)), values)
+                            for name, values in agreement.items()})
 lesson.figure(figure, "shift", alt="Share of pixels whose answer moves along with the picture: " + "; ".join(
     f"{name} " + ", ".join(f"{value:.1%} for {d}" for d, value in zip(distances, values))
     for name, values in agreement.items()))
@@ -320,11 +315,9 @@ some = np.argsort(-differs * understood)[:5]
 pairs = {"reshape: old, moved": moved_along[some], "reshape: new answer": guess[some],
          "5 × 5: old, moved": shift(of_x["5 × 5 convolution"][some], d),
          "5 × 5: new answer": classes(convolution, shift(images[some], d))}
-alike = {name: [""] * len(some) for name in pairs}
-alike["reshape: new answer"] = [f"{1 - differs[k]:.0%} equal" for k in some]
-alike["5 × 5: new answer"] = [f"{agreement['5 × 5 convolution'][-2:][0]:.0%} equal"] * len(some)
+alike = {"reshape: new answer": [f"{1 - differs[k]:.0%} equal" for k in some],
+         "5 × 5: new answer": [f"{agreement['5 × 5 convolution'][-2:][0]:.0%} equal"] * len(some)}
 grid = plotting.prediction_grid(shift(images[some], d), shift(task.held.trimaps[some], d), pairs, notes=alike,
-                                titles=["moved picture", "moved truth", *pairs],
                                 title=f"Moved by {d} pixels: where the reshaping model's new answer is least like its "
                                       "old one")
 lesson.figure(grid, "moved")

@@ -17,7 +17,7 @@ from minidl.datasets.pets import CLASSES
 from minidl.models import enlarge
 from minidl.plotting import canvas
 from minidl.tasks.segmentation.experiment import SHOWN, Segmentation, segmentation_scores
-from minidl.tasks.segmentation.ladder import rungs_figure, rungs_text
+from minidl.tasks.segmentation.ladder import results_figure, results_table
 from minidl.training import predict, predict_classes
 
 lesson = Lesson("13_fcn")
@@ -233,8 +233,8 @@ lesson.figure(figure, "kernels")
 # %%
 result = task.result("FCN-8s", models["FCN-8s"], history)
 results = task.results_up_to(result)
-print(rungs_text(results))
-lesson.figure(rungs_figure(results[-4:], task.held.images, task.held.trimaps, lesson.headline(
+print(results_table(results))
+lesson.figure(results_figure(results[-4:], task.held.images, task.held.trimaps, lesson.headline(
     "FCN-8s: most of the pet, in a thick outline", "FCN-8s, and the rungs before it")), "predictions")
 
 # %% [markdown]

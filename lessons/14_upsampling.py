@@ -70,8 +70,8 @@ figure = canvas.blank(700, 350)
 canvas.write(figure, 12, 20, "Nearest makes steps, bilinear follows straight lines", canvas.TITLE, 640, weight="bold")
 draw_row(figure, 40, 220, [1, 5], 2)
 draw_row(figure, 300, 380, [1, 5, 4, 8], 8)
-legend = canvas.legend_lines(["old pixel, its center ringed", "nearest", "bilinear"], 640)
-canvas.draw_legend(figure, legend, 40, 318, ("#EEF1F3", canvas.LINE_COLORS[1], canvas.LINE_COLORS[0]))
+canvas.legend(figure, 40, 318, ["old pixel, its center ringed", "nearest", "bilinear"],
+              ["#EEF1F3", canvas.LINE_COLORS[1], canvas.LINE_COLORS[0]])
 lesson.figure(figure, "one_dimension")
 
 # %% [markdown]

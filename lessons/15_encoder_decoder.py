@@ -17,7 +17,7 @@ from minidl.datasets.pets import CLASSES
 from minidl.layers import Softmax
 from minidl.plotting import canvas
 from minidl.tasks.segmentation.experiment import Segmentation
-from minidl.tasks.segmentation.ladder import rungs_figure, rungs_text
+from minidl.tasks.segmentation.ladder import results_figure, results_table
 from minidl.training import predict_classes
 
 lesson = Lesson("15_encoder_decoder")
@@ -277,8 +277,8 @@ lesson.figure(grid, "lost")
 # %%
 result = task.result("encoder–decoder", model, history)
 results = task.results_up_to(result)
-print(rungs_text(results))
-lesson.figure(rungs_figure(results[-4:], task.test.images, task.test.trimaps, lesson.headline(
+print(results_table(results))
+lesson.figure(results_figure(results[-4:], task.test.images, task.test.trimaps, lesson.headline(
     "The encoder–decoder draws pets, with round corners", "The encoder–decoder, and the rungs before it")),
     "predictions")
 lesson.figure(plotting.class_bars(result.scores, title=lesson.headline(

@@ -117,7 +117,7 @@ result = task.result("U-Net", model, history)
 scores, predicted = result.scores, result.predictions                             # predicted: (8, H, W)
 train_scores = segmentation_scores(model, train.images[:200], train.trimaps[:200], CLASSES)
 all_background = float((test.trimaps == 1).mean())
-notes = [f"{(labels == guess).mean():.0%} right" for labels, guess in zip(test.trimaps, predicted)]
+notes = {"U-Net": [f"{(labels == guess).mean():.0%} right" for labels, guess in zip(test.trimaps, predicted)]}
 lesson.figure(plotting.prediction_grid(test.images[:8], test.trimaps[:8], {"U-Net": predicted}, notes=notes, columns=2,
                                        title=lesson.headline("U-Net: most pets have their ears, legs and tails back",
                                                              "The U-Net on held-out pictures")), "predictions")

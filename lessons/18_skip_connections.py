@@ -87,7 +87,7 @@ print("between seeds: " + ", ".join(f"up to {value:.3f} {name}" for name, value 
 figure = canvas.blank(1000, 332)
 canvas.write(figure, 12, 20, f"Skips change the border IoU by {gain.min():+.2f} to {gain.max():+.2f}, another seed "
              f"by {max(spread.values()):.2f} at most", canvas.TITLE, 970, weight="bold")
-canvas.draw_legend(figure, canvas.legend_lines(list(NAMES.values()), 400), 42, 36, canvas.LINE_COLORS)
+canvas.legend(figure, 42, 36, list(NAMES.values()))
 for k, (key, heading) in enumerate({"loss": "training loss", "iou_border": "border IoU, held out"}.items()):
     axes = canvas.place(figure, 42 + 330 * k, 96, 270, 196)
     canvas.quiet(axes)
@@ -247,7 +247,7 @@ for name, row in lost.items():
 figure = canvas.blank(760, 330)
 canvas.write(figure, 12, 20, lesson.headline("Fine skips carry the outline, a coarse one tells what is pet",
                                              "What each skip brings"), canvas.TITLE, 730, weight="bold")
-canvas.draw_legend(figure, canvas.legend_lines(list(keys), 700), 12, 36, canvas.LINE_COLORS)
+canvas.legend(figure, 12, 36, list(keys))
 canvas.write(figure, 12, 74, "lost when the skip is silenced (mean of three U-Nets)", canvas.TEXT, 730)
 axes = canvas.place(figure, 46, 92, 700, 180)
 canvas.quiet(axes)

@@ -1,6 +1,7 @@
-"""The parts that figures are made of: axes at a place in pixels, texts that fit, legends, curves.
+"""The parts that figures are made of: charts, axes at a place in pixels, texts that fit, legends, colored squares.
 
-All lengths are pixels of a figure at 100 dpi, from the top left corner.
+matplotlib lays charts out by itself. Images are placed by hand, because each of their pixels must become a square of a
+whole number of figure pixels; these lengths are pixels of a figure at 100 dpi, from the top left corner.
 """
 import math
 import os
@@ -14,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Patch
 from matplotlib.textpath import text_to_path
 
 from minidl.runtime.files import replacing
@@ -26,14 +27,34 @@ LINE_COLORS = ("#0072B2", "#D55E00", "#009E73", "#B5588F", "#8A6D00", "#3D9BD1",
 INK, QUIET, GRID = "#222B33", "#5F6B76", "#E1E6EA"
 TITLE, TEXT, SMALL = 10.0, 8.5, 7.5  # font sizes in points
 MARGIN = 12                          # figure pixels around everything
+LEGEND_ROW = 20                      # height in figure pixels
+LEGEND: dict[str, Any] = {"frameon": False, "fontsize": TEXT, "labelcolor": INK, "borderpad": 0, "borderaxespad": 0,
+                          "handlelength": 0.93, "handleheight": 0.93, "handletextpad": 0.5, "columnspacing": 1.35,
+                          "labelspacing": 0.6}
 # matplotlib rounds figures down and images up to whole pixels: this much keeps 72 from becoming 71 or 73.
 HAIR = 1e-4
 
 
-def blank(width: float, height: float) -> Figure:
-    """Return an empty white figure of so many pixels at 100 dpi."""
+def subplots(width: float, height: float, columns: int = 1, title: str | None = None,
+             rows: int = 1) -> tuple[Figure, list[Axes]]:
+    """Return a figure, so many pixels large, with empty axes in rows and columns; matplotlib makes room for labels."""
+    figure = Figure(figsize=(width / 100, height / 100), dpi=100, facecolor="white", layout="constrained")
+    figure.get_layout_engine().set(w_pad=MARGIN / 100, h_pad=MARGIN / 100)                      # type: ignore
+    if title:
+        text, size = fitted(title, TITLE, width - 2 * MARGIN, "bold")
+        figure.suptitle(text, x=MARGIN / width, ha="left", fontsize=size, weight="bold", color=INK, parse_math=False)
+    axes = list(figure.subplots(rows, columns, squeeze=False).ravel())
+    for one in axes:
+        quiet(one)
+    return figure, axes
+
+
+def blank(width: float, height: float, title: str | None = None) -> Figure:
+    """Return an empty white figure of so many pixels at 100 dpi, with its headline."""
     size = ((math.ceil(width) + HAIR) / 100, (math.ceil(height) + HAIR) / 100)  # inches
-    return Figure(figsize=size, dpi=100, facecolor="white")
+    figure = Figure(figsize=size, dpi=100, facecolor="white")
+    write(figure, MARGIN, MARGIN + 8, title or "", TITLE, width - 2 * MARGIN, weight="bold")
+    return figure
 
 
 def place(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
@@ -86,36 +107,29 @@ def whole_multiple(W: int, wanted: int) -> int:
 
 
 def counted(caller: str, what: str, values: Sequence[Any] | None, count: int) -> None:
-    """Refuse a list of texts that has not one for each thing."""
+    """Check that there is one of the values for each thing."""
     if values is not None and (isinstance(values, str) or len(values) != count):
         raise ValueError(f"{caller}: expected {count} {what}, got {values!r}")
 
 
-def legend_lines(names: Sequence[str], width: float) -> list[list[tuple[int, float, str]]]:
-    """Break a legend into lines of (index, x, name) that are at most `width` figure pixels wide."""
-    lines: list[list[tuple[int, float, str]]] = [[]]
-    x = 0.0
-    for k, name in enumerate(names):
-        needed = 18 + text_width(name, TEXT)
-        if lines[-1] and x + needed > width:
-            lines.append([])
-            x = 0.0
-        lines[-1].append((k, x, name))
-        x += needed + 16
-    return lines
+def patches(names: Sequence[str], colors: Sequence[str]) -> list[Patch]:
+    """Return a named square for each entry of a legend; pale colors need its outline."""
+    return [Patch(facecolor=colors[k % len(colors)], edgecolor=QUIET, linewidth=0.6, label=name)
+            for k, name in enumerate(names)]
 
 
-def draw_legend(figure: Figure, lines: list[list[tuple[int, float, str]]], left: float, top: float,
-                colors: Sequence[str]) -> None:
-    """Draw a colored square and a name for each entry; pale colors need the outline."""
+def legend_columns(names: Sequence[str], width: float) -> int:
+    """Return how many entries of a legend fit side by side into `width` figure pixels."""
+    widths = [34 + text_width(name, TEXT) for name in names]
+    return max(1, len(names) if sum(widths) <= width + 16 else int(width / max(widths)))
+
+
+def legend(figure: Figure, left: float, top: float, names: Sequence[str], colors: Sequence[str] = LINE_COLORS,
+           width: float | None = None) -> None:
+    """Draw a colored square and a name for each entry, in rows as wide as the figure or `width` figure pixels."""
     whole_width, whole_height = figure.get_size_inches() * 100
-    for row, line in enumerate(lines):
-        y = top + 20 * row + 10
-        for k, x, name in line:
-            figure.add_artist(Rectangle(((left + x) / whole_width, 1 - (y + 5) / whole_height), 11 / whole_width,
-                                        11 / whole_height, facecolor=colors[k % len(colors)], edgecolor=QUIET,
-                                        linewidth=0.6, transform=figure.transFigure))
-            write(figure, left + x + 17, y - 0.5, name, TEXT, whole_width - MARGIN - left - x - 17)
+    figure.legend(handles=patches(names, colors), ncols=legend_columns(names, width or whole_width - MARGIN - left),
+                  loc="upper left", bbox_to_anchor=(left / whole_width, 1 - (top + 4) / whole_height), **LEGEND)
 
 
 def draw_grid(figure: Figure, left: float, top: float, values: Array, cell: float, title: str = "",

@@ -135,12 +135,12 @@ def test_a_figure_says_of_itself_what_it_shows_with_the_numbers_and_briefly():
     guess[:, :2] = 1                                      # a quarter is wrong
     notes = [f"{k}% right" for k in range(8)]
     grid = alternative(plotting.prediction_grid(images, labels, {"U-Net": guess}, notes={"U-Net": notes}, title="Cats"))
-    assert grid == "Cats. Columns: picture, truth, U-Net; samples: 8. Share of their pixels that are right: U-Net 75%"
-    bars = alternative(plotting.class_bars({"one": {"object": 0.5, "background": 1, "border": None}}))
-    assert bars == "one: object 0.50, background 1.00, border –"
+    assert grid == "Cats. Columns: image, truth, U-Net; samples: 8. Share of their pixels that are right: U-Net 75%"
+    bars = alternative(plotting.class_bars({"one": {"iou_object": 0.5, "iou_background": 1.0, "iou_border": None}}))
+    assert bars == "one: object 0.500, background 1.00, border –"
     history = [{"loss": 1.0, "iou": 0.1}, {"loss": 0.5, "iou": 0.25}]
     assert alternative(plotting.learning_curves(history, {"iou": "IoU"})) == (
-        "training loss: 1.000 first, 0.500 last. IoU: 0.100 first, 0.250 last")
+        "training loss: 1.00 first, 0.500 last. IoU: 0.100 first, 0.250 last")
 
 
 def test_of_a_figure_without_a_label_the_first_texts_are_told_each_once():

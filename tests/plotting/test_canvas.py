@@ -1,8 +1,16 @@
-"""The parts that figures are made of."""
+"""The parts that figures are made of, and how figures are saved."""
+import subprocess
+import sys
+
 import numpy as np
 import pytest
+from PIL import Image
+from hypothesis import given, strategies as st
+from matplotlib.figure import Figure
 
+from minidl import plotting
 from minidl.plotting import canvas
+from tests.figures import check_layout, render, words
 
 
 @pytest.mark.parametrize("colormap, on_low, on_high", [
@@ -21,3 +29,67 @@ def test_a_grid_has_squares_of_the_size_asked_for_and_readable_numbers(colormap,
 def test_a_grid_without_numbers_takes_given_limits():
     axes = canvas.draw_grid(canvas.blank(100, 100), 0, 20, np.ones((2, 2)), 20, limits=(-1, 3))
     assert not axes.texts and axes.images[0].get_clim() == (-1, 3)
+
+
+@given(st.integers(1, 600), st.integers(20, 200))
+def test_images_become_whole_multiples_or_fractions_near_the_wanted_width(W, wanted):
+    width = canvas.whole_multiple(W, wanted)
+    assert width % W == 0 if W <= wanted else width == W // round(W / wanted)
+    assert 2 / 3 * wanted - 1 <= width <= 3 / 2 * wanted + 1
+
+
+@pytest.mark.parametrize("width, rows", [(500, 1), (260, 2), (1, 4)])
+def test_a_legend_has_as_many_columns_as_fit(width, rows):
+    names = ["one", "two", "a longer name", "four"]
+    figure = canvas.blank(520, 120, "A headline " * 20)
+    canvas.legend(figure, 12, 30, names, width=width)
+    check_layout(figure)
+    assert words(figure)[1:] == names
+    heights = {round(text.get_window_extent().y0) for text in figure.legends[0].get_texts()}
+    assert len(heights) == rows and (rows == 1 or 18 <= max(heights) - sorted(heights)[-2] <= 22)
+
+
+@pytest.mark.parametrize("suffix, magic", [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".pdf", b"%PDF"),
+                                           (".PNG", b"\x89PNG")])
+def test_save_writes_equal_files_for_equal_figures(tmp_path, suffix, magic):
+    figures = [plotting.learning_curves([{"loss": 1.0}], {}) for _ in range(2)]
+    first, second = (plotting.save(figure, tmp_path / "new" / folder / f"a{suffix}")
+                     for figure, folder in zip(figures, ("one", "two")))
+    assert first == tmp_path / "new" / "one" / f"a{suffix}"
+    assert first.read_bytes().startswith(magic)
+    assert first.read_bytes() == second.read_bytes()
+    assert [path.name for path in first.parent.iterdir()] == [first.name]  # nothing temporary is left
+
+
+def test_save_has_the_asked_resolution(tmp_path):
+    for dpi in (100, 200):
+        with Image.open(plotting.save(canvas.blank(123, 45), tmp_path / "figure.png", dpi)) as image:
+            assert image.size == (123 * dpi // 100, 45 * dpi // 100)
+    assert render(canvas.blank(123, 45)).shape == (45, 123, 3)
+
+
+def test_save_keeps_the_old_file_when_it_fails(tmp_path):
+    class Broken(Figure):
+        def savefig(self, fname, **options):
+            fname.write_bytes(b"half an ima")
+            raise OSError("disk full")
+
+    path = tmp_path / "figure.png"
+    path.write_bytes(b"old")
+    with pytest.raises(OSError, match="disk full"):
+        plotting.save(Broken(), path)
+    assert path.read_bytes() == b"old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["figure.png"]
+
+
+@pytest.mark.parametrize("name", ["figure.jpg", "figure"])
+def test_save_refuses_other_formats(tmp_path, name):
+    with pytest.raises(ValueError, match=rf"end in \.png, \.svg, \.pdf, got '{name}'"):
+        plotting.save(Figure(), tmp_path / name)
+
+
+def test_no_pyplot():
+    script = ("import sys; from minidl import plotting; plotting.learning_curves([{'loss': 1.0}], {});"
+              "print('matplotlib.pyplot' in sys.modules)")
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["False"]
