@@ -1,4 +1,4 @@
-"""Augmentation: each picture a little different every time it is shown, and its trimap with it."""
+"""Augmentation: each image a little different every time it is shown, and its trimap with it."""
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -13,7 +13,7 @@ LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # how bright red, green and 
 
 @dataclass(frozen=True)
 class Augment:
-    """Random variations of a picture that leave what it shows unchanged.
+    """Random variations of an image that leave what it shows unchanged.
 
     Parameters
     ----------
@@ -21,19 +21,19 @@ class Augment:
         Probability of exchanging left and right.
     crop : (float, float)
         The smallest and largest side of the part that is cut out and scaled back to full size, as a share of
-        the picture's side. Within the picture its place is random.
+        the image's side. Its position within the image is random.
     shift : float
-        The largest shift of that part in either direction, as a share of the picture's side, in whole pixels.
-        Beyond the frame the picture goes on as its mirror image (as with `np.pad(..., mode="symmetric")`).
+        The largest shift of that part in either direction, as a share of the image's side, in whole pixels.
+        Beyond the frame the image goes on as its reflection (as with `np.pad(..., mode="symmetric")`).
     color : float
-        Strength of the changes of color. Brightness, contrast and saturation are multiplied with factors
+        Strength of the color changes. Brightness, contrast and saturation are multiplied with factors
         from [1 - color, 1 + color], red, green and blue with factors from half that range.
 
     Notes
     -----
-    All the geometry is in one array of source coordinates per axis: pixel i of the result shows what the
-    picture has at coordinate c[i]. The picture is interpolated there linearly between two pixels, the trimap
-    takes the class of the nearer one, so the two cannot part.
+    All the geometry is in one array of source coordinates per axis: pixel i of the result shows what the image has at
+    coordinate c[i]. The image is interpolated there linearly between two pixels. The trimap takes the class of the
+    nearer one. So the two always fit each other.
 
     Examples
     --------
@@ -66,7 +66,7 @@ class Augment:
             raise ValueError(f"Augment: expected color to be from 0 to less than 1, got {self.color}")
 
     def __call__(self, image: Array, labels: Labels, rng: np.random.Generator) -> tuple[Array, Labels]:
-        """Return a variation of a picture and its labels; neither is modified.
+        """Return a variation of an image and its labels; neither is modified.
 
         Parameters
         ----------
@@ -83,13 +83,13 @@ class Augment:
         Raises
         ------
         ValueError
-            If the shapes are others, or a floating-point picture leaves [0, 1].
+            If the shapes are different, or a floating-point image leaves [0, 1].
         """
         if image.ndim != 3 or image.shape[0] != 3 or (labels is not None and labels.shape != image.shape[1:]):
-            raise ValueError("Augment: expected a picture of shape (3, H, W) and labels (H, W), got "
+            raise ValueError("Augment: expected an image of shape (3, H, W) and labels (H, W), got "
                              f"{image.shape} and {None if labels is None else labels.shape}")
         if image.dtype != np.uint8 and not (image.dtype.kind == "f" and image.min() >= 0 and image.max() <= 1):
-            raise ValueError("Augment: expected a picture of uint8 or of floating-point values in [0, 1], got "
+            raise ValueError("Augment: expected an image of uint8 or of floating-point values in [0, 1], got "
                              f"{image.dtype} from {image.min():g} to {image.max():g}")
         H, W = image.shape[1:]
         side = rng.uniform(*self.crop)
@@ -108,7 +108,7 @@ class Augment:
         return x, labels
 
     def _coordinates(self, size: int, side: float, rng: np.random.Generator) -> Array:
-        """Return the source coordinate of every pixel of one axis; pixel i of the picture has coordinate i."""
+        """Return the source coordinate of every pixel of one axis; pixel i of the image has coordinate i."""
         reach = int(self.shift * size)
         start = rng.uniform(0, (1 - side) * size) + rng.integers(-reach, reach + 1)
         return start + (np.arange(size) + 0.5) * side - 0.5  # pixels are squares: i is the center of [i-½, i+½]
@@ -122,7 +122,7 @@ class Augment:
         x *= (brightness * gain).astype(np.float32)
         gray = np.einsum("c,chw->hw", LUMA, x)                            # (H, W)
         middle = gray.mean()
-        # Away from the pixel's own gray: saturation. Away from the picture's mean gray: contrast.
+        # Saturation: away from the pixel's own gray. Contrast: away from the image's mean gray.
         x -= gray
         x *= np.float32(contrast * saturation)
         x += np.float32(contrast) * (gray - middle) + middle
@@ -130,7 +130,7 @@ class Augment:
 
 
 def _mirror(index: Array, size: int) -> Array:
-    """Fold pixel numbers beyond either end back in, repeating the pixel at the edge.
+    """Fold pixel indices beyond either end back in, repeating the pixel at the edge.
 
     >>> _mirror(np.arange(-3, 7), 4)
     array([2, 1, 0, 0, 1, 2, 3, 3, 2, 1])
@@ -140,7 +140,7 @@ def _mirror(index: Array, size: int) -> Array:
 
 
 def _nearest(coordinates: Array, size: int) -> Array:
-    """Return the numbers of the pixels that lie nearest to the coordinates."""
+    """Return the indices of the pixels that are nearest to the coordinates."""
     return _mirror(np.floor(coordinates + 0.5).astype(int), size)
 
 

@@ -1,4 +1,4 @@
-"""Read a small table from a CSV file, or say which line of it is wrong."""
+"""Read a small table from a CSV file; an error names the line that is wrong."""
 import csv
 import math
 import os
@@ -10,7 +10,7 @@ Row = TypeVar("Row")
 
 
 def read_table(path: str | os.PathLike[str], columns: Sequence[str], parse: Callable[[list[str]], Row]) -> list[Row]:
-    """Return what `parse` makes of each line below the header; lines that are empty are passed over.
+    """Return what `parse` makes of each line below the header; empty lines are passed over.
 
     Parameters
     ----------
@@ -25,8 +25,8 @@ def read_table(path: str | os.PathLike[str], columns: Sequence[str], parse: Call
     OSError
         If there is no such file, or it cannot be read.
     ValueError
-        If it is no text, its header is another, a line has too few or too many values, `parse` refuses one, or nothing
-        follows the header. Names the file and the line.
+        If it is not text, its header is different, a line has too few or too many values, `parse` refuses one, or
+        nothing follows the header. Names the file and the line.
     """
     path, rows = Path(path), []
     try:

@@ -1,11 +1,11 @@
-"""Read the handwritten digits of data/digits.csv.gz: pictures of 8 x 8 gray values, and which digit each shows.
+"""Read the handwritten digits of data/digits.csv.gz: images of 8 x 8 gray values, and which digit each shows.
 
-A row of the file has 64 gray values from 0 (paper) to 16 (ink), row by row of the picture, and the digit.
+A row of the file has 64 gray values from 0 (paper) to 16 (ink), row by row of the image, and the digit.
 
 References
 ----------
 E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning Repository, 1998,
-doi:10.24432/C50P49, CC BY 4.0: the 1,797 pictures of that set's test part, drawn by 13 people.
+doi:10.24432/C50P49, CC BY 4.0: the 1,797 images of that set's test part, drawn by 13 people.
 """
 import gzip
 import os
@@ -19,7 +19,7 @@ SIDE, INK, CLASSES = 8, 16, 10
 
 
 def load_digits(path: str | os.PathLike[str]) -> tuple[Array, Array]:
-    """Read the pictures and their labels.
+    """Read the images and their labels.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def load_digits(path: str | os.PathLike[str]) -> tuple[Array, Array]:
     OSError
         If the file cannot be read.
     ValueError
-        If it is no gzip file, truncated or damaged, or holds anything but such rows (the line is named).
+        If it is not a gzip file, truncated or damaged, or holds anything but such rows (the line is named).
     """
     try:
         with gzip.open(path, "rt", encoding="ascii") as file:
@@ -86,7 +86,7 @@ def stratified_split(labels: Array, share: float = 0.2,
     Raises
     ------
     ValueError
-        If labels are not of that kind, the share is not between 0 and 1, or a part would be empty.
+        If the labels are not such an array, the share is not between 0 and 1, or a part would be empty.
 
     Examples
     --------

@@ -35,7 +35,7 @@ def load_iris(path: str | os.PathLike[str]) -> tuple[Array, Array]:
     OSError
         If the file cannot be read.
     ValueError
-        If a line is malformed, a length is no number from 0.1 to 30, or a species is unknown (the line is named).
+        If a line is malformed, a length is not a number from 0.1 to 30, or a species is unknown (the line is named).
     """
     rows = read_table(path, (*FEATURES, "species"), _flower)
     return (np.array([lengths for lengths, _ in rows], np.float32), np.array([label for _, label in rows], np.int64))

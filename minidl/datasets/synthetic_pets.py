@@ -1,42 +1,40 @@
-"""Rendered cats and dogs: a stand-in for the Oxford-IIIT Pet pictures, in the same folder layout.
+"""Rendered cats and dogs: a stand-in for the Oxford-IIIT Pet images, in the same folder layout.
 
     python -m minidl.datasets.synthetic_pets --to data/synthetic-pets
 
-Every picture is a small stage: an animal built of some two hundred ellipsoids, lit and drawn in front of a
-textured room or garden full of distractions. The pet's exact outline gives the trimap. How they are drawn is
-told in :mod:`minidl.datasets.rendering`; here they are written to a folder, by several processes.
+Every image is a small stage: an animal built of some two hundred ellipsoids, lit and drawn in front of a textured room
+or garden full of distractions. The pet's exact outline gives the trimap. :mod:`minidl.datasets.rendering` draws them;
+here they are written to a folder, by several processes.
 """
 import argparse
 import json
 import os
-import re
-import shutil
 import subprocess
 import sys
-import time
-import uuid
+import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
 from minidl.datasets.rendering.calibration import calibrate, save_contact_sheet
 from minidl.datasets.rendering.camera import SIZE
 from minidl.datasets.rendering.parts import CAT
-from minidl.datasets.rendering.stage import RENDERER, Picture, render
+from minidl.datasets.rendering.stage import RENDERER, Sample, render
 from minidl.runtime.files import project_root
 from minidl.runtime.progress import Progress
 from minidl.runtime.threads import get_num_threads
 
-__all__ = ["Picture", "render", "write", "ensure", "main"]
+__all__ = ["Sample", "render", "write", "ensure", "main"]
 
-CHUNK = 10               # pictures a worker renders before it reports
-STALE = 3600.0           # seconds without a new picture after which an unfinished set is given up
+CHUNK = 10               # images that a worker renders before it reports
 
 # For the worker processes: they fill the cores, not the linear algebra library's threads; and Linux's allocator
-# is to keep freed arrays for the next picture (a seventh of the time otherwise goes to fresh memory pages).
+# is to keep freed arrays for the next image (a seventh of the time otherwise goes to fresh memory pages).
 WORKER_SETTINGS = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": str(2**26),
                    "MALLOC_TRIM_THRESHOLD_": str(2**28)}
 
@@ -45,21 +43,21 @@ def write(folder: str | Path, seed: int = 0, train: int = 1000, test: int = 200,
           size: int = SIZE) -> Path:
     """Render a whole set into `folder`, which must not hold anything but an earlier rendered set.
 
-    The set grows in a folder beside it, which takes the final name when complete: what is there is whole. Several
-    processes may do so at once; the first to finish a set has rendered it for the others.
+    The set grows in a temporary folder, and takes its place when it is complete. If another process finished the same
+    set meanwhile, that one stays.
 
     Parameters
     ----------
     folder : path
     seed : int
-        The set's number; the same seed gives the same pictures.
+        The set's number; the same seed gives the same images.
     train, test : int
-        How many pictures go to trainval.txt and test.txt.
+        How many images go to trainval.txt and test.txt.
     workers : int, optional
-        Number of processes; 1 renders in this one, None takes `get_num_threads`. The pictures don't depend on it. A
+        Number of processes; 1 renders in this one, None takes `get_num_threads`. The images don't depend on it. A
         script that asks for more than one needs an ``if __name__ == "__main__"`` guard; :func:`ensure` does not.
     size : int
-        Height and width of the pictures in pixels.
+        Height and width of the images in pixels.
 
     Returns
     -------
@@ -76,35 +74,34 @@ def write(folder: str | Path, seed: int = 0, train: int = 1000, test: int = 200,
     if workers is not None and workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
     _refuse_foreign(folder)
-    again = _written(folder) == recipe
-    _remove_stale(folder)
-    growing = folder.with_name(f"{folder.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.partial")
-    try:
+    before = _written(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
+        growing = Path(temporary) / "new"
         for name in ("images", "annotations/trimaps", "annotations/xmls"):
             (growing / name).mkdir(parents=True)
-        lines = _write_pictures(growing, seed, train + test, size, workers or get_num_threads())
+        lines = _write_samples(growing, seed, train + test, size, workers or get_num_threads())
         head = "#Image CLASS-ID SPECIES BREED-ID\n#species 1 cat, 2 dog; rendered, not photographed\n"
         for name, part in (("list", lines), ("trainval", lines[:train]), ("test", lines[train:])):
             (growing / "annotations" / f"{name}.txt").write_text(head + "".join(part), encoding="utf-8")
         (growing / "annotations" / "rendered.json").write_text(json.dumps(recipe, indent=2) + "\n", encoding="utf-8")
-        if again or _written(folder) != recipe:                    # else another process was quicker
-            _put_in_place(growing, folder)
-    except OSError:
-        if again or _written(folder) != recipe:                    # else it was quicker by a hair
-            raise
-    finally:
-        shutil.rmtree(growing, ignore_errors=True)
+        try:
+            if before == recipe or _written(folder) != recipe:
+                _refuse_foreign(folder)
+                if folder.exists():
+                    folder.rename(Path(temporary) / "old")         # it is removed together with the temporary folder
+                growing.rename(folder)
+        except OSError:
+            if _written(folder) != recipe:                         # else another process was quicker by a hair
+                raise
     return folder
 
 
 def _recipe(seed: int, train: int, test: int, size: int) -> dict[str, int]:
     """Check the numbers a set is made from, and return them as rendered.json keeps them."""
-    if seed < 0:
-        raise ValueError(f"seed must not be negative, got {seed}")
-    if train < 1 or test < 1:
-        raise ValueError(f"train and test must be at least 1, got {train} and {test}")
-    if size < 32:
-        raise ValueError(f"size must be at least 32 pixels, got {size}")
+    for name, value, least in (("seed", seed, 0), ("train", train, 1), ("test", test, 1), ("size", size, 32)):
+        if value < least:
+            raise ValueError(f"{name} must be at least {least}, got {value}")
     return {"renderer": RENDERER, "seed": seed, "train": train, "test": test, "size": size}
 
 
@@ -119,84 +116,46 @@ def _written(folder: Path) -> dict[str, int] | None:
 
 def _refuse_foreign(folder: Path) -> None:
     """Raise a ValueError if `folder` holds anything but a rendered set."""
-    try:
-        foreign = any(folder.iterdir()) and _written(folder) is None
-    except FileNotFoundError:
-        return
-    except NotADirectoryError:
-        foreign = True
-    if foreign:
+    if folder.exists() and _written(folder) is None and not (folder.is_dir() and not any(folder.iterdir())):
         raise ValueError(f"{folder} exists and is not a rendered set; choose another folder or remove it")
 
 
-def _remove_stale(folder: Path) -> None:
-    """Remove what killed processes left of this set; a younger unfinished set may belong to a living one."""
-    if not folder.parent.is_dir():
-        return
-    for path in folder.parent.iterdir():
-        if re.fullmatch(re.escape(folder.name) + r"\.\d+-[0-9a-f]{8}\.(partial|old)", path.name):
-            images = path / "images"                               # its time is that of the last picture
-            try:
-                age = time.time() - (images if images.exists() else path).stat().st_mtime
-            except OSError:                                        # finished just now
-                continue
-            if age > STALE:
-                shutil.rmtree(path, ignore_errors=True)
-
-
-def _put_in_place(growing: Path, folder: Path) -> None:
-    """Rename `growing` to `folder`; an earlier set makes way, and comes back if the renaming fails."""
-    _refuse_foreign(folder)
-    old = growing.with_suffix(".old")
-    try:
-        if folder.exists():
-            os.replace(folder, old)
-        os.replace(growing, folder)
-    finally:
-        if old.exists() and not folder.exists():
-            os.replace(old, folder)
-        shutil.rmtree(old, ignore_errors=True)
-
-
-def _write_pictures(folder: Path, seed: int, count: int, size: int, workers: int) -> list[str]:
-    """Render and store all pictures, and return their lines for list.txt in order of their index."""
+def _write_samples(folder: Path, seed: int, count: int, size: int, workers: int) -> list[str]:
+    """Render and store all images, and return their lines for list.txt in order of their index."""
     jobs = [(folder, seed, range(i, min(i + CHUNK, count)), size) for i in range(0, count, CHUNK)]
-    workers = min(workers, len(jobs))
     lines: list[str] = []
     progress = Progress(count, "rendering cats and dogs", every=5.0)
-    if workers == 1:
-        for job in jobs:
-            lines += _write_some(*job)
+    with ExitStack() as stack:
+        run: Any = map
+        if workers > 1:      # spawned processes behave alike on all systems; a fork copies the parent's threads badly
+            pool = ProcessPoolExecutor(min(workers, len(jobs)), get_context("spawn"))
+            run = stack.enter_context(pool).map
+        for done in run(_write_some, *zip(*jobs)):
+            lines += done
             progress.update(len(lines))
-    else:
-        # Spawned processes behave alike on all systems, and a fork would copy the parent's threads badly.
-        with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-            for done in pool.map(_write_some, *zip(*jobs)):
-                lines += done
-                progress.update(len(lines))
     progress.line(count, "")
     return lines
 
 
 def _write_some(folder: Path, seed: int, indices: range, size: int) -> list[str]:
-    """Render and store some pictures; this is what one worker process does."""
+    """Render and store some images; this is what one worker process does."""
     lines = []
     for index in indices:
-        picture = render(seed, index, size)
-        Image.fromarray(picture.image).save(folder / "images" / f"{picture.name}.jpg", quality=92)
-        Image.fromarray(picture.trimap).save(folder / "annotations/trimaps" / f"{picture.name}.png")
-        (folder / "annotations/xmls" / f"{picture.name}.xml").write_text(_xml(picture), encoding="utf-8")
-        lines.append(f"{picture.name} {picture.class_id} {picture.species} {picture.breed}\n")
+        sample = render(seed, index, size)
+        Image.fromarray(sample.image).save(folder / "images" / f"{sample.name}.jpg", quality=92)
+        Image.fromarray(sample.trimap).save(folder / "annotations/trimaps" / f"{sample.name}.png")
+        (folder / "annotations/xmls" / f"{sample.name}.xml").write_text(_xml(sample), encoding="utf-8")
+        lines.append(f"{sample.name} {sample.class_id} {sample.species} {sample.breed}\n")
     return lines
 
 
-def _xml(picture: Picture) -> str:
+def _xml(sample: Sample) -> str:
     """Return the head's box as a PASCAL VOC annotation."""
-    height, width = picture.trimap.shape
-    corners = "".join(f"<{tag}>{value}</{tag}>" for tag, value in zip(("xmin", "ymin", "xmax", "ymax"), picture.head))
-    return (f"<annotation>\n  <folder>images</folder>\n  <filename>{picture.name}.jpg</filename>\n"
+    height, width = sample.trimap.shape
+    corners = "".join(f"<{tag}>{value}</{tag}>" for tag, value in zip(("xmin", "ymin", "xmax", "ymax"), sample.head))
+    return (f"<annotation>\n  <folder>images</folder>\n  <filename>{sample.name}.jpg</filename>\n"
             f"  <size><width>{width}</width><height>{height}</height><depth>3</depth></size>\n"
-            f"  <object>\n    <name>{'cat' if picture.species == CAT else 'dog'}</name>\n"
+            f"  <object>\n    <name>{'cat' if sample.species == CAT else 'dog'}</name>\n"
             f"    <bndbox>{corners}</bndbox>\n  </object>\n</annotation>\n")
 
 
@@ -234,12 +193,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
                                      " with trimaps in the folder layout of the Oxford-IIIT Pet set.")
     parser.add_argument("--to", metavar="FOLDER", help="where (default: data/synthetic-pets in the project)")
     parser.add_argument("--seed", type=int, default=0, help="number of the set (default %(default)s)")
-    parser.add_argument("--train", type=int, default=1000, help="training pictures (default %(default)s)")
-    parser.add_argument("--test", type=int, default=200, help="test pictures (default %(default)s)")
+    parser.add_argument("--train", type=int, default=1000, help="training images (default %(default)s)")
+    parser.add_argument("--test", type=int, default=200, help="test images (default %(default)s)")
     parser.add_argument("--workers", type=int, help="processes (default: one per core)")
-    parser.add_argument("--contact-sheet", metavar="FILE", help="only draw the first 48 pictures onto one sheet")
+    parser.add_argument("--contact-sheet", metavar="FILE", help="only draw the first 48 images onto one sheet")
     parser.add_argument("--trimaps", action="store_true", help="show the trimaps on the contact sheet too")
-    parser.add_argument("--calibrate", metavar="FOLDER", help="only compare a set with the real pictures")
+    parser.add_argument("--calibrate", metavar="FOLDER", help="only compare a set with the real images")
     options = parser.parse_args(arguments)
     for name, value in WORKER_SETTINGS.items():
         os.environ.setdefault(name, value)

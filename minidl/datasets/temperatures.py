@@ -14,7 +14,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from minidl.datasets.csv_table import number, read_table
 from minidl.types import Array
 
-COLDEST, HOTTEST = -90, 60  # degrees Celsius; never measured beyond. "Missing" is often written as -999
+COLDEST, HOTTEST = -90, 60  # degrees Celsius, beyond all that was ever measured; "missing" is often written as -999
 
 
 @dataclass(frozen=True, eq=False)

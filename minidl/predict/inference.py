@@ -42,7 +42,7 @@ def segment(model: Layer, image: Image.Image, size: int = SIZE) -> Array:
         Takes (N, 3, h, w), returns logits (N, classes, h, w); if it has an attribute `multiple`, h and w must divide
         by it.
     image : PIL.Image.Image
-        RGB, of any size, as `minidl.datasets.pets.decode.open_picture` opens it.
+        RGB, of any size, as `minidl.datasets.pets.decode.open_image` opens it.
     size : int
         Side of the images that the model was trained on, in pixels.
 
@@ -84,7 +84,7 @@ def model_input(image: Image.Image, size: int, multiple: int = 1) -> Array:
     """Return an image as the model takes it, (3, h, w) uint8: at its working size, edges repeated to a multiple."""
     if image.mode != "RGB":
         raise ValueError(f"segment: expected an image of mode RGB, got {image.mode}; minidl.datasets.pets.decode."
-                         "open_picture opens it so")
+                         "open_image opens it so")
     w, h = working_size(*image.size, size)
     x = np.asarray(image.resize((w, h), Image.Resampling.BILINEAR)).transpose(2, 0, 1)       # (3, h, w)
     missing = [-side % multiple for side in (h, w)]

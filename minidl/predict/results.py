@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageColor
 
 from minidl.datasets.pets import CLASSES
-from minidl.datasets.pets.decode import blame, open_picture, pillow_warnings
+from minidl.datasets.pets.decode import blame, open_image, pillow_warnings
 from minidl.layers import Layer
 from minidl.plotting.canvas import LINE_COLORS
 from minidl.plotting.images import CLASS_COLORS
@@ -47,7 +47,7 @@ def segment_job(job: Job, model: Layer, size: int) -> Row:
     if job.problem:
         raise ValueError(f"{job.image}: {job.problem}")
     with blame(job.image):
-        image = open_picture(job.image, upright=True)
+        image = open_image(job.image, upright=True)
     classes = segment(model, image, size)                                          # (H, W)
     K = model.output_shape((1, 3, 32, 32))[1]
     names = CLASSES if K == len(CLASSES) else [f"class {k + 1}" for k in range(K)]

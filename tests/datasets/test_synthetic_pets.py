@@ -1,11 +1,10 @@
 """The rendered pets: the same bits from the same seed, the layout, the difficulty, and whole sets only."""
 import json
-import os
 import shutil
 import subprocess
-import time
 import xml.etree.ElementTree as ElementTree
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,16 +19,16 @@ from minidl.datasets.rendering.parts import BREEDS
 from minidl.datasets.rendering.shading import rasterize
 from minidl.datasets.rendering.solids import Solid
 from minidl.datasets.rendering.trimap import band, grown
-from minidl.datasets.synthetic_pets import Picture, ensure, render, write
+from minidl.datasets.synthetic_pets import Sample, ensure, render, write
 
 
 @lru_cache(maxsize=None)
-def some(count: int = 48) -> list[Picture]:
-    """The first pictures of set 3, rendered once for all tests."""
+def some(count: int = 48) -> list[Sample]:
+    """The first images of set 3, rendered once for all tests."""
     return [render(3, index) for index in range(count)]
 
 
-def rendered(seed: int, index: int, size: int = 128) -> Picture:
+def rendered(seed: int, index: int, size: int = 128) -> Sample:
     """Stands in for `render` where a test is about something else."""
     assert (seed, size) == (3, 128)
     return some()[index]
@@ -44,7 +43,7 @@ def names(folder: Path, split: str) -> list[str]:
     return [line.split()[0] for line in lines if not line.startswith("#")]
 
 
-# ---- single pictures -----------------------------------------------------------------------------------
+# ---- single images -------------------------------------------------------------------------------------
 
 def test_same_seed_and_index_give_the_same_bits():
     again = render(3, 5)
@@ -52,28 +51,28 @@ def test_same_seed_and_index_give_the_same_bits():
     assert (again.name, again.head) == (some()[5].name, some()[5].head)
 
 
-def test_another_index_or_seed_gives_another_picture():
-    pictures = {p.image.tobytes() for p in some()}
-    assert len(pictures) == len(some())
-    assert render(4, 5).image.tobytes() not in pictures
+def test_another_index_or_seed_gives_another_image():
+    samples = {p.image.tobytes() for p in some()}
+    assert len(samples) == len(some())
+    assert render(4, 5).image.tobytes() not in samples
 
 
 def test_shapes_and_values():
-    for picture in some():
-        assert picture.image.shape == (128, 128, 3) and picture.image.dtype == np.uint8
-        assert picture.trimap.shape == (128, 128) and picture.trimap.dtype == np.uint8
-        assert set(np.unique(picture.trimap)) == {1, 2, 3}
+    for sample in some():
+        assert sample.image.shape == (128, 128, 3) and sample.image.dtype == np.uint8
+        assert sample.trimap.shape == (128, 128) and sample.trimap.dtype == np.uint8
+        assert set(np.unique(sample.trimap)) == {1, 2, 3}
 
 
 @pytest.mark.parametrize("size", [48, 192])
 def test_other_sizes_keep_the_shares(size):
-    pictures = [render(3, index, size) for index in range(6)]
-    assert all(p.image.shape == (size, size, 3) for p in pictures)
-    border = np.mean([(p.trimap == 3).mean() for p in pictures])
+    samples = [render(3, index, size) for index in range(6)]
+    assert all(p.image.shape == (size, size, 3) for p in samples)
+    border = np.mean([(p.trimap == 3).mean() for p in samples])
     assert 0.08 < border < 0.2
 
 
-def test_shares_are_near_those_of_the_real_pictures():
+def test_shares_are_near_those_of_the_real_images():
     shares = class_shares(np.stack([p.trimap for p in some()]) - 1)
     assert shares.sum() == pytest.approx(1)
     assert shares == pytest.approx([0.27, 0.60, 0.13], abs=0.05)
@@ -167,19 +166,19 @@ def test_layout(small):
     assert sorted(p.stem for p in (small / "images").iterdir()) == sorted(train + test)
     assert sorted(p.stem for p in (annotations / "trimaps").iterdir()) == sorted(train + test)
     lines = [line.split() for line in (annotations / "list.txt").read_text(encoding="utf-8").splitlines()[2:]]
-    for picture, (name, class_id, species, breed) in zip(some(), lines):
+    for sample, (name, class_id, species, breed) in zip(some(), lines):
         assert (name, int(class_id), int(species), int(breed)) == (
-            picture.name, picture.class_id, picture.species, picture.breed)
+            sample.name, sample.class_id, sample.species, sample.breed)
         with Image.open(small / "images" / f"{name}.jpg") as image:
             assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (128, 128))
-            assert np.abs(np.asarray(image, int) - picture.image).mean() < 8
+            assert np.abs(np.asarray(image, int) - sample.image).mean() < 8
         with Image.open(annotations / "trimaps" / f"{name}.png") as trimap:
             assert (trimap.format, trimap.mode) == ("PNG", "L")
-            assert np.array_equal(np.asarray(trimap), picture.trimap)
+            assert np.array_equal(np.asarray(trimap), sample.trimap)
         root = ElementTree.parse(annotations / "xmls" / f"{name}.xml").getroot()
-        assert root.findtext("object/name") == ("cat", "dog")[picture.species - 1]
+        assert root.findtext("object/name") == ("cat", "dog")[sample.species - 1]
         assert tuple(int(root.findtext(f"object/bndbox/{tag}", "")) for tag in ("xmin", "ymin", "xmax", "ymax")
-                     ) == picture.head
+                     ) == sample.head
         assert root.findtext("size/width") == "128"
 
 
@@ -189,7 +188,7 @@ def test_two_workers_write_the_same_bits(small, tmp_path):
 
 
 def test_an_interrupted_set_leaves_nothing(tmp_path, monkeypatch):
-    def stop(seed: int, index: int, size: int) -> Picture:
+    def stop(seed: int, index: int, size: int) -> Sample:
         if index == 3:
             raise KeyboardInterrupt
         return rendered(seed, index, size)
@@ -199,22 +198,11 @@ def test_an_interrupted_set_leaves_nothing(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_only_what_was_left_long_ago_is_removed(tmp_path, monkeypatch):
-    monkeypatch.setattr(pets, "render", rendered)
-    ages = {"set.7-0123abcd.partial": 2.0, "set.8-0123abcd.old": 2.0, "set.9-0123abcd.partial": 0.5,
-            "set.partial": 2.0, "other.7-0123abcd.partial": 2.0}                         # hours
-    for name, hours in ages.items():
-        (tmp_path / name / "images").mkdir(parents=True)
-        os.utime(tmp_path / name / "images", (time.time() - 3600 * hours,) * 2)
-    write(tmp_path / "set", seed=3, train=1, test=1, workers=1)
-    assert {p.name for p in tmp_path.iterdir()} == {"set", *list(ages)[2:]}
-
-
 @pytest.mark.parametrize("train, kept", [(8, True), (7, False)])
-def test_a_set_that_was_finished_meanwhile_is_kept_if_it_is_the_same(train, kept, small, tmp_path, monkeypatch):
+def test_the_same_set_finished_by_another_is_kept(train, kept, small, tmp_path, monkeypatch):
     folder = tmp_path / "set"
 
-    def slow(seed: int, index: int, size: int) -> Picture:
+    def slow(seed: int, index: int, size: int) -> Sample:
         if index == 5:
             shutil.copytree(small, folder)
             (folder / "mark").touch()
@@ -225,26 +213,27 @@ def test_a_set_that_was_finished_meanwhile_is_kept_if_it_is_the_same(train, kept
     assert list(tmp_path.iterdir()) == [folder]
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_a_set_that_cannot_be_put_in_place(first, small, tmp_path, monkeypatch):
+    """Another process was quicker by a hair, or it is an error."""
+    folder = tmp_path / "set"
+
+    def refuse(self: Path, target: Path) -> None:
+        if first:
+            shutil.copytree(small, folder)
+        raise PermissionError("in use")
+    monkeypatch.setattr(pets, "render", rendered)
+    monkeypatch.setattr(Path, "rename", refuse)
+    with nullcontext() if first else pytest.raises(PermissionError, match="in use"):
+        write(folder, seed=3, train=8, test=4, workers=1)
+    assert list(tmp_path.iterdir()) == [folder] * first
+
+
 def test_writing_a_set_again_repairs_it(small, tmp_path, monkeypatch):
     folder = Path(shutil.copytree(small, tmp_path / "set"))
     next((folder / "images").iterdir()).write_bytes(b"damaged")
     monkeypatch.setattr(pets, "render", rendered)
     write(folder, seed=3, train=8, test=4, workers=1)
-    assert bits(folder) == bits(small) and list(tmp_path.iterdir()) == [folder]
-
-
-def test_the_earlier_set_comes_back_if_the_new_one_cannot_be_put_in_place(small, tmp_path, monkeypatch):
-    folder = Path(shutil.copytree(small, tmp_path / "set"))
-    replace = os.replace
-
-    def refuse(source: Path, target: Path) -> None:
-        if source.suffix == ".partial":
-            raise PermissionError("in use")
-        replace(source, target)
-    monkeypatch.setattr(pets, "render", rendered)
-    monkeypatch.setattr(os, "replace", refuse)
-    with pytest.raises(PermissionError, match="in use"):
-        write(folder, seed=3, train=1, test=1, workers=1)
     assert bits(folder) == bits(small) and list(tmp_path.iterdir()) == [folder]
 
 
@@ -302,8 +291,8 @@ def test_contact_sheet(tmp_path, monkeypatch):
     assert np.array_equal(np.asarray(sheet)[:, :128], some()[0].image)
     assert (np.asarray(sheet)[:, 128:256, 0] == np.array((0, 255, 0, 128))[some()[0].trimap]).all()
     save_contact_sheet(tmp_path / "sheet.png", 3)
-    with Image.open(tmp_path / "sheet.png") as picture:
-        assert (picture.format, picture.size) == ("PNG", (8 * 192, 6 * 192))
+    with Image.open(tmp_path / "sheet.png") as image:
+        assert (image.format, image.size) == ("PNG", (8 * 192, 6 * 192))
     with pytest.raises(ValueError, match="sheet.txt"):
         save_contact_sheet(tmp_path / "sheet.txt", 3)
 

@@ -16,7 +16,7 @@ from hypothesis import given, settings, strategies as st
 
 from minidl import Layer, Upsample, pixelwise, unet
 from minidl.checkpoint import save_weights
-from minidl.datasets.pets.decode import ORIENTATION, UPRIGHT, open_picture, open_trimap
+from minidl.datasets.pets.decode import ORIENTATION, UPRIGHT, open_image, open_trimap
 from minidl.metrics import confusion_matrix, mean_iou
 from minidl.plotting.images import CLASS_COLORS
 from minidl.predict import inference, results, segment
@@ -209,7 +209,7 @@ def test_an_image_is_upright_as_a_viewer_shows_it(suffix, run, tmp_path):
         with Image.open(tmp_path / "out" / f"{file.name}.overlay.png") as overlay:
             assert overlay.size == mask.shape[::-1] and overlay.mode == "RGB"
     if suffix != "tif":                                   # Pillow turns a TIFF by itself
-        assert open_picture(files[5]).size == (60, 40)    # the training reader takes pixels as they are
+        assert open_image(files[5]).size == (60, 40)    # the training reader takes pixels as they are
 
 
 def test_mask_is_a_trimap_in_color_and_overlay_the_image_under_it(run, tmp_path):

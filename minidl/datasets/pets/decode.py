@@ -43,7 +43,7 @@ def read_one(source: Source, size: int) -> tuple[Array, Array, Array]:
     if source.missing or source.image is None or source.trimap is None:
         raise Problem(source.missing)
     with blame(source.image):
-        rgb = open_picture(source.image)
+        rgb = open_image(source.image)
     with blame(source.trimap):
         trimap = open_trimap(source.trimap)
         if trimap.size != rgb.size:
@@ -58,7 +58,7 @@ def read_one(source: Source, size: int) -> tuple[Array, Array, Array]:
     return image.transpose(2, 0, 1), labels, head_box
 
 
-def open_picture(path: Path, upright: bool = False) -> Image.Image:
+def open_image(path: Path, upright: bool = False) -> Image.Image:
     """Open an image as RGB; of an animation or of several pages the first.
 
     A camera's note on how it was held (EXIF orientation) is not applied by default: the trimaps were drawn on the

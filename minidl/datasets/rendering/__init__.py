@@ -1,4 +1,4 @@
-"""How the rendered pets are drawn, from the paint box to the finished picture.
+"""How the rendered pets are drawn, from the paint box to the finished image.
 
 textures     noise, colors, flat surfaces (grass, planks, fabric, fur, ...)
 solids       bodies made of overlapping ellipsoids
@@ -10,5 +10,5 @@ coat         the colors of an animal's fur
 room         wall, floor, boards and toys around the animal
 camera       framing, focus, exposure
 trimap       object, border and background from an outline
-stage        all of it in one picture
+stage        all of it in one image
 """

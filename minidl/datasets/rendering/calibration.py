@@ -1,4 +1,4 @@
-"""How hard are the rendered pictures? The numbers they were tuned to, and a sheet to look at."""
+"""How hard are the rendered images? The numbers they were tuned to, and a sheet to look at."""
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ from minidl.metrics import confusion_matrix, iou, mean_iou
 from minidl.runtime.files import replacing
 from minidl.types import Array
 
-Part = tuple[Array, Array]     # pictures (N, 3, H, W) of bytes, trimaps (N, H, W) of indices into CLASSES
+Part = tuple[Array, Array]     # images (N, 3, H, W) of bytes, trimaps (N, H, W) of indices into CLASSES
 
 
 def class_shares(trimaps: Array) -> Array:
@@ -25,7 +25,7 @@ def class_shares(trimaps: Array) -> Array:
 def color_table(train: Part, test: Part) -> Array:
     """Return the confusion matrix (3, 3) on `test` of the best guess from a pixel's color alone.
 
-    Colors are counted in 8 bins a channel; each of the 512 takes its most frequent class in the training pictures
+    Colors are counted in 8 bins per channel; each of the 512 takes its most frequent class in the training images
     (one that never occurs there: background).
     """
     counts = np.zeros((512, len(CLASSES)), int)
@@ -45,7 +45,7 @@ def _color_bin(images: Array) -> Array:
 
 
 def calibrate(folder: str | Path) -> str:
-    """Return a table of how a set of pets compares with the real pictures.
+    """Return a table of how a set of pets compares with the real images.
 
     Raises
     ------
@@ -61,20 +61,20 @@ def calibrate(folder: str | Path) -> str:
 
 
 def contact_sheet(seed: int = 0, trimaps: bool = False, across: int = 8, down: int = 6, tile: int = 192) -> Image.Image:
-    """Render the set's first pictures onto one sheet, with their trimaps beside them if wanted."""
+    """Render the set's first images onto one sheet, with their trimaps beside them if wanted."""
     sheet = Image.new("RGB", (across * tile * (2 if trimaps else 1), down * tile))
     grays = np.array((0, 255, 0, 128), np.uint8)                   # object white, border gray
     for i in range(across * down):
-        picture = render(seed, i)
-        tiles = [Image.fromarray(picture.image)] + [Image.fromarray(grays[picture.trimap])] * trimaps
+        sample = render(seed, i)
+        tiles = [Image.fromarray(sample.image)] + [Image.fromarray(grays[sample.trimap])] * trimaps
         for k, part in enumerate(tiles):
-            place = ((i % across * len(tiles) + k) * tile, i // across * tile)
-            sheet.paste(part.convert("RGB").resize((tile, tile), Image.Resampling.BICUBIC), place)
+            position = ((i % across * len(tiles) + k) * tile, i // across * tile)
+            sheet.paste(part.convert("RGB").resize((tile, tile), Image.Resampling.BICUBIC), position)
     return sheet
 
 
 def save_contact_sheet(path: str | Path, seed: int = 0, trimaps: bool = False) -> None:
-    """Write the contact sheet as png or jpg, after the path's suffix.
+    """Write the contact sheet as png or jpg, by the path's suffix.
 
     Raises
     ------

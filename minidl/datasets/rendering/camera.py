@@ -8,7 +8,7 @@ from minidl.datasets.rendering.solids import Blobs
 from minidl.datasets.rendering.textures import Rng, rgb
 from minidl.types import Array
 
-SIZE = 128               # height and width of the pictures of a set, in pixels
+SIZE = 128               # height and width of the images of a set, in pixels
 OVERSAMPLING = 2         # solids are drawn this much larger, then averaged, for smooth edges
 
 
@@ -33,14 +33,14 @@ def frame(rng: Rng, blobs: Blobs, head: Array, skull: float, canvas: int, portra
 
 
 def out_of_focus(image: Array, radius: float) -> Array:
-    """Blur a picture (3, H, W); `radius` is in pixels."""
+    """Blur an image (3, H, W); `radius` is in pixels."""
     pixels = (np.clip(image.transpose(1, 2, 0), 0, 1) * 255).astype(np.uint8)
     soft = Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(radius))
     return np.asarray(soft, np.float32).transpose(2, 0, 1) / 255
 
 
 def develop(rng: Rng, image: Array) -> Array:
-    """Turn light (3, n, n) into a picture (n, n, 3) of bytes.
+    """Turn light (3, n, n) into an image (n, n, 3) of bytes.
 
     Like a camera it adds uneven light, a vignette, wrong exposure, grain, and now and then leaves out the color.
     """

@@ -20,16 +20,16 @@ def ground(rng: tx.Rng, n: int, horizon: float) -> Array:
         depth = 0.5 * n / np.maximum(y - horizon + 0.25 * n, 1)
         floor = floor[:, (y * depth * 2).astype(int) % n, ((x - n / 2) * depth + n).astype(int) % n]
     edge = tx.ramp(y - horizon, -0.5, 0.5)
-    picture = tx.mix(wall, floor, edge)
+    image = tx.mix(wall, floor, edge)
     if rng.random() < 0.4:                                         # a skirting board
         board = (y < horizon) & (y > horizon - rng.uniform(0.02, 0.07) * n)
-        picture = tx.mix(picture, tx.any_color(rng), 0.9 * board)
-    return picture
+        image = tx.mix(image, tx.any_color(rng), 0.9 * board)
+    return image
 
 
-def add_flats(rng: tx.Rng, picture: Array, count: int, low: float, high: float) -> Array:
+def add_flats(rng: tx.Rng, image: Array, count: int, low: float, high: float) -> Array:
     """Add boards, boxes, windows, posts: textured quadrilaterals with their centers between rows low and high."""
-    n = picture.shape[1]
+    n = image.shape[1]
     for _ in range(count):
         half = rng.uniform(0.05, 0.3, 2) * n if rng.random() < 0.6 else np.array((rng.uniform(0.015, 0.05), 0.8)) * n
         if rng.random() < 0.12:
@@ -40,9 +40,9 @@ def add_flats(rng: tx.Rng, picture: Array, count: int, low: float, high: float) 
         ImageDraw.Draw(stencil).polygon([(x, y) for x, y in (2 * corners).tolist()], fill=255)
         weight = tx.reduce(np.asarray(stencil, np.float32) / 255, 2)
         shadow = np.roll(weight, (int(0.02 * n), int(0.02 * n)), (0, 1))
-        picture = picture * (1 - 0.35 * shadow)
-        picture = tx.mix(picture, tx.surface(rng, n) * rng.uniform(0.8, 1.15), weight)
-    return picture
+        image = image * (1 - 0.35 * shadow)
+        image = tx.mix(image, tx.surface(rng, n) * rng.uniform(0.8, 1.15), weight)
+    return image
 
 
 def _toy(rng: tx.Rng, solid: Solid, part: int) -> None:

@@ -67,7 +67,7 @@ def shade(blobs: Blobs, shape: tuple[int, int], paint: Paint, light: Light, rng:
     height, owner = full_height[box], full_owner[box]
     inside = owner >= 0
     height = np.where(inside, height, height[inside].min())                      # (h, w)
-    at = np.flatnonzero(inside)                                                  # (P,) places in the box
+    at = np.flatnonzero(inside)                                                  # (P,) positions in the box
     y, x = np.divmod(at.astype(np.int32), np.int32(inside.shape[1]))
     y, x = y.astype(np.float32), x.astype(np.float32)
     who = owner.ravel()[at].astype(np.intp)
@@ -148,7 +148,7 @@ def _strokes(rng: Rng, x: Array, y: Array, flow_x: Array, flow_y: Array, length:
     step_x, step_y = flow_x * step, flow_y * step
     total = np.zeros(len(x), np.float32)
     for k in range(-2, 3):
-        # Rows are 7919 places apart in the grain, so that no two within reach are alike.
+        # Rows are 7919 positions apart in the grain, so that no two within reach are alike.
         place = (y + (k * step_y + 8.5)).astype(np.int32) * 7919 + (x + (k * step_x + 8.5)).astype(np.int32)
         total += grain[place & 0xFFFF]
     return total / np.float32(np.sqrt(5))

@@ -73,7 +73,7 @@ class Solid:
         the arc length, unless own_frame is False: then the coordinates are those of the current frame.
         """
         p = self.origin + np.asarray(points) @ self.basis.T * self.unit
-        knots = np.column_stack((p, np.asarray(radii) * self.unit))              # (k, 4): place and radius
+        knots = np.column_stack((p, np.asarray(radii) * self.unit))              # (k, 4): position and radius
         knots = np.concatenate((2 * knots[:1] - knots[1:2], knots, 2 * knots[-1:] - knots[-2:-1]))
         self._chains.append((knots, self.basis @ up, flat, own_frame, self.origin, self.basis.T, self.unit, part))
 

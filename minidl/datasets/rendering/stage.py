@@ -1,4 +1,4 @@
-"""One picture: an animal, lit and drawn in front of a textured room or garden full of distractions.
+"""One image: an animal, lit and drawn in front of a textured room or garden full of distractions.
 
 Fur, walls, rugs and toys take their colors from one list, so color says next to nothing about the class of a
 pixel.
@@ -20,11 +20,11 @@ from minidl.datasets.rendering.textures import rgb
 from minidl.datasets.rendering.trimap import OBJECT, band
 from minidl.types import Array
 
-RENDERER = 1             # counts changes of the pictures; a set written by another version is rendered anew
+RENDERER = 1             # counts changes of the images; a set written by another version is rendered anew
 
 
 @dataclass(frozen=True)
-class Picture:
+class Sample:
     """One rendered pet.
 
     Attributes
@@ -55,14 +55,14 @@ class Picture:
         return self.breed + (len(BREEDS[CAT]) if self.species == DOG else 0)
 
 
-def render(seed: int, index: int, size: int = SIZE) -> Picture:
-    """Render one picture; the same seed and index give the same bits, whatever was rendered before.
+def render(seed: int, index: int, size: int = SIZE) -> Sample:
+    """Render one image and its trimap; the same seed and index give the same bits, whatever was rendered before.
 
     Parameters
     ----------
     seed, index : int
-        Which set and which of its pictures; neither may be negative. Species alternate with the index, breeds
-        follow in turn.
+        Which set and which of its images; neither may be negative. Species alternate with the index; the breeds
+        of each take turns.
     size : int
         Height and width in pixels, at least 32.
 
@@ -77,14 +77,14 @@ def render(seed: int, index: int, size: int = SIZE) -> Picture:
         raise ValueError(f"render: size must be at least 32 pixels, got {size}")
     for attempt in range(10):
         rng = np.random.default_rng(np.random.SeedSequence([seed, index, attempt]))
-        picture = _draw(rng, index, size)
-        if picture is not None:
-            return picture
-    raise AssertionError("ten pictures in a row show too little of the pet")
+        sample = _draw(rng, index, size)
+        if sample is not None:
+            return sample
+    raise AssertionError("ten images in a row show too little of the pet")
 
 
-def _draw(rng: tx.Rng, index: int, size: int) -> Picture | None:
-    """Draw one picture, or return None if the pet is hidden or off the frame."""
+def _draw(rng: tx.Rng, index: int, size: int) -> Sample | None:
+    """Draw one image, or return None if the pet is hidden or off the frame."""
     canvas = size * OVERSAMPLING
     species = (CAT, DOG)[index % 2]
     breed = 1 + index // 2 % len(COATS)
@@ -118,11 +118,11 @@ def _draw(rng: tx.Rng, index: int, size: int) -> Picture | None:
     if mask.mean() < 0.06 or on_head.mean() < 0.008 or (trimap == OBJECT).mean() < 0.03:
         return None
     name = f"{BREEDS[species][breed - 1]}_{index + 1}"
-    return Picture(develop(rng, image), trimap, species, breed, name, _box(on_head))
+    return Sample(develop(rng, image), trimap, species, breed, name, _box(on_head))
 
 
 def _box(mask: Array) -> tuple[int, int, int, int]:
-    """Return xmin, ymin, xmax, ymax (inclusive) of an oversampled mask, in the picture's pixels."""
+    """Return xmin, ymin, xmax, ymax (inclusive) of an oversampled mask, in the image's pixels."""
     rows, columns = np.flatnonzero(mask.any(1)) // OVERSAMPLING, np.flatnonzero(mask.any(0)) // OVERSAMPLING
     return int(columns[0]), int(rows[0]), int(columns[-1]), int(rows[-1])
 

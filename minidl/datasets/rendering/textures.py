@@ -1,6 +1,6 @@
 """Noise, colors and flat textured surfaces: grass, planks, fabric, fur and the like.
 
-Pictures are float32 arrays of shape (3, H, W) with values in [0, 1].
+Images are float32 arrays of shape (3, H, W) with values in [0, 1].
 """
 from collections.abc import Sequence
 
@@ -40,8 +40,8 @@ def any_color(rng: Rng) -> Array:
 def enlarge(x: Array, shape: tuple[int, int], smooth: bool = True) -> Array:
     """Resize a float array (h, w) to `shape`, bicubic when smooth, else in hard steps."""
     method = Image.Resampling.BICUBIC if smooth else Image.Resampling.NEAREST
-    picture = Image.fromarray(np.ascontiguousarray(x, np.float32))
-    return np.asarray(picture.resize((shape[1], shape[0]), method))
+    image = Image.fromarray(np.ascontiguousarray(x, np.float32))
+    return np.asarray(image.resize((shape[1], shape[0]), method))
 
 
 def reduce(x: Array, factor: int) -> Array:
@@ -52,8 +52,8 @@ def reduce(x: Array, factor: int) -> Array:
 
 def blur(x: Array, radius: float) -> Array:
     """Blur a mask or map (H, W) with values in [0, 1]; 8 bits are enough for shadows and soft edges."""
-    picture = Image.fromarray((np.clip(x, 0, 1) * 255).astype(np.uint8))
-    return np.asarray(picture.filter(ImageFilter.GaussianBlur(radius)), np.float32) / 255
+    image = Image.fromarray((np.clip(x, 0, 1) * 255).astype(np.uint8))
+    return np.asarray(image.filter(ImageFilter.GaussianBlur(radius)), np.float32) / 255
 
 
 def noise(rng: Rng, shape: tuple[int, int], cells: tuple[float, float], octaves: int = 1) -> Array:
@@ -82,13 +82,13 @@ def ramp(x: Array, low: float, high: float) -> Array:
 
 
 def mix(a: Array, b: Array, weight: Array) -> Array:
-    """Blend two colors (3,) or pictures (3, H, W): a where weight (H, W) is 0, b where it is 1."""
+    """Blend two colors (3,) or images (3, H, W): a where weight (H, W) is 0, b where it is 1."""
     a, b = (x.reshape(3, *(1,) * weight.ndim) if x.ndim == 1 else x for x in (a, b))
     return a + (b - a) * weight.astype(np.float32, copy=False)
 
 
 def tint(color: Array, brightness: Array) -> Array:
-    """Return the picture (3, H, W) of a color (3,) times a brightness (H, W)."""
+    """Return the image (3, H, W) of a color (3,) times a brightness (H, W)."""
     return np.multiply.outer(np.asarray(color, np.float32), brightness.astype(np.float32, copy=False))
 
 
@@ -152,11 +152,11 @@ def _leaves(rng: Rng, n: int) -> Array:
 def _bokeh(rng: Rng, n: int) -> Array:
     """Lights far out of focus."""
     y, x = np.mgrid[:n, :n].astype(np.float32) / n
-    picture = mix(any_color(rng), any_color(rng), ramp(noise(rng, (n, n), (3, 3)), -1, 1))
+    image = mix(any_color(rng), any_color(rng), ramp(noise(rng, (n, n), (3, 3)), -1, 1))
     for cx, cy, radius in rng.uniform((0, 0, 0.03), (1, 1, 0.12), (6, 3)):
         disc = ramp(np.hypot(x - cx, y - cy), radius * 1.2, radius * 0.9)
-        picture = mix(picture, any_color(rng), 0.6 * disc)
-    return picture
+        image = mix(image, any_color(rng), 0.6 * disc)
+    return image
 
 
 def _tiles(rng: Rng, n: int) -> Array:

@@ -10,7 +10,7 @@ OBJECT, BACKGROUND, BORDER = 1, 2, 3
 def band(mask: Array) -> Array:
     """Return the trimap (size, size) of an oversampled mask: a band around the outline is border.
 
-    At 128 pixels the band reaches about 3 pixels outwards and 2 inwards. Along the picture's frame there is none.
+    At 128 pixels the band reaches about 3 pixels outwards and 2 inwards. There is none along the frame of the image.
     """
     unit = len(mask) / SIZE
     half = OVERSAMPLING // 2
@@ -20,7 +20,7 @@ def band(mask: Array) -> Array:
 
 
 def grown(mask: Array, steps: int) -> Array:
-    """Grow a mask by `steps` pixels in all directions: crosses and squares in turn make an octagon."""
+    """Grow a mask by `steps` pixels in all directions: alternating crosses and squares make an octagon."""
     for step in range(steps):
         m = np.pad(mask, 1, mode="edge")
         mask = m[1:-1, 1:-1] | m[:-2, 1:-1] | m[2:, 1:-1] | m[1:-1, :-2] | m[1:-1, 2:]

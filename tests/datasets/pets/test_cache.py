@@ -153,15 +153,15 @@ def test_problems_survive_in_the_cache(cached):
 
 def test_an_image_that_became_readable_is_taken_in(cached, monkeypatch):
     _, _, load = cached
-    open_picture = decode.open_picture
+    open_image = decode.open_image
 
     def refuse(path):
         if path.stem == "pet_1":
             raise PermissionError(13, "Permission denied")
-        return open_picture(path)
+        return open_image(path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(decode, "open_picture", refuse)
+        patch.setattr(decode, "open_image", refuse)
         pets, _ = load(broken="skip")
         assert pets.names == ["pet_0", "pet_2"] and "Permission denied" in pets.problems[0]
     assert load(broken="skip")[0].names == EVERY
