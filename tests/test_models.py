@@ -1,4 +1,5 @@
 """The models of the deck, small. (Their full size is in test_slides.py.)"""
+# mypy: disable-error-code="arg-type"
 from typing import Any
 
 import numpy as np
