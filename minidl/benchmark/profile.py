@@ -139,7 +139,7 @@ def show(result: Result) -> str:
 
 
 def forward_flop(layer: Conv2d, input_shape: Shape) -> int:
-    """Return the operations of the textbook formula, two (multiply, add) for each weight at each place of y.
+    """Return the operations of the textbook formula, two (multiply, add) for each weight at each position of y.
 
     >>> forward_flop(Conv2d(2, 5, 3, padding=1), (1, 2, 4, 4)) == 2 * (5 * 2 * 3 * 3) * (4 * 4)
     True

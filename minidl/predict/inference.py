@@ -1,14 +1,14 @@
 """From an image of any size to a class for each of its pixels.
 
-A network was trained on images of one size, say 64 x 64: it knows how large a cat's ear is in pixels there, and expects
-to find the whole cat. So we resize an image to as many pixels as those had, and keep its own ratio of width to height.
-Where the network wants sides that divide by 32, the pixels at the edge are repeated outwards. Their scores are cut off
-again, and the rest is enlarged to the image's own size before the classes are decided. Scores between two pixels are
-interpolated, so the line where one class overtakes the other becomes smooth.
+A network was trained on images of one size: it knows how large a cat's ear is in pixels there, and expects to find the
+whole cat. So we resize an image to as many pixels as those had, and keep its own ratio of width to height. Where the
+network wants sides that divide by 32, the pixels at the edge are repeated outwards, and their scores are cut off again.
+The scores are enlarged to the image's own size before the classes are decided: the line where one class overtakes the
+other becomes smooth.
 
-In training, images were stretched into squares. To stretch this one, too, would be closest to the training, and yet an
-animal of its own proportions is found a little better. Measured with the weights that come with minidl on 68 rendered
-images cut to 3:2 and 4:3, and on 26 photographs of about 3:2 (mean IoU):
+In training, images were stretched into squares. To stretch this one, too, is closest to the training, and yet an animal
+of its own proportions is found a little better. Measured with the weights that come with minidl on 68 rendered images
+cut to 3:2 and 4:3, and on 26 photographs of about 3:2 (mean IoU):
 
                                                                 rendered  photographs
     stretched into the square                                      0.846        0.516

@@ -130,7 +130,7 @@ class RunLine:
         self.took: list[float] = []        # seconds of each lesson of this run
 
     def skip(self, script: Script) -> None:
-        """Say that a lesson is done already."""
+        """Print that a lesson is done already."""
         self.todo.pop(0)
         self.skipped += 1
         print(f"{script.title}: done already with these options", flush=True)
