@@ -67,8 +67,8 @@ class CrossEntropyLoss(Loss):
     Raises
     ------
     ValueError
-        If shapes do not fit; labels are not integers or outside 0..K-1 (the first such label and its position are named);
-        or no label is left to count.
+        If shapes do not fit, labels are not integers or outside 0..K-1 (the first such label and its position are
+        named), or no label is left to count.
 
     Notes
     -----

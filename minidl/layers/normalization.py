@@ -66,11 +66,11 @@ class BatchNorm2d(Layer):
         y = layout.empty(self.check_input(x), x.dtype)
         x = layout.channel_major(x)
         if not self.training:
-            inverse_std = 1 / np.sqrt(self.running_var + self.eps)
-            scale = self.weight.data * inverse_std
+            std = np.sqrt(self.running_var + self.eps)
+            scale = self.weight.data / std
             np.multiply(x, scale[:, None, None], out=y)
             y += (self.bias.data - self.running_mean * scale)[:, None, None]
-            return self.keep(y, x, self.running_mean.copy(), inverse_std, False)
+            return self.keep(y, x, self.running_mean.copy(), 1 / std, False)
         xs, ys = layout.rows(x), layout.rows(y)                      # (C, m)
         C, m = xs.shape
         mean, var = np.empty(C, x.dtype), np.empty(C, x.dtype)
