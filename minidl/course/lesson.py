@@ -192,8 +192,9 @@ def alternative(figure: Figure, most: int = 7) -> str:
     """Return what a figure says of itself (its label, which minidl's figures have), or the first of its texts."""
     if figure.get_label():
         return str(figure.get_label())
-    texts = list(dict.fromkeys(text.get_text().replace("\n", " ").strip() for text in figure.texts))
-    return ". ".join([text for text in texts if len(text) > 1][:most])
+    texts = [*figure.texts, *(text for legend in figure.legends for text in legend.get_texts())]
+    said = dict.fromkeys(text.get_text().replace("\n", " ").strip() for text in texts)
+    return ". ".join([text for text in said if len(text) > 1][:most])
 
 
 def show(path: Path) -> None:

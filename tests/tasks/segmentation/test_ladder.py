@@ -63,32 +63,8 @@ def test_figure_shows_each_result_with_its_scores(count):
             "receptive field: all"} <= set(seen)
     assert len([axes for axes in figure.axes if axes.images]) == 4 * (2 + count)
     assert count < 8 or 1000 <= render(figure).shape[1] <= 1400
-
-
-def test_few_images_make_few_rows():
-    figure = ladder_figure(results(3), IMAGES[:2], LABELS[:2])
-    assert len([axes for axes in figure.axes if axes.images]) == 2 * (2 + 3)
-
-
-@pytest.mark.parametrize("call", [
-    lambda: ladder_table([]), lambda: results_table([]), lambda: ladder_figure([], IMAGES, LABELS),
-    lambda: results_figure([], IMAGES, LABELS, "")])
-def test_no_results_are_refused(call):
-    with pytest.raises(ValueError, match=r"expected at least one result, got none; run .* U-Net \(lesson 17\)"):
-        call()
-
-
-@pytest.mark.parametrize("images, labels, changes, options, message", [
-    (IMAGES[:, :1], LABELS, {}, {}, r"images of shape \(N, 3, H, W\), got \(5, 1, 16, 16\)"),
-    (IMAGES, LABELS[:3], {}, {}, r"4 maps of 16 × 16 pixels of 'truth', got \(3, 16, 16\)"),
-    (IMAGES, LABELS, {"predictions": np.zeros((2, 16, 16), np.uint8)}, {}, r"4 maps .* of 'U-Net', got \(2, 16, 16\)"),
-    (IMAGES, LABELS, {"predictions": np.zeros((8, 32, 32), np.uint8)}, {}, r"of 'U-Net', got \(4, 32, 32\)"),
-    (IMAGES, LABELS, {"predictions": np.full((8, 16, 16), 9, np.uint8)}, {}, "labels must lie in 0..2"),
-    (IMAGES, LABELS, {}, {"rows": 0}, "at least one image"),
-])
-def test_wrong_input_is_refused(images, labels, changes, options, message):
-    with pytest.raises(ValueError, match=message):
-        ladder_figure([result("17", **changes)], images, labels, **options)
+    few = ladder_figure(results(count), IMAGES[:2], LABELS[:2])
+    assert len([axes for axes in few.axes if axes.images]) == 2 * (2 + count)
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
@@ -102,3 +78,25 @@ def test_results_side_by_side_have_their_shares_of_right_pixels(count):
         assert one.name in seen
         for truth, guess in zip(LABELS[:3], one.predictions):
             assert f"{np.mean(truth == guess):.0%} right" in seen
+
+
+def ladder(images=IMAGES, labels=LABELS, rows=4, **changes):
+    return ladder_figure([result("17", **changes)], images, labels, rows=rows)
+
+
+NONE = r"expected at least one result, got none; run .* U-Net \(lesson 17\)"
+
+
+@pytest.mark.parametrize("call, message", [
+    (lambda: ladder_table([]), NONE), (lambda: results_table([]), NONE),
+    (lambda: ladder_figure([], IMAGES, LABELS), NONE), (lambda: results_figure([], IMAGES, LABELS, ""), NONE),
+    (lambda: ladder(IMAGES[:, :1]), r"images of shape \(N, 3, H, W\), got \(5, 1, 16, 16\)"),
+    (lambda: ladder(labels=LABELS[:3]), r"4 maps of 16 × 16 pixels of 'truth', got \(3, 16, 16\)"),
+    (lambda: ladder(predictions=np.zeros((2, 16, 16), np.uint8)), r"4 maps .* of 'U-Net', got \(2, 16, 16\)"),
+    (lambda: ladder(predictions=np.zeros((8, 32, 32), np.uint8)), r"of 'U-Net', got \(4, 32, 32\)"),
+    (lambda: ladder(predictions=np.full((8, 16, 16), 9, np.uint8)), "labels must lie in 0..2"),
+    (lambda: ladder(rows=0), "at least one image"),
+])
+def test_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
