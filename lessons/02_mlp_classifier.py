@@ -207,13 +207,14 @@ for name, optimizer in tries.items():
 
 # %%
 figure, panels = canvas.subplots(1090, 330, 2, "One network, four ways of walking downhill")
-for axes, key, head in zip(panels, ("loss", "accuracy"), ("loss, training pictures",
-                                                          "share right, validation pictures (below 0.8: at 0.8)")):
+for axes, (key, head, limits) in zip(panels, (
+        ("loss", "loss, training pictures", (0, None)),
+        ("accuracy", "share right, validation pictures (below 0.8: at 0.8)", (0.8, 1)))):
     axes.set_title(head, loc="left", fontsize=canvas.TEXT)
     axes.set_xlabel("epoch", fontsize=canvas.SMALL)
     plotting.named_lines(axes, {f"{name}: {history[-1][key]:.3f}": (
-        [row["epoch"] for row in history], [max(row[key], 0.8 * (key == "accuracy")) for row in history])
-        for name, history in histories.items()})
+        [row["epoch"] for row in history], [max(row[key], limits[0]) for row in history])
+        for name, history in histories.items()}, limits)
 lesson.figure(figure, "optimizers", alt="Loss of training pictures, share of validation pictures right: " + "; ".join(
     f"{name}: {history[-1]['loss']:.3f}, {history[-1]['accuracy']:.3f}" for name, history in histories.items()))
 

@@ -9,13 +9,14 @@
 # cosine schedule (lesson 3).
 
 # %%
+import copy
 from math import comb
 
 import numpy as np
 
 from minidl import (
     Adam, BatchNorm2d, Conv2d, CosineSchedule, CrossEntropyLoss, Flatten, Linear, MaxPool2d, ReLU, Sequential, Softmax,
-    classifier, fold_batchnorm, plotting,
+    classifier, plotting,
 )
 from minidl.batches import Batches, as_input
 from minidl.checkpoint import save_weights
@@ -402,7 +403,7 @@ lesson.figure(probability_grid(held_out.images[worst], probabilities[worst], hel
 # ## 10. What does it look at?
 # Two ways to ask. **The gradient:** `backward` carries a derivative down to the parameters, and if asked to, to the
 # picture itself: by how much does the score of the true species, less that of the other, change with each pixel? (In
-# eval mode layers keep nothing for backward; so batch norm is folded into the convolutions, which computes the same.)
+# eval mode, as in use: batch norm's mean and variance are constants, and `backward` treats them as such.)
 # **Occlusion:** cover a square of the picture with its mean color. By how much does the score fall? That is slower, as
 # each square takes a forward pass; but it is a real change, and not an infinitely small one.
 #
@@ -417,7 +418,7 @@ def true_less_other(species):
 
 def picture_gradient(model, x, species):
     """Return dx (n, 3, H, W): the derivative of that score with respect to each pixel's three colors."""
-    model = fold_batchnorm(model).train()
+    model = copy.deepcopy(model).eval()                                    # its parameters' gradients are not wanted
     model(x)
     return model.backward(true_less_other(species))
 
@@ -449,7 +450,7 @@ falls = np.stack([occlusion_map(pets_model, x[k:k + 1], species[k:k + 1], side, 
 place = np.unravel_index(np.abs(dx[0]).argmax(), dx[0].shape)              # (color, row, column)
 little = np.zeros(x[:1].shape)
 little[0][place] = 1e-6
-exact = fold_batchnorm(pets_model).astype(np.float64)                      # is dx what it says? as in lesson 0
+exact = copy.deepcopy(pets_model).eval().astype(np.float64)                # is dx what it says? as in lesson 0
 rise = (exact(x[:1] + little) - exact(x[:1] - little))[0] @ true_less_other(species)[0] / 2e-6
 print(f"where dx is largest, backward says {dx[0][place]:.4f}, and a small change of that one number {rise:.4f}")
 assert np.isclose(dx[0][place], rise, rtol=0.02, atol=1e-4)

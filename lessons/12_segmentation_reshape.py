@@ -14,7 +14,6 @@
 import numpy as np
 
 from minidl import Flatten, Linear, MaxPool2d, PixelShuffle, Reshape, Sequential, pixelwise, plotting, reshape_segmenter
-from minidl.batches import as_input
 from minidl.course.lesson import Lesson
 from minidl.datasets.pets import CLASSES
 from minidl.models import conv_block
@@ -292,9 +291,8 @@ figure, (axes,) = canvas.subplots(640, 320, title=lesson.headline(
 axes.set_title("share of pixels where predict(shift(x)) = shift(predict(x))", loc="left", fontsize=canvas.TEXT)
 axes.set_xlabel("pixels that the pictures are moved by", fontsize=canvas.SMALL)
 axes.set_xticks(range(len(distances)), [str(d) for d in distances])
-axes.set_ylim(top=1)
 plotting.named_lines(axes, {f"{name}  {values[-1]:.0%}": (range(len(values)), values)
-                            for name, values in agreement.items()})
+                            for name, values in agreement.items()}, (None, 1))
 lesson.figure(figure, "shift", alt="Share of pixels whose answer moves along with the picture: " + "; ".join(
     f"{name} " + ", ".join(f"{value:.1%} for {d}" for d, value in zip(distances, values))
     for name, values in agreement.items()))
@@ -330,7 +328,7 @@ lesson.figure(grid, "moved")
 # **Predict:** what do these pictures show? Are they smooth?
 
 # %%
-row = Sequential(*model.layers[:-2]).eval().forward(as_input(task.held.images))                    # (n, row)
+row = predict(Sequential(*model.layers[:-2]), task.held.images)                                    # (n, row)
 templates = dense.weight.data.T.reshape(-1, 3, lesson.size, lesson.size)                           # (row, 3, H, W)
 mixed = np.tensordot(row[0], templates, 1) + dense.bias.data.reshape(3, lesson.size, lesson.size)
 assert np.allclose(mixed, predict(model, images[:1])[0], atol=1e-3)

@@ -10,7 +10,7 @@
 # %%
 import numpy as np
 
-from minidl import Conv2d, Linear, Upsample, fcn, plotting
+from minidl import Conv2d, Linear, Upsample, fcn, no_backward, plotting
 from minidl.batches import as_input
 from minidl.course.lesson import Lesson
 from minidl.datasets.pets import CLASSES
@@ -264,7 +264,8 @@ def contributions(model, x):
 
 
 images = as_input(task.held.images[:SHOWN])
-three = contributions(models["FCN-8s"], images)
+with no_backward(models["FCN-8s"]):
+    three = contributions(models["FCN-8s"], images)
 logits = predict(models["FCN-8s"], images)                         # (n, 3, H, W)
 assert np.allclose(sum(three), logits, atol=1e-3)
 spread = [float((maps[:, 0] - maps[:, 1]).std()) for maps in three]    # of object's score minus background's

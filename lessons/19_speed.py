@@ -322,9 +322,9 @@ results |= {"norm_relu_ms": {names[limit]: value for limit, value in by_limit.it
 # first. In between lies a wide flat bottom; minidl takes `layout.CHUNK_BYTES`, 512 KiB.
 #
 # ## 6. Columns where there are fewer of them
-# A 3 x 3 convolution from 128 to 32 channels: im2col's columns have 128*9 rows (`matmul_im2col`, then multiply). But the
-# product can come first: mix the channels at each pixel to 32*9 numbers, then add each to the place where it belongs
-# (`col2im_matmul`, col2im). The same sums, a quarter of the columns; `Conv2d.adjoint_window` chooses. **Predict:** a
+# A 3 x 3 convolution from 128 to 32 channels: im2col's columns have 128*9 rows (`matmul_im2col`). But the product can
+# come first: mix the channels at each pixel to 32*9 numbers, then add each to the position where it belongs
+# (`col2im_matmul`). The same sums, a quarter of the columns; `Conv2d.adjoint_window` chooses. **Predict:** a
 # quarter of the time?
 
 # %%
