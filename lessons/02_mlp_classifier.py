@@ -212,6 +212,7 @@ for axes, (key, head, limits) in zip(panels, (
         ("accuracy", "share right, validation pictures (below 0.8: at 0.8)", (0.8, 1)))):
     axes.set_title(head, loc="left", fontsize=canvas.TEXT)
     axes.set_xlabel("epoch", fontsize=canvas.SMALL)
+    axes.locator_params("x", integer=True)
     plotting.named_lines(axes, {f"{name}: {history[-1][key]:.3f}": (
         [row["epoch"] for row in history], [max(row[key], limits[0]) for row in history])
         for name, history in histories.items()}, limits)

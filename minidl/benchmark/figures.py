@@ -67,9 +67,6 @@ def times(lines: Mapping[str, Mapping[int, float]], title: str, x_label: str, y_
     points = {name: (list(line), list(line.values())) for name, line in lines.items()}
     sizes = sorted({size for xs, _ in points.values() for size in xs})
     points |= {name: (sizes, [level] * len(sizes)) for name, level in (levels or {}).items()}
-    values = [y for _, ys in points.values() for y in ys]
-    axes.set_ylim(min(values) / 1.5, max(values) * 1.5)
-    axes.set_xlim(sizes[0] / 1.2, sizes[-1] * 1.2)
     named_lines(axes, points, dashed=levels or ())
     return figure
 

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from minidl.datasets.pets import CLASSES
 from minidl.plotting.canvas import (
@@ -16,8 +15,6 @@ from minidl.plotting.canvas import (
 from minidl.plotting.images import CLASS_COLORS
 from minidl.runtime.format import number
 from minidl.types import Array
-
-Line = tuple[Any, Any]     # x and y of its points
 
 
 def learning_curves(history: Sequence[Mapping[str, Any]], scores: Mapping[str, str],
@@ -42,16 +39,15 @@ def learning_curves(history: Sequence[Mapping[str, Any]], scores: Mapping[str, s
     for one, name, wanted in ((axes[0], "loss", {"loss": "training", "test_loss": "test"}), (axes[1], "score", scores)):
         one.set_title(name, loc="left", fontsize=TEXT, weight="bold", color=INK)
         one.set_xlabel("epoch", fontsize=SMALL, color=QUIET)
-        one.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
+        one.locator_params("x", integer=True, min_n_ticks=1)
         lines = recorded(history, wanted)
         if not lines:
             one.set(xticks=[], yticks=[])
             one.text(0.5, 0.5, "none recorded", transform=one.transAxes, ha="center", fontsize=TEXT, color=QUIET)
             continue
         values = np.concatenate([y for _, y in lines.values()])
-        top = max(0.0, values.max())
-        one.set_ylim(min(0.0, values.min()), 1.0 if name == "score" and top <= 1 else 1.05 * top or 1.0)
-        named_lines(one, {f"{label}  {number(y[-1])}": (x, y) for label, (x, y) in lines.items()})
+        limits = min(0.0, values.min()), 1.0 if name == "score" and 0 <= values.max() <= 1 else None
+        named_lines(one, {f"{label}  {number(y[-1])}": (x, y) for label, (x, y) in lines.items()}, limits)
         said += [f"{label}{' loss' if name == 'loss' else ''}: {number(y[0])} first, {number(y[-1])} last"
                  for label, (_, y) in lines.items()]
     describe(figure, title, *said)
@@ -70,16 +66,25 @@ def recorded(history: Sequence[Mapping[str, Any]], named: Mapping[str, str]) -> 
     return lines
 
 
-def named_lines(axes: Axes, lines: Mapping[str, Line], dashed: Collection[str] = ()) -> None:
-    """Draw lines {name: (x, y)}, each with its name at its end; limits of the axes must be set before.
+def named_lines(axes: Axes, lines: Mapping[str, tuple[Any, Any]],
+                limits: tuple[float | None, float | None] = (None, None), dashed: Collection[str] = ()) -> None:
+    """Draw lines {name: (x, y)}, each with its name at its end; a line of few points has a dot at each.
 
-    A line of few points has a dot at each.
+    Parameters
+    ----------
+    axes : Axes
+        As from `canvas.subplots`.
+    lines : {name: (x, y)}
+    limits : low, high
+        Of the vertical axis; None leaves one to matplotlib.
+    dashed : names
+        Lines that are drawn dashed and without dots.
     """
     for color, (name, (x, y)) in zip(cycle(LINE_COLORS), lines.items()):
         axes.plot(x, y, color=color, linewidth=1.6, linestyle="--" if name in dashed else "-",
-                  marker="o" if len(x) <= 20 else "", markersize=3, clip_on=False)
+                  marker="o" if len(x) <= 20 and name not in dashed else "", markersize=3, clip_on=False)
         axes.plot(x[-1:], y[-1:], "o", color=color, markersize=4.5, clip_on=False)
-    axes.get_ylim()                                        # settles limits that were not given
+    axes.set_ylim(*limits)
     to_shares = axes.transScale + axes.transLimits         # from data to shares of the axes
     ends = [float(to_shares.transform((x[-1], y[-1]))[1]) for x, y in lines.values()]
     for color, (name, (x, y)), height in zip(cycle(LINE_COLORS), lines.items(), spread(ends, 0.075)):
