@@ -26,7 +26,7 @@ class Progress:
     total : int
         Units of work.
     what : str
-        Heads the line, with "done/total" behind it; without it the line is only what `update` is told.
+        Heads the line, with "done/total" after it; without it the line is only what `update` is told.
     enabled : bool
         False: print nothing.
     every : float

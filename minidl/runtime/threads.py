@@ -1,6 +1,6 @@
 """The number of threads: one setting for all that is done by several at once.
 
-Three things are: pictures are read by several threads, rendered by several processes, and NumPy's matrix products,
+Three things are: images are read by several threads, rendered by several processes, and NumPy's matrix products,
 where a network spends most of its time, are split by the BLAS library behind NumPy. That library reads its number from
 the environment (OPENBLAS_NUM_THREADS, say) when NumPy is imported; to change it later its own function must be called,
 for which Python's ctypes is enough.
@@ -38,7 +38,7 @@ def set_num_threads(n: int) -> None:
     Raises
     ------
     ValueError
-        If n is no whole number of at least 1.
+        If n is not an integer of at least 1.
 
     Notes
     -----
@@ -48,7 +48,7 @@ def set_num_threads(n: int) -> None:
     """
     global _wanted
     if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
-        raise ValueError(f"set_num_threads: expected a whole number of at least 1, got {n!r}")
+        raise ValueError(f"set_num_threads: expected an integer of at least 1, got {n!r}")
     _wanted = int(n)
     functions = _blas_functions()
     if functions is not None:

@@ -48,7 +48,7 @@ def test_the_environment_is_where_it_begins():
 
 @pytest.mark.parametrize("n", [0, -1, 1.0, "2", True, None])
 def test_anything_but_a_whole_number_of_at_least_1_is_refused(n):
-    with pytest.raises(ValueError, match="set_num_threads: expected a whole number of at least 1, got"):
+    with pytest.raises(ValueError, match="set_num_threads: expected an integer of at least 1, got"):
         set_num_threads(n)
 
 
