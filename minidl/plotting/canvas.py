@@ -1,7 +1,7 @@
 """The parts that figures are made of: charts, axes at a place in pixels, texts that fit, legends, colored squares.
 
-matplotlib lays charts out by itself. Images are placed by hand, because each of their pixels must become a square of a
-whole number of figure pixels; these lengths are pixels of a figure at 100 dpi, from the top left corner.
+matplotlib lays charts out by itself. Images are placed by hand, because each of their pixels must become a square of
+whole figure pixels; these lengths are pixels of a figure at 100 dpi, from the top left corner.
 """
 import math
 import os
@@ -37,7 +37,7 @@ HAIR = 1e-4
 
 def subplots(width: float, height: float, columns: int = 1, title: str | None = None,
              rows: int = 1) -> tuple[Figure, list[Axes]]:
-    """Return a figure, so many pixels large, with empty axes in rows and columns; matplotlib makes room for labels."""
+    """Return a figure of width × height pixels with axes in rows and columns; matplotlib makes room for labels."""
     figure = Figure(figsize=(width / 100, height / 100), dpi=100, facecolor="white", layout="constrained")
     figure.get_layout_engine().set(w_pad=MARGIN / 100, h_pad=MARGIN / 100)                      # type: ignore
     if title:
@@ -50,7 +50,7 @@ def subplots(width: float, height: float, columns: int = 1, title: str | None = 
 
 
 def blank(width: float, height: float, title: str | None = None) -> Figure:
-    """Return an empty white figure of so many pixels at 100 dpi, with its headline."""
+    """Return an empty white figure of width × height pixels at 100 dpi, with its headline."""
     size = ((math.ceil(width) + HAIR) / 100, (math.ceil(height) + HAIR) / 100)  # inches
     figure = Figure(figsize=size, dpi=100, facecolor="white")
     write(figure, MARGIN, MARGIN + 8, title or "", TITLE, width - 2 * MARGIN, weight="bold")

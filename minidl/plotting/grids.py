@@ -18,7 +18,7 @@ GAP, LINE = 4, 14    # figure pixels between images, and from a line of text to 
 
 
 class ImageGrid:
-    """A figure of images of one size; each of their pixels is a square of a whole number of figure pixels.
+    """A figure of images of one size; each of their pixels is a square of whole figure pixels.
 
     Parameters
     ----------

@@ -2,13 +2,14 @@
 import numpy as np
 
 from minidl.tasks.super_resolution.figures import busiest_square, colored, comparison
+from tests.figures import check_layout, words
 from tests.samples import noise
 
 
 def test_the_busiest_square_is_found():
-    picture = np.full((3, 32, 32), 100, np.uint8)
-    picture[:, 10:14, 18:22] = noise(1, 4)[0]
-    assert busiest_square(picture, 8) == (8, 16)
+    image = np.full((3, 32, 32), 100, np.uint8)
+    image[:, 10:14, 18:22] = noise(1, 4)[0]
+    assert busiest_square(image, 8) == (8, 16)
     assert busiest_square(np.zeros((3, 32, 32), np.uint8), 8) == (0, 0)
 
 
@@ -19,9 +20,9 @@ def test_colored_maps():
     assert shown[0, :, 0, 0].tolist() == [68, 1, 84] and shown[0, :, 3, 7].tolist() == [253, 231, 37]
 
 
-def test_a_comparison_has_a_picture_and_a_detail_for_each_column():
+def test_a_comparison_has_an_image_and_a_detail_for_each_column():
     truth = noise(2, 32)
     figure = comparison({"a": noise(2, 32, seed=1), "b": truth}, truth, "title", scored=["a", "b"])
     assert len(figure.axes) == 2 * 2 * 3
-    texts = [text.get_text() for text in figure.texts]
-    assert "title" in texts and texts.count("truth") == 2 and sum("b  inf dB" == text for text in texts) == 2
+    check_layout(figure)
+    assert words(figure)[0] == "title" and words(figure).count("truth") == words(figure).count("b  inf dB") == 2
