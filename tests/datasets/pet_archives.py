@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from minidl.datasets.download.fetch import Archive
-from tests.datasets.pet_folders import encoded
+from tests.datasets.pet_folders import box_xml, encoded
 
 
 def packed(files):
@@ -17,8 +17,7 @@ def packed(files):
         for name, content in files.items():
             member = tarfile.TarInfo(name.rstrip("/"))
             member.size = len(content)
-            if name.endswith("/"):
-                member.type = tarfile.DIRTYPE
+            member.type = tarfile.DIRTYPE if name.endswith("/") else tarfile.REGTYPE
             tar.addfile(member, io.BytesIO(content))
     return buffer.getvalue()
 
@@ -36,16 +35,14 @@ def pet_archives(broken=False):
     for name, part in (("list", ["#Image CLASS-ID SPECIES BREED ID\n", *lines]), ("trainval", lines[:6]),
                        ("test", lines[6:])):
         annotations[f"annotations/{name}.txt"] = "".join(part).encode()
+    trimap = np.full((120, 160), 2, np.uint8)
+    trimap[30:90, 40:120], trimap[30:33, 40:120] = 1, 3
     for i in range(9):
-        noise = rng.integers(0, 256, (120, 160, 3), np.uint8)
-        images[f"images/pet_{i}.jpg"] = encoded(Image.fromarray(noise), "PNG" if i == 4 else "JPEG", quality=95)
-        trimap = np.full((120, 160), 2, np.uint8)
-        trimap[30:90, 40:120], trimap[30:33, 40:120] = 1, 3
+        noise = Image.fromarray(rng.integers(0, 256, (120, 160, 3), np.uint8))
+        images[f"images/pet_{i}.jpg"] = encoded(noise, "PNG" if i == 4 else "JPEG", quality=95)
         annotations[f"annotations/trimaps/pet_{i}.png"] = encoded(Image.fromarray(trimap), "PNG")
         annotations[f"annotations/trimaps/._pet_{i}.png"] = b"\0\5\x16\7 AppleDouble"
-    annotations["annotations/xmls/pet_0.xml"] = (
-        b"<annotation><object><bndbox><xmin>60</xmin><ymin>40</ymin><xmax>90</xmax><ymax>60</ymax></bndbox></object>"
-        b"</annotation>")
+    annotations["annotations/xmls/pet_0.xml"] = box_xml(60, 40, 90, 60).encode()
     if broken:
         images["images/pet_0.jpg"] = b"?"
     files = {"annotations.tar.gz": packed(annotations), "images.tar.gz": packed(images)}

@@ -36,9 +36,6 @@ class Handler(BaseHTTPRequestHandler):
             if value is not None:
                 self.send_header(key.replace("_", "-"), str(value))
         self.end_headers()
-        self.send(content)
-
-    def send(self, content):
         self.entry["sent"] += len(content)     # before the client can have it
         self.wfile.write(content)
         self.wfile.flush()
@@ -72,14 +69,6 @@ def stall(after):
         normal(handler, content, most=after)
         handler.server.closing.wait(WAIT)
     return behave
-
-
-def drip(handler, content):
-    """All, in many small pieces."""
-    handler.answer(200, Content_Length=len(content))
-    for i in range(0, len(content), 5000):
-        handler.send(content[i:i + 5000])
-        handler.server.closing.wait(0.001)
 
 
 def status(code, **headers):

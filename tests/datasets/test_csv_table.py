@@ -40,7 +40,7 @@ def test_rows_are_read_whatever_ends_their_lines(tmp_path, content):
     (b"\x1f\x8b\x08\x00", "expected a table as text in UTF-8"),
     ("a,b\n1,2\x00\n", "line 2"),
 ])
-def test_what_is_no_such_table_is_refused(tmp_path, content, message):
+def test_other_tables_are_refused(tmp_path, content, message):
     path = write(tmp_path, content)
     with pytest.raises(ValueError, match=message) as error:
         read_table(path, ["a", "b"], pair)

@@ -13,12 +13,12 @@ from hypothesis import HealthCheck, example, given, settings, strategies as st
 from minidl.datasets import synthetic_pets
 from minidl.datasets.download import oxford_pets
 from minidl.datasets.pets import load_pets
-from tests.datasets.pet_folders import encoded
+from tests.datasets.pet_folders import add, box_xml, encoded, write_list, write_xml
 
 NAMES = ("Abyssinian_1", "pug_2", "pug_3")
-LIST = b"#Image CLASS-ID SPECIES BREED ID\n#1:37 Class ids\nAbyssinian_1 1 1 1\npug_2 37 2 25\r\n\npug_3 37 2 25\n"
-XML = (b"<annotation><folder>OXIIIT</folder><size><width>24</width><height>16</height></size><object><name>cat</name>"
-       b"<bndbox><xmin>6</xmin><ymin>4</ymin><xmax>18</xmax><ymax>8</ymax></bndbox></object></annotation>")
+LINES = ("#Image CLASS-ID SPECIES BREED ID", "#1:37 Class ids", "Abyssinian_1 1 1 1", "pug_2 37 2 25\r", "",
+         "pug_3 37 2 25")
+LIST, XML = "\n".join(LINES).encode(), box_xml().encode()
 NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (16, 24, 3), np.uint8))
 TRIMAP = encoded(Image.fromarray(np.random.default_rng(0).integers(1, 4, (16, 24), np.uint8)), "PNG")
 
@@ -26,42 +26,28 @@ fuzz = settings(max_examples=int(os.environ.get("FUZZ", 40)), deadline=None,
                 suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-@st.composite
-def damaged(draw, content):
-    """The content with bytes or bits changed, pieces cut out, repeated or put in, the end missing; or random bytes."""
-    if draw(st.integers(0, 9)) == 0:
-        return draw(st.binary(max_size=200))
-    content = bytearray(content)
-    for _ in range(draw(st.integers(0, 4))):
-        place = draw(st.integers(0, max(0, len(content) - 1)))
-        kind = draw(st.sampled_from(["bit", "byte", "cut out", "repeat", "put in", "truncate"]))
-        length = draw(st.integers(1, 40))
-        if kind == "bit" and content:
-            content[place] ^= 1 << draw(st.integers(0, 7))
-        elif kind == "byte" and content:
-            content[place] = draw(st.integers(0, 255))
-        elif kind == "cut out":
-            del content[place:place + length]
-        elif kind == "repeat":
-            content[place:place] = content[place:place + length] * draw(st.integers(1, 5))
-        elif kind == "put in":
-            content[place:place] = draw(st.binary(max_size=40))
-        else:
-            del content[place:]
-    return bytes(content)
+def damaged(content):
+    """The content with some pieces replaced by others, longer or shorter, and maybe cut off; or random bytes."""
+    def damage(pieces, end):
+        result = bytearray(content)
+        for place, length, piece in pieces:
+            result[place:place + length] = piece
+        return bytes(result[:end])
+
+    piece = st.tuples(st.integers(0, len(content)), st.integers(0, 40), st.binary(max_size=40))
+    byte = st.tuples(st.integers(0, len(content)), st.just(1), st.binary(min_size=1, max_size=1))
+    return st.builds(damage, st.lists(piece | byte, max_size=4),
+                     st.just(2 * len(content)) | st.integers(0, len(content))) | st.binary(max_size=200)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Three pets, to be damaged one file at a time."""
     folder = tmp_path_factory.mktemp("fuzz") / "pets"
-    for part in ("images", "annotations/trimaps", "annotations/xmls"):
-        (folder / part).mkdir(parents=True)
     for name in NAMES:
-        (folder / "images" / f"{name}.jpg").write_bytes(encoded(NOISE, "JPEG"))
-        (folder / "annotations" / "trimaps" / f"{name}.png").write_bytes(TRIMAP)
-    (folder / "annotations" / "xmls" / "pug_2.xml").write_bytes(XML)
-    (folder / "annotations" / "list.txt").write_bytes(LIST)
+        add(folder, name, image=encoded(NOISE, "JPEG"), trimap=TRIMAP)
+    write_xml(folder, "pug_2", XML)
+    write_list(folder, "list.txt", *LINES)
     return folder
 
 
@@ -76,20 +62,20 @@ def instead(path, content):
         path.unlink() if before is None else path.write_bytes(before)
 
 
-def check(pets, names=NAMES):
+def check(pets):
     """What every result has to be, whatever the files were."""
     n = len(pets)
-    assert 0 < n == len(set(pets.names)) and set(pets.names) <= set(names)
+    assert 0 < n == len(set(pets.names)) and set(pets.names) <= set(NAMES)
     assert pets.images.shape == (n, 3, 8, 8) and pets.images.dtype == np.uint8
     assert pets.trimaps.shape == (n, 8, 8) and pets.trimaps.dtype == np.uint8 and pets.trimaps.max() <= 2
     assert pets.species.shape == pets.breeds.shape == (n,) and set(pets.species.tolist()) <= {-1, 0, 1}
     assert pets.breeds.dtype == np.int64 and pets.breeds.min() >= -1
     for boxes in (pets.boxes, pets.head_boxes):
-        assert boxes.shape == (n, 4)
-        x0, y0, x1, y1 = boxes[np.isfinite(boxes).all(axis=1)].T
+        finite = np.isfinite(boxes).all(axis=1)
+        assert boxes.shape == (n, 4) and (finite | np.isnan(boxes).all(axis=1)).all()
+        x0, y0, x1, y1 = boxes[finite].T
         assert (0 <= x0).all() and (x0 < x1).all() and (x1 <= 8).all()
         assert (0 <= y0).all() and (y0 < y1).all() and (y1 <= 8).all()
-        assert (np.isfinite(boxes).all(axis=1) | np.isnan(boxes).all(axis=1)).all()
 
 
 def check_one_damaged(folder, path, content):
@@ -105,16 +91,16 @@ def check_one_damaged(folder, path, content):
             assert pets.names == list(NAMES)
 
 
-KINDS = {"JPEG": {}, "PNG": {}, "GIF": {}, "BMP": {}, "TIFF": {"compression": "tiff_lzw"}, "WEBP": {}}
-
-
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP"])
 def test_images(folder, kind):
-    whole = encoded(NOISE, kind, **KINDS[kind])
+    whole = encoded(NOISE, kind, **({"compression": "tiff_lzw"} if kind == "TIFF" else {}))
+    screen = bytearray(whole)
+    screen[6:10] = (60000).to_bytes(2, "little") * 2     # of a GIF: larger than its frame
 
     @fuzz
     @given(damaged(whole))
     @example(whole)
+    @example(bytes(screen))
     def run(content):
         check_one_damaged(folder, folder / "images" / "pug_2.jpg", content)
 
@@ -128,20 +114,19 @@ def test_trimaps(folder, content):
     check_one_damaged(folder, folder / "annotations" / "trimaps" / "pug_2.png", content)
 
 
-# Entities that would expand to gigabytes, or to another file: Python's own parser refuses both.
+# Entities that would expand to gigabytes: Python's own parser refuses them.
 LAUGHS = b"<!DOCTYPE a [<!ENTITY x0 'ha'>" + b"".join(
     b"<!ENTITY x%d '%s'>" % (i, b"&x%d;" % (i - 1) * 10) for i in range(1, 11)) + b"]>"
-ELSEWHERE = b"<!DOCTYPE a [<!ENTITY x10 SYSTEM 'file:///etc/hostname'>]>"
 
 
 @fuzz
 @given(damaged(XML))
 @example(XML)
 @example(LAUGHS + XML.replace(b"cat", b"&x10;"))
-@example(ELSEWHERE + XML.replace(b">6<", b">&x10;<"))
 @example((LAUGHS + XML).decode().encode("utf-16"))
 @example(b"<a>" * 140_000 + b"</a>" * 140_000)
 @example(XML.replace(b">18<", b">" + b"9" * 10_000 + b"<"))
+@example(XML.replace(b">18<", b">" + b"x" * 10_000 + b"<"))
 @example(XML.replace(b">18<", b">0x12<").replace(b">6<", b">1_0<"))
 def test_xml(folder, content):
     check_one_damaged(folder, folder / "annotations" / "xmls" / "pug_2.xml", content)
@@ -153,15 +138,13 @@ any_list = damaged(LIST) | st.text(max_size=200).map(str.encode) | st.lists(
     max_size=5).map(lambda lines: "\n".join(lines).encode(errors="replace"))
 
 
-@pytest.mark.parametrize("file, split", [("list.txt", "all"), ("trainval.txt", "train"), ("test.txt", "test"),
-                                         ("trainval.txt", "test")])
+@pytest.mark.parametrize("file, split", [("list.txt", "all"), ("trainval.txt", "train"), ("trainval.txt", "test")])
 def test_lists(folder, file, split):
     @fuzz
     @given(any_list)
     @example(LIST)
     @example(b"pug_2 99999999999999999999 1 1\n")
     @example(b"pug_2 1 1 99999999999999999999\n")
-    @example(b"pug_2 1_0 1 1\n")
     @example(b"pug_2" + b" 1" * 100_000)
     @example(b"x" * 100_000)
     @example("pug_2\x85pug_3\u2028Abyssinian_1".encode())
@@ -179,7 +162,6 @@ def test_lists(folder, file, split):
 @fuzz
 @given(damaged(b'{"renderer": 1, "seed": 0, "train": 10, "test": 5, "size": 128}'))
 @example(b"[" * 100_000)
-@example(b'{"a":' * 100_000)
 @example(b"9" * 10_000)
 def test_records_of_complete_sets(tmp_path, content):
     """Whatever they say, it is taken for the record of another set, or of none."""
@@ -189,10 +171,3 @@ def test_records_of_complete_sets(tmp_path, content):
     assert synthetic_pets._written(tmp_path) is None or isinstance(synthetic_pets._written(tmp_path), dict)
     with pytest.raises(ValueError, match="not a complete download"):
         oxford_pets.download(tmp_path)
-
-
-def test_the_frame_of_a_gif_larger_than_its_screen(folder):
-    """Only one of two headers tells the size."""
-    content = bytearray(encoded(NOISE.quantize(4), "GIF"))
-    content[6:10] = (60000).to_bytes(2, "little") * 2
-    check_one_damaged(folder, folder / "images" / "pug_2.jpg", bytes(content))

@@ -60,30 +60,22 @@ def test_the_command_from_nothing_to_resized_images(project, pets, capsys):
     assert {path: path.stat().st_mtime_ns for path in project.rglob("*")} == before
 
 
-def test_no_sizes_and_another_folder(project, pets):
-    with serving(pets[1]) as server:
-        to = str(project / "there" / "pets")
-        assert command.main(["download", "--mirror", server.url, "--size", "--to", to]) == 0
-    assert len(load_pets(project / "there" / "pets", "all", 8)) == 9
-    assert list((project / "data" / "cache").iterdir()) == []
-
-
-def test_images_that_cannot_be_read_are_named(project, capsys, monkeypatch):
+def test_another_folder_and_an_image_that_cannot_be_read(project, capsys, monkeypatch):
     archives, files = pet_archives(broken=True)
     monkeypatch.setattr(command, "download", functools.partial(download, archives=archives))
+    to = str(project / "there" / "pets")
     with serving(files) as server:
-        assert command.main(["download", "--mirror", server.url, "--size", "8"]) == 0
+        assert command.main(["download", "--mirror", server.url, "--size", "--to", to]) == 0
+    assert list((project / "data" / "cache").iterdir()) == []
+    assert command.main(["download", "--size", "8", "--to", to]) == 0
     assert "train: 5 images, 8 x 8; 1 left out\n  images/pet_0.jpg: not an image" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("options", [["--size", "0"], ["--size", "x"], ["--threads", "0"], ["--form", "x"]])
-def test_options_that_make_no_sense(options, capsys):
-    with pytest.raises(SystemExit) as exit_:
-        command.main(["download", *options])
-    assert exit_.value.code == 2 and options[0] in capsys.readouterr().err
-
-
 def test_errors_of_the_command(project, capsys, monkeypatch):
+    for options in (["--size", "0"], ["--size", "x"], ["--threads", "0"], ["--form", "x"]):
+        with pytest.raises(SystemExit) as exit_:
+            command.main(["download", *options])
+        assert exit_.value.code == 2 and options[0] in capsys.readouterr().err
     assert command.main(["download", "--mirror", "ftp://x"]) == 1
     assert capsys.readouterr().err == "error: expected a URL such as https://example.org/pets/, got 'ftp://x'\n"
     assert command.main(["download"]) == 1
