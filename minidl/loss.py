@@ -16,12 +16,15 @@ class Loss:
 
     Attributes
     ----------
-    count : float
-        How many values the latest forward averaged (1 if it did not average): the mean over several batches is the sum
-        of value * count divided by the sum of counts.
+    count : float or None
+        What the latest forward counted, over which it averaged (see `denominator`); None for a loss that relates all
+        samples of a batch to each other, and cannot be computed in parts.
+    is_part : bool
+        Whether forward gets only a part of a batch, in which there may be nothing to count.
     """
 
-    count = 1.0
+    count: float | None = None
+    is_part = False
     _cache: tuple[Any, ...] | None = None
 
     def __init__(self, reduction: str = "mean") -> None:
@@ -37,6 +40,13 @@ class Loss:
 
     def __call__(self, prediction: Array, target: Array) -> float:
         return self.forward(prediction, target)
+
+    def denominator(self, count: float | None) -> float:
+        """Return what a batch with this count divides its sum by.
+
+        The loss of a batch in parts is the sum of value * denominator(count), over denominator(sum of the counts).
+        """
+        return 1.0 if self.reduction == "sum" or count is None else count
 
     def recall(self) -> Any:
         if self._cache is None:
@@ -109,12 +119,10 @@ class CrossEntropyLoss(Loss):
         share = counts.astype(logits.dtype)[:, None]                       # (N, 1, H, W), weight of each position
         if self.weight is not None:
             share *= self.weight.astype(logits.dtype)[safe]
-        total = float(share.sum(dtype=np.float64))
-        if total == 0:
+        self.count = float(share.sum(dtype=np.float64))
+        if self.count == 0 and not self.is_part:
             raise ValueError("CrossEntropyLoss: no label is left to count (all are ignore_index or of weight 0)")
-        if self.reduction == "mean":
-            self.count = total
-            share /= total
+        share /= self.denominator(self.count) or 1
         shifted = logits - logits.max(axis=1, keepdims=True)               # (N, K, H, W)
         exp = np.exp(shifted)
         exp_sum = exp.sum(axis=1, keepdims=True)                           # (N, 1, H, W)
@@ -171,15 +179,12 @@ class _ElementwiseLoss(Loss):
         target = target.astype(prediction.dtype, copy=False)
         total = float(self.values(prediction, target).sum(dtype=np.float64))
         self._cache = (prediction, target)
-        if self.reduction == "sum":
-            return total
         self.count = prediction.size
-        return total / self.count
+        return total / self.denominator(self.count)
 
     def backward(self) -> Array:
         prediction, target = self.recall()
-        d = self.derivatives(prediction, target)
-        return d / prediction.size if self.reduction == "mean" else d
+        return self.derivatives(prediction, target) / self.denominator(prediction.size)
 
 
 class MSELoss(_ElementwiseLoss):

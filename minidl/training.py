@@ -132,7 +132,7 @@ def _train_epoch(state: TrainingState, batches: BatchSource, loss: Loss, line: P
         value = train_step(state.model, loss, state.optimizer, x, target, state.steps_done)
         if state.schedule is not None:
             state.schedule.step()
-        state.count(value, loss.count, x)
+        state.count(value, loss.denominator(loss.count), x)
         line.update(state.steps_done, f"epoch {state.epoch + 1}/{state.epochs}, step {state.step}/{len(batches)}, "
                                       f"loss {state.loss:.4f}")
         if stop.is_set():

@@ -146,9 +146,12 @@ class DetectionLoss(Loss):
             at, true = prediction[n, :, rows, columns], target[n, :, rows, columns]    # (P, 5 + K), (P, 6)
             self.parts["box"] = self.box_weight * self.box(at[:, 1:5], true[:, 1:5]) / P
             self.parts["species"] = self.species(at[:, 5:], true[:, 5].astype(np.int64)) / P
-        self.count = P
+        self.count = len(n)
         self._cache = (prediction.shape, prediction.dtype, (n, rows, columns))
         return sum(self.parts.values())
+
+    def denominator(self, count: float | None) -> float:
+        return max(1.0, count or 0.0)
 
     def backward(self) -> Array:
         shape, dtype, (n, rows, columns) = self.recall()

@@ -141,6 +141,9 @@ class FeatureLoss(Loss):
         self._cache = (value,)
         return value
 
+    def denominator(self, count: float | None) -> float:
+        return self.distance.denominator(count)
+
     def backward(self) -> Array:
         self.recall()
         return backward_frozen(self.features, self.distance.backward())
