@@ -77,7 +77,7 @@ def confusion_figure(matrix: Any, class_names: Sequence[str], title: str | None 
             axes.text(K - 0.4, k, f"{matrix[k, k]} of {rows[k]}", fontsize=TEXT, color=INK, va="center")
         for m in map(int, np.flatnonzero(matrix[k])):
             axes.text(m, k, str(matrix[k, m]), ha="center", va="center", fontsize=TEXT,
-                      color="white" if k == m and shares[k, k] > 0.6 else INK)
+                      color="white" if k == m and shares[k, k] > 0.8 else INK)
     describe(figure, title, "Of each true class right: " + ", ".join(
         f"{name} {matrix[k, k]} of {rows[k]}" for k, name in enumerate(class_names)))
     return figure
