@@ -18,7 +18,7 @@ from lessons.__main__ import main
 from minidl.course.gallery import page as page_module, runner
 from minidl.course.gallery.highlight import highlight
 from minidl.course.gallery.images import embed
-from minidl.course.gallery.markdown import Markdown
+from minidl.course.gallery.markdown import blocks
 from minidl.course.gallery.page import page
 from minidl.course.gallery.results import done_with, latest_options, read_results
 from minidl.course.gallery.scripts import figures_made, find_scripts, read_script, split_cells
@@ -31,7 +31,7 @@ LESSON = """# %% [markdown]
 # # {number:02d} · Lesson {number}: *a* & b
 # Slides {number}–9. *What is {number}?*
 #
-# **New here:** `x < y`, see [lesson 2](02_two.py) and [the web](https://example.org/a?b=1&c=2).
+# **New here:** `x < y`.
 
 # %%
 import json, os, pathlib, sys
@@ -49,18 +49,17 @@ class lesson:
 lesson.figure(None, "first")
 
 # %% [markdown]
-# #### Deep
+# ### Deep
 
 # %%
-for k in range(2):
-    lesson.figure(None, f"loop-{{k}}")
+lesson.figure(None, "second")
 save("stray")
 print("a line from lesson {number}")
 {end}
 (out / "metrics.json").write_text(json.dumps(dict(
     lesson=out.name, seconds=2.5, test=dict(mean_iou=0.25, iou_border=0.125), parameters=1234, arguments=sys.argv[1:],
     options=dict(quick="--quick" in sys.argv, size=32), figures=[dict(file=f"{{name}}.png", alt=f"{{name}}, 0.25")
-    for name in ("first", "loop-0", "loop-1", "stray")])))
+    for name in ("first", "second", "stray")])))
 """
 
 
@@ -141,14 +140,11 @@ def test_page_of_lessons_that_were_run(folder, capsys):
     assert structure.wrong == [] and structure.headings.count(1) == 1 and '<html lang="en">' in text
     assert {"lesson-01", "lesson-02", "lesson-03", "ladder", "main", "contents"} <= set(structure.ids)
     assert {"header", "nav", "main", "footer"} <= structure.tags
-    assert len(structure.images) == 12 and structure.images[:4] == [
-        f"{name}, 0.25" for name in ("first", "loop-0", "loop-1", "stray")]
-    assert 'href="#lesson-02"' in text and 'href="https://example.org/a?b=1&amp;c=2"' in text
+    assert structure.images == 3 * [f"{name}, 0.25" for name in ("first", "second", "stray")]
     assert "Slides 1–9" in text and "What is 1?" in text and "0.250" in text and "1,234" in text
     assert "not run" not in text.lower() and "--quick" not in text.split("</header>")[1]
     first = text.split('id="lesson-01"')[1].split('id="lesson-02"')[0]       # figures follow the cells that made them
-    places = [first.index(mark) for mark in ("&quot;first&quot;", 'alt="first,', "Deep",
-                                             "loop-", 'alt="loop-0,', 'alt="loop-1,', 'alt="stray,')]
+    places = [first.index(mark) for mark in ("&quot;first&quot;", 'alt="first,', "Deep", 'alt="second,', 'alt="stray,')]
     assert places == sorted(places)
 
 
@@ -164,26 +160,17 @@ def test_lessons_that_were_not_run_say_how(folder):
 def test_no_text_in_results_can_break_the_page(folder):
     out = folder.parent / "out"
     run(folder, "1")
-    for name, text in (("02_two", "{ damaged"), ("03_three", "[]")):
-        (out / name).mkdir()
-        (out / name / "metrics.json").write_text(text, encoding="utf-8")
-    (out / "01_one" / "broken.png").write_bytes(b"not an image")
-    (out / "01_one" / "comparison.npz").write_bytes(b"not arrays")
-    (out.parent / "secret.png").write_bytes((folder / "figure.png").read_bytes())
-    figures = {"first.png": HOSTILE, "../../secret.png": "a secret", "broken.png": "broken", "missing.png": "missing"}
     (out / "01_one" / "metrics.json").write_text(json.dumps({
         "test": {HOSTILE: 0.5, "mean_iou": float("nan")}, HOSTILE: HOSTILE, "failed": HOSTILE, "seconds": 2.5,
         "options": {HOSTILE: HOSTILE, "quick": True}, "arguments": [HOSTILE], "deep": {"a": {"b": [1, [2]]}},
-        "figures": [{"file": file, "alt": alt} for file, alt in figures.items()]}), encoding="utf-8")
+        "figures": [{"file": f"{name}.png", "alt": HOSTILE} for name in ("first", "missing")]}), encoding="utf-8")
     (folder / "02_two.py").write_text(f"# %% [markdown]\n# # 02 · {HOSTILE}\n# Slide 1. *{HOSTILE}*\n#\n# {HOSTILE}\n"
-                                      f"# [{HOSTILE}](javascript:alert(1))\n# %%\nx = '''{HOSTILE}'''\n",
-                                      encoding="utf-8")
+                                      f"# %%\nx = '''{HOSTILE}'''\n", encoding="utf-8")
     run(folder, "--page")
     text = written(folder)
     structure = Structure(text)
     assert structure.wrong == [] and structure.images == [HOSTILE]
-    assert text.count("<script>") == 1 and 'href="javascript' not in text
-    assert "broken.png cannot be read" in text and "secret" not in text and "missing" not in text
+    assert text.count("<script>") == 1 and "missing" not in text
 
 
 def test_a_note_says_what_became_of_the_run(folder):
@@ -230,6 +217,9 @@ def test_the_projects_own_lessons_make_a_sound_page(tmp_path):
         code = [cell.text for cell in script.cells if cell.code]
         assert any(figures_made(text) for text in code), script.path
         assert all(text_of(highlight(text)) == text for text in code)
+        texts = [re.sub("`[^`]+`", "", cell.text) for cell in script.cells if not cell.code]
+        assert not any(re.search(r"\]\(|```|^ {1,3}([-*]|\d+\.) ", text, re.M) for text in texts), (
+            f"{script.path}: links, fences and nested lists are not for the page")
 
 
 @pytest.mark.parametrize("pixels", [np.full((300, 400, 3), 200, np.uint8),
@@ -290,43 +280,33 @@ def test_no_line_of_code_is_lost(text):
 
 @pytest.mark.parametrize("source, expected", [
     ("A *b* **c** `d*e*` 2 * 3 * 4", "<p>A <em>b</em> <strong>c</strong> <code>d*e*</code> 2 * 3 * 4</p>"),
-    ("`a < b` & <b>", "<p><code>a &lt; b</code> &amp; &lt;b&gt;</p>"),
-    ("``a ` b`` \\*c\\*", "<p><code>a ` b</code> *c*</p>"),
-    ("**a *b* c** *d `e` f*", "<p><strong>a <em>b</em> c</strong> <em>d <code>e</code> f</em></p>"),
+    ("`a < b` & <b> *d `e*f`\ng*", "<p><code>a &lt; b</code> &amp; &lt;b&gt; <em>d <code>e*f</code>\ng</em></p>"),
     ("one\ntwo\n\nthree", "<p>one\ntwo</p>\n<p>three</p>"),
-    ("# A\n### B\n## C\ntext", "<h3>A</h3>\n<h4>B</h4>\n<h3>C</h3>\n<p>text</p>"),
+    ("## A\n### B\ntext", "<h3>A</h3>\n<h4>B</h4>\n<p>text</p>"),
     ("text:\n- a\n  b\n- c", "<p>text:</p>\n<ul>\n<li>a\nb</li>\n<li>c</li>\n</ul>"),
-    ("3. a\n   still a\n4. b", '<ol start="3">\n<li>a\nstill a</li>\n<li>b</li>\n</ol>'),
-    ("* a\n  1. b\n  2. c\n* d",
-     "<ul>\n<li>a\n<ol>\n<li>b</li>\n<li>c</li>\n</ol></li>\n<li>d</li>\n</ul>"),
-    ("- a\n\n- b\n\ntext", "<ul>\n<li>a</li>\n<li>b</li>\n</ul>\n<p>text</p>"),
+    ("1. a\n   still *a*\n2. b\n\ntext", "<ol>\n<li>a\nstill <em>a</em></li>\n<li>b</li>\n</ol>\n<p>text</p>"),
     ("year\n2023. text", "<p>year\n2023. text</p>"),
     ("a\n\n    x < 1\n\n    y\n\nb", "<p>a</p>\n<pre><code>x &lt; 1\n\ny</code></pre>\n<p>b</p>"),
-    ("```python\nx\n\n    y\n```\nb", "<pre><code>x\n\n    y</code></pre>\n<p>b</p>"),
-    ("[a *b*](https://c.d/?e=f&g)", '<p><a href="https://c.d/?e=f&amp;g">a <em>b</em></a></p>'),
-    ("[a](javascript:b) [c](d.py) ![e](f.png)", "<p>a c e</p>"),
-    ("<https://a.b>", '<p><a href="https://a.b">https://a.b</a></p>'),
-    ("| a | b |\n|---|---:|\n| `c` | d \\| e |\n| f |",
+    ("| a | b |\n|---|---:|\n| `c` | d |",
      '<div class="scroll"><table>\n<thead><tr><th scope="col">a</th><th scope="col" class="right">b</th></tr></thead>'
-     '\n<tbody>\n<tr><td><code>c</code></td><td class="right">d | e</td></tr>\n'
-     '<tr><td>f</td><td class="right"></td></tr>\n</tbody></table></div>'),
+     '\n<tbody>\n<tr><td><code>c</code></td><td class="right">d</td></tr>\n</tbody></table></div>'),
     ("|x| is never below 0", "<p>|x| is never below 0</p>"),
 ])
 def test_markdown(source, expected):
-    assert Markdown(level=2).html(source) == expected
+    assert blocks(source) == expected
 
 
-@given(st.text("ab*`_[]()<>!|-#1.:&\\~ \n\"'", max_size=80))
+@given(st.text("ab*`_<>|-#1.:& \n\"'", max_size=80))
 def test_any_markdown_gives_sound_html(source):
-    structure = Structure(Markdown(level=2).html(source))
-    assert structure.wrong == [] or set(structure.wrong) == {"<img>: an image without alt"}
-    assert structure.tags <= {"p", "em", "strong", "code", "pre", "ul", "ol", "li", "h3", "h4", "h5", "h6", "div", "a",
-                              "table", "thead", "tbody", "tr", "th", "td"}
+    structure = Structure("<h1></h1>" + re.sub("h[3-6]>", "h2>", blocks(source)))
+    assert structure.wrong == []
+    assert structure.tags <= {"p", "em", "strong", "code", "pre", "ul", "ol", "li", "h1", "h2", "div", "table", "thead",
+                              "tbody", "tr", "th", "td"}
 
 
 @given(st.text("abc \n.,;é", max_size=80).filter(lambda text: "    " not in text))
 def test_plain_text_stays_what_it_is(source):
-    assert text_of(Markdown().html(source)).split() == source.split()
+    assert text_of(blocks(source)).split() == source.split()
 
 
 def test_highlighting():
@@ -338,23 +318,22 @@ def test_highlighting():
 
 
 PIECES = ["def f(", ")", ":", "\n", "    ", "'a'", '"""', "f'{x!r:>{w}} {{'", "# é", "1.5e3", "é", "[", "]", "\\\n",
-          "\t", "'", "len", "for", "@", "\r\n", "\f", "\x00", "😀", "0x", "$"]
+          "\t", "'", "len", "for", "@", "\x00", "😀", "0x", "$"]
 PYTHON = st.lists(st.sampled_from(PIECES), max_size=25).map("".join)
 
 
-@given(st.one_of(PYTHON, st.text(max_size=40)))
+@given(PYTHON)
 def test_highlighted_code_reads_as_its_source(source):
     assert text_of(highlight(source)) == source
 
 
 @pytest.mark.parametrize("code, names", [
     ('lesson.figure(f(a, b),\n              "data")', ["data"]),
-    ("lesson.figure(f, name='a.b', alt='c')", ["a\\.b"]),
-    ('x = lesson.figure(f, "one")\nif x: lesson.figure(g, f"{x}-two")', ["one", ".+\\-two"]),
+    ('x = lesson.figure(f, "one", alt="c")\nif x: lesson.figure(g, "two")', ["one", "two"]),
     ("lesson.figure(f, name)", []), ("# lesson.figure(f, 'no')", []), ("plt.figure()", []), ("figure(f, 'x'", []),
 ])
 def test_figures_that_a_cell_makes(code, names):
-    assert [pattern.pattern for pattern in figures_made(code)] == names
+    assert figures_made(code) == names
 
 
 # Running

@@ -10,16 +10,15 @@ from minidl.types import Array
 
 
 def comparison(path: Path) -> str:
-    """Return HTML with the images of a comparison.npz; empty if there is none that can be read.
+    """Return HTML with the images of a comparison.npz; empty if there is none.
 
     The file holds images (n, 3, H, W) uint8, their truth (n, H, W), and two predictions like it, by their name. The
     second of the two predictions lies on the first; how much of it is cut away is the style sheet's `--at`, and
     moved by the slider in page.js.
     """
-    try:
-        arrays = load_arrays(path)
-    except (OSError, ValueError):
+    if not path.is_file():
         return ""
+    arrays = load_arrays(path)
     images, truths = arrays.pop("images"), arrays.pop("truth")
     left, right = arrays
     items = []

@@ -3,7 +3,6 @@ import base64
 import io
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, features
@@ -11,36 +10,23 @@ from PIL import Image, features
 from minidl.types import Array
 
 
-class Embedded(NamedTuple):
-    """An image as a data address, and its size in pixels."""
+def embed(path: Path) -> tuple[str, int, int]:
+    """Return a PNG file as a data address, its width and its height: the same pixels as WebP, or the file's own bytes.
 
-    address: str
-    width: int
-    height: int
-
-
-def embed(path: Path) -> Embedded:
-    """Return a PNG file as data: the same pixels as WebP, about half as many bytes; or the file's own.
-
-    Raises
-    ------
-    OSError
-        If it cannot be read as an image.
+    WebP has about half as many. A page is written after each lesson: every file is read once, until it changes.
     """
     return _embed(path, path.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=None)
-def _embed(path: Path, changed: int) -> Embedded:
-    """A page is written after each lesson: every file is read once, until it changes."""
+def _embed(path: Path, changed: int) -> tuple[str, int, int]:
     data, kind, webp = path.read_bytes(), "png", io.BytesIO()
     with Image.open(path) as image:
-        image.load()
-    if features.check("webp"):
-        image.save(webp, "WEBP", lossless=True)
-        if webp.tell() < len(data):
-            data, kind = webp.getvalue(), "webp"
-    return Embedded(_address(data, kind), *image.size)
+        if features.check("webp"):
+            image.save(webp, "WEBP", lossless=True)
+            if webp.tell() < len(data):
+                data, kind = webp.getvalue(), "webp"
+        return _address(data, kind), image.width, image.height
 
 
 def embed_array(pixels: Array) -> str:

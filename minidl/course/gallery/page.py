@@ -2,7 +2,6 @@
 import base64
 import hashlib
 import html
-import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +10,7 @@ from string import Template
 from minidl.course.gallery.compare import comparison
 from minidl.course.gallery.highlight import highlight
 from minidl.course.gallery.images import embed
-from minidl.course.gallery.markdown import Markdown, web_address
+from minidl.course.gallery.markdown import blocks, inline
 from minidl.course.gallery.results import Results, read_results
 from minidl.course.gallery.scripts import Script, figures_made
 from minidl.runtime.files import replacing
@@ -34,14 +33,16 @@ def write_page(scripts: Sequence[Script], out: Path) -> Path:
 def page(scripts: Sequence[Script], out: Path) -> str:
     """Return the page as HTML."""
     results = {script.number: read_results(out / script.name) for script in scripts}
-    _embed_all([out / script.name / file for script in scripts for file in results[script.number].figures])
+    with ThreadPoolExecutor(available_cores()) as pool:      # on all cores; `embed` remembers what it has made smaller
+        list(pool.map(embed, [out / script.name / file for script in scripts
+                              for file in results[script.number].figures]))
     style, code = ((HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     digest = base64.b64encode(hashlib.sha256(code.encode("utf-8")).digest()).decode("ascii")
     contents = "\n".join(f'<li><a href="#{anchor(script)}">{_numbered(script)}</a></li>' for script in scripts)
     return Template((HERE / "page.html").read_text(encoding="utf-8")).substitute(
         style=style, script=code, digest=digest, contents=contents, facts=_facts(scripts, results),
         ladder=_ladder(scripts, results, out), comparison=_comparison(scripts, results, out),
-        lessons="\n".join(_lesson(script, results[script.number], out / script.name, scripts) for script in scripts))
+        lessons="\n".join(_lesson(script, results[script.number], out / script.name) for script in scripts))
 
 
 def anchor(script: Script) -> str:
@@ -53,8 +54,8 @@ def _numbered(script: Script) -> str:
     """Return a lesson's title with its number set apart."""
     number, _, name = script.title.partition(" · ")
     if not name:
-        return Markdown().inline(script.title)
-    return f'<span class="number">{html.escape(number)}</span> {Markdown().inline(name)}'
+        return inline(script.title)
+    return f'<span class="number">{html.escape(number)}</span> {inline(name)}'
 
 
 def _facts(scripts: Sequence[Script], results: dict[int, Results]) -> str:
@@ -77,11 +78,10 @@ def _ladder(scripts: Sequence[Script], results: dict[int, Results], out: Path) -
     """Return the ladder's figure and table, of the lesson that has drawn it."""
     for script in scripts:
         table = out / script.name / "ladder.md"
-        if table.is_file() and "ladder.png" in results[script.number].figures:
-            alt = results[script.number].figures["ladder.png"]
-            return (_figure(out / script.name / "ladder.png", alt or "The ladder: what each model makes of the same "
-                            "held-out images; its numbers are in the table below")
-                    + Markdown().html(table.read_text(encoding="utf-8")) + _if_quick(results[script.number]))
+        alt = results[script.number].figures.get("ladder.png")
+        if table.is_file() and alt is not None:
+            return (_figure(out / script.name / "ladder.png", alt) + blocks(table.read_text(encoding="utf-8"))
+                    + _if_quick(results[script.number]))
     return ('<p class="note">The ladder is drawn when its lessons have been run: <code>python -m lessons</code> runs '
             "all of them.</p>")
 
@@ -102,13 +102,13 @@ def _if_quick(results: Results) -> str:
             else "")
 
 
-def _lesson(script: Script, results: Results, folder: Path, scripts: Sequence[Script]) -> str:
+def _lesson(script: Script, results: Results, folder: Path) -> str:
     """Return one lesson: its heading, its numbers, and its cells with the figures they made."""
     badge = f'<p class="slides">{html.escape(script.slides)}</p>' if script.slides else ""
-    question = f'<p class="question">{Markdown().inline(script.question)}</p>' if script.question else ""
+    question = f'<p class="question">{inline(script.question)}</p>' if script.question else ""
     parts = [f'<section class="lesson" id="{anchor(script)}" aria-labelledby="{anchor(script)}-title">',
              f'<header>{badge}<h2 id="{anchor(script)}-title">{_numbered(script)}</h2>{question}</header>',
-             _state(script, results), _numbers(results), *_cells(script, results, folder, scripts),
+             _state(script, results), _numbers(results), *_cells(script, results, folder),
              '<p class="up"><a href="#contents">Contents</a></p></section>']
     return "\n".join(part for part in parts if part)
 
@@ -155,45 +155,23 @@ def _numbers(results: Results) -> str:
         f'<table><tbody>{rows}</tbody></table></div></details>' if rows else "")
 
 
-def _cells(script: Script, results: Results, folder: Path, scripts: Sequence[Script]) -> list[str]:
+def _cells(script: Script, results: Results, folder: Path) -> list[str]:
     """Return text, code, and each figure after the cell that made it; after the last, those of unknown origin."""
-    markdown = Markdown(level=2, link=lambda address: _link(address, scripts))
     left, parts = dict(results.figures), []
-
-    def show(file: str) -> str:
-        return _figure(folder / file, left.pop(file) or f"Figure {file} of lesson {script.title}")
-
     for cell in script.cells:
         if not cell.code:
-            parts.append(f'<div class="text">{markdown.html(cell.text)}</div>')
+            parts.append(f'<div class="text">{blocks(cell.text)}</div>')
             continue
         count = cell.text.count("\n") + 1
         parts.append(f'<details class="code"><summary>Code, {count} line{"s" if count > 1 else ""}</summary>'
                      f'<pre><code>{highlight(cell.text)}</code></pre></details>')
-        for pattern in figures_made(cell.text):
-            parts += [show(file) for file in list(left) if pattern.fullmatch(file.removesuffix(".png"))]
-    return parts + [show(file) for file in list(left)]
-
-
-def _link(address: str, scripts: Sequence[Script]) -> str | None:
-    """Return a link to another lesson as one within the page; of others, only those to the web."""
-    name = re.split(r"[\\/]", address.partition("#")[0])[-1]
-    return next((f"#{anchor(script)}" for script in scripts if script.path.name == name), web_address(address))
-
-
-def _embed_all(paths: list[Path]) -> None:
-    """Make all figures smaller, on all cores; `embed` remembers them."""
-    with ThreadPoolExecutor(available_cores()) as pool:
-        for done in [pool.submit(embed, path) for path in paths]:
-            done.exception()                             # `_figure` names one that cannot be read
+        made = [f"{name}.png" for name in figures_made(cell.text)]
+        parts += [_figure(folder / file, left.pop(file)) for file in made if file in left]
+    return parts + [_figure(folder / file, alt) for file, alt in left.items()]
 
 
 def _figure(path: Path, alt: str) -> str:
-    """Return a figure, or why it cannot be shown."""
-    try:
-        address, width, height = embed(path)
-    except (OSError, SyntaxError):                       # Pillow's words for a damaged file
-        return f'<p class="note">{html.escape(path.name)} cannot be read as an image.</p>'
+    address, width, height = embed(path)
     wide = ' class="wide"' if width > 640 else ""        # on a phone it keeps readable letters, and scrolls
     return (f'<figure{wide}><div class="scroll card"><img src="{address}" width="{width}" height="{height}" '
             f'alt="{html.escape(alt)}"></div><figcaption>{html.escape(path.name)}</figcaption></figure>')

@@ -14,31 +14,15 @@ ABOUT_THE_RUN = ("lesson", "seconds", "figures", "options", "arguments", "failed
 
 @dataclass(frozen=True)
 class Results:
-    """What metrics.json says, and what is missing from it before the first run.
+    """What metrics.json says, and what is missing from it before the first run."""
 
-    Attributes
-    ----------
-    numbers : dict
-        The lesson's own.
-    seconds : float or None
-    options : dict
-    arguments : list of str or None
-        The command line; None before the first run.
-    figures : dict
-        {file name: text for those who cannot see it}, in the order in which they were made; only files that are there.
-    failed : str
-        Why the latest run by `python -m lessons` failed, empty if it did not.
-    stopped : bool
-        Whether a training was stopped before its end.
-    """
-
-    numbers: dict[str, Any]
+    numbers: dict[str, Any]         # the lesson's own
     seconds: float | None
     options: dict[str, Any]
-    arguments: list[str] | None
-    figures: dict[str, str]
-    failed: str
-    stopped: bool
+    arguments: list[str] | None     # the command line; None before the first run
+    figures: dict[str, str]         # {file that is there: text for those who cannot see it}, in the order of the lesson
+    failed: str                     # why the latest run by `python -m lessons` failed, empty if it did not
+    stopped: bool                   # whether a training was stopped before its end
 
     @property
     def ran(self) -> bool:
@@ -47,13 +31,12 @@ class Results:
 
 
 def read_results(folder: Path) -> Results:
-    """Read a lesson's folder; one that is missing, or whose metrics.json is damaged, has no numbers."""
+    """Read a lesson's folder; one without a metrics.json has no numbers."""
     metrics = _read_json(folder / "metrics.json")
     return Results(
         numbers={key: value for key, value in metrics.items() if key not in ABOUT_THE_RUN},
         seconds=metrics.get("seconds"), options=metrics.get("options", {}), arguments=metrics.get("arguments"),
-        figures={one["file"]: one["alt"] for one in metrics.get("figures", [])
-                 if Path(one["file"]).name == one["file"] and (folder / one["file"]).is_file()},
+        figures={one["file"]: one["alt"] for one in metrics.get("figures", []) if (folder / one["file"]).is_file()},
         failed=metrics.get("failed", ""),
         stopped=any(unfinished(path) for path in sorted(folder.glob("checkpoints/**/last.npz"))))
 
@@ -100,8 +83,4 @@ def decisive(arguments: list[str]) -> list[str]:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}

@@ -27,15 +27,13 @@ def run_lessons(scripts: Sequence[Script], options: list[str], out: Path, search
 
     Parameters
     ----------
-    scripts : lessons in the order to run them
-    options : list of str
-        For each of them.
+    scripts, options
+        The lessons in the order to run them, and the options for each of them.
     out : Path
         Folder of the results; what a lesson prints is kept in NN_name/log.txt there.
     search : Path
         The folder that has minidl in it.
     write_page : function without arguments
-        Writes the page of all results.
     resume : bool
         Leave out those that are done with the same options; one that was interrupted goes on from its checkpoint.
 
@@ -46,8 +44,7 @@ def run_lessons(scripts: Sequence[Script], options: list[str], out: Path, search
         others are not), 130 after Ctrl-C.
     """
     path = os.pathsep.join(filter(None, [str(search), os.environ.get("PYTHONPATH")]))
-    line = RunLine(scripts, [_expected(out / script.name, options) for script in scripts],
-                   GUESS["--quick" in options])
+    line = RunLine(scripts, [_expected(out / script.name, options) for script in scripts], GUESS["--quick" in options])
     environment = {**os.environ, "PYTHONPATH": path} | ({LIVE: "1"} if line.live else {})
     failed: list[Script] = []
     status = 0
@@ -102,31 +99,23 @@ def _clear_the_way(folder: Path, options: list[str]) -> bool:
 def _expected(folder: Path, options: list[str]) -> float | None:
     """Return how many seconds a lesson took when it was last run with these options; None if that is not known."""
     results = read_results(folder)
-    same = results.arguments is not None and decisive(results.arguments) == decisive(options)
-    return results.seconds if same else None
+    return results.seconds if decisive(results.arguments or []) == decisive(options) else None
 
 
 class RunLine:
     """How far a run of lessons is, and what they print: a heading for each lesson, its lines, and on a terminal one
     line below all others that is rewritten, with the time and what the lesson's own progress line says.
 
-    Parameters
-    ----------
-    scripts : the lessons to run
-    expected : seconds that each will take, None where nobody knows
-    first_guess : seconds to say while none has been run
+    `expected` are the seconds that each will take, None where nobody knows; for these, `first_guess` counts at first.
     """
 
     def __init__(self, scripts: Sequence[Script], expected: Sequence[float | None], first_guess: float) -> None:
         self.expected = dict(zip((script.number for script in scripts), expected))
-        self.first_guess = first_guess
-        self.todo = list(scripts)
-        self.count = len(scripts)
+        self.first_guess, self.todo, self.count = first_guess, list(scripts), len(scripts)
         self.live = sys.stdout.isatty()
         self.started = self.began = time.perf_counter()
         self.run = self.skipped = self.width = 0
         self.rest = self.latest = ""       # the line that is not complete yet, and the last one that was
-        self.log: TextIO | None = None
         self.took: list[float] = []        # seconds of each lesson of this run
 
     def skip(self, script: Script) -> None:
@@ -144,26 +133,26 @@ class RunLine:
     def listen(self, text: str) -> None:
         """Take what the lesson has printed."""
         *lines, self.rest = (self.rest + text).split("\n")
-        if self.live:
-            print("\r" + " " * self.width + "\r", end="")
-        for line in lines:
-            line = _last_written(line)
+        self._clear()
+        for line in map(_last_written, lines):
             print(line)
-            if self.log is not None:
-                self.log.write(line + "\n")
-            self.latest = line if line.strip() else self.latest
+            self.log.write(line + "\n")
+            self.latest = line or self.latest
         if self.live:
             status = f"[{self.where()}] {_last_written(self.rest)}"[:shutil.get_terminal_size().columns - 1]
             print(status, end="")
             self.width = len(status)
         sys.stdout.flush()
 
+    def _clear(self) -> None:
+        if self.live:
+            print("\r" + " " * self.width + "\r", end="", flush=True)
+
     def end(self) -> None:
         """Finish the lesson under way."""
         if self.rest:
             self.listen("\n")
-        if self.live:
-            print("\r" + " " * self.width + "\r", end="", flush=True)
+        self._clear()
         self.width = 0
         self.todo.pop(0)
         self.run += 1
@@ -181,11 +170,7 @@ class RunLine:
     def guess(self, script: Script) -> float:
         """Return how many seconds a lesson will take: as many as last time, or as the others took in this run."""
         known = self.expected[script.number]
-        if known is not None:
-            return known
-        if self.took:
-            return sum(self.took) / len(self.took)
-        return self.first_guess
+        return known if known is not None else sum(self.took) / len(self.took) if self.took else self.first_guess
 
 
 def _last_written(line: str) -> str:

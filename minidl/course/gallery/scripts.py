@@ -89,26 +89,19 @@ def split_cells(text: str) -> list[Cell]:
     return cells
 
 
-def figures_made(code: str) -> list[re.Pattern[str]]:
-    """Return patterns of the names of the figures that a cell's `lesson.figure(figure, NAME)` saves, in their order.
+def figures_made(code: str) -> list[str]:
+    """Return the names of the figures that a cell's `lesson.figure(figure, "NAME")` saves, in their order.
 
-    A name with values in it, as in f"map-{k}", matches any value. Code that cannot be parsed saves nothing.
+    A lesson that is being changed may have a cell that is not Python; it saves nothing.
 
-    >>> [pattern.pattern for pattern in figures_made('lesson.figure(draw(x), "data"); lesson.figure(f, f"map-{k}")')]
-    ['data', 'map\\\\-.+']
+    >>> figures_made('lesson.figure(draw(x), "data"); lesson.figure(f, "map", alt="...")')
+    ['data', 'map']
     """
     try:
-        tree = ast.parse(code)
-    except (SyntaxError, ValueError):
+        nodes = list(ast.walk(ast.parse(code)))
+    except SyntaxError:
         return []
-    found = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "figure":
-            named = [keyword.value for keyword in node.keywords if keyword.arg == "name"]
-            for name in [*node.args[1:2], *named]:
-                if isinstance(name, (ast.Constant, ast.JoinedStr)):
-                    parts = name.values if isinstance(name, ast.JoinedStr) else [name]
-                    pattern = "".join(re.escape(str(part.value)) if isinstance(part, ast.Constant) else ".+"
-                                      for part in parts)
-                    found.append((node.lineno, node.col_offset, re.compile(pattern)))
-    return [pattern for _, _, pattern in sorted(found, key=lambda entry: entry[:2])]
+    calls = [node for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+             and node.func.attr == "figure" and len(node.args) > 1]
+    names = [call.args[1] for call in sorted(calls, key=lambda call: (call.lineno, call.col_offset))]
+    return [str(name.value) for name in names if isinstance(name, ast.Constant)]
