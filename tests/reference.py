@@ -3,7 +3,7 @@
 Each function spells out one formula of PyTorch's documentation, element by element, in float64. Nothing here
 is imported from minidl and nothing is made fast, so that a mistake in the library cannot hide in its oracle.
 
-Letters: N pictures, C channels, H rows, W columns; O output channels; Ho, Wo output rows and columns;
+Letters: N images, C channels, H rows, W columns; O output channels; Ho, Wo output rows and columns;
 kh, kw kernel; n, c, o, i, j, r, s the matching loop indices. Strides, paddings, dilations and kernels are
 pairs (rows, columns). Inputs are never modified.
 """
@@ -22,7 +22,7 @@ Pair = tuple[int, int]
 
 def conv2d(x: Array, weight: Array, bias: Array | None = None, stride: Pair = (1, 1), padding: Pair = (0, 0),
            dilation: Pair = (1, 1)) -> Array:
-    """Cross-correlation (the kernel is not flipped); positions outside the picture count as 0.
+    """Cross-correlation (the kernel is not flipped); positions outside the image count as 0.
 
     y[n, o, i, j] = bias[o] + sum over c, r, s of weight[o, c, r, s] * x[n, c, row, column] with
     row = i*stride - padding + r*dilation and column = j*stride - padding + s*dilation.
@@ -35,19 +35,13 @@ def conv2d(x: Array, weight: Array, bias: Array | None = None, stride: Pair = (1
     Ho = (H + 2 * padding[0] - dilation[0] * (kh - 1) - 1) // stride[0] + 1
     Wo = (W + 2 * padding[1] - dilation[1] * (kw - 1) - 1) // stride[1] + 1
     y = np.zeros((N, O, Ho, Wo))
-    for n in range(N):
-        for o in range(O):
-            for i in range(Ho):
-                for j in range(Wo):
-                    total = 0.0 if bias is None else float(bias[o])
-                    for c in range(C):
-                        for r in range(kh):
-                            for s in range(kw):
-                                row = i * stride[0] - padding[0] + r * dilation[0]
-                                column = j * stride[1] - padding[1] + s * dilation[1]
-                                if 0 <= row < H and 0 <= column < W:
-                                    total += float(weight[o, c, r, s]) * float(x[n, c, row, column])
-                    y[n, o, i, j] = total
+    for n, o, i, j in np.ndindex(y.shape):
+        y[n, o, i, j] = 0.0 if bias is None else bias[o]
+        for c, r, s in np.ndindex(C, kh, kw):
+            row = i * stride[0] - padding[0] + r * dilation[0]
+            column = j * stride[1] - padding[1] + s * dilation[1]
+            if 0 <= row < H and 0 <= column < W:
+                y[n, o, i, j] += float(weight[o, c, r, s]) * float(x[n, c, row, column])
     return y
 
 
@@ -67,40 +61,30 @@ def conv_transpose2d(x: Array, weight: Array, bias: Array | None = None, stride:
     Ho = (H - 1) * stride[0] - 2 * padding[0] + dilation[0] * (kh - 1) + output_padding[0] + 1
     Wo = (W - 1) * stride[1] - 2 * padding[1] + dilation[1] * (kw - 1) + output_padding[1] + 1
     y = np.zeros((N, O, Ho, Wo))
-    for n in range(N):
-        for c in range(C):
-            for i in range(H):
-                for j in range(W):
-                    for o in range(O):
-                        for r in range(kh):
-                            for s in range(kw):
-                                row = i * stride[0] - padding[0] + r * dilation[0]
-                                column = j * stride[1] - padding[1] + s * dilation[1]
-                                if 0 <= row < Ho and 0 <= column < Wo:
-                                    y[n, o, row, column] += float(x[n, c, i, j]) * float(weight[c, o, r, s])
-    if bias is not None:
-        for o in range(O):
-            y[:, o] += float(bias[o])
+    for n, c, i, j in np.ndindex(x.shape):
+        for o, r, s in np.ndindex(O, kh, kw):
+            row = i * stride[0] - padding[0] + r * dilation[0]
+            column = j * stride[1] - padding[1] + s * dilation[1]
+            if 0 <= row < Ho and 0 <= column < Wo:
+                y[n, o, row, column] += float(x[n, c, i, j]) * float(weight[c, o, r, s])
+    for o in range(O):
+        y[:, o] += 0.0 if bias is None else float(bias[o])
     return y
 
 
 def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
     """y[n, o] = bias[o] + sum over c of weight[o, c] * x[n, c]; x (N, C), weight (O, C), y (N, O)."""
-    N, C = x.shape
-    O, _ = weight.shape
-    y = np.zeros((N, O))
-    for n in range(N):
-        for o in range(O):
-            total = 0.0 if bias is None else float(bias[o])
-            for c in range(C):
-                total += float(weight[o, c]) * float(x[n, c])
-            y[n, o] = total
+    y = np.zeros((len(x), len(weight)))
+    for n, o in np.ndindex(y.shape):
+        y[n, o] = 0.0 if bias is None else bias[o]
+        for c in range(x.shape[1]):
+            y[n, o] += float(weight[o, c]) * float(x[n, c])
     return y
 
 
 # Normalization
 
-def batch_norm(x: Array, gamma: Array, beta: Array, eps: float = 1e-5) -> tuple[Array, Array, Array, Array]:
+def batch_norm(x: Array, gamma: Array, beta: Array, eps: float) -> tuple[Array, Array, Array, Array]:
     """Normalize each channel by the mean and the biased variance of its N*H*W values.
 
     y = gamma[c] * (x - mean[c]) / sqrt(biased[c] + eps) + beta[c]
@@ -113,16 +97,14 @@ def batch_norm(x: Array, gamma: Array, beta: Array, eps: float = 1e-5) -> tuple[
     y = np.zeros(x.shape)
     mean, biased, unbiased = np.zeros(C), np.zeros(C), np.zeros(C)
     for c in range(C):
-        values = [float(x[n, c, i, j]) for n in range(N) for i in range(H) for j in range(W)]
+        values = [float(value) for value in x[:, c].flat]
         mean[c] = math.fsum(values) / count
         squares = math.fsum((value - mean[c]) ** 2 for value in values)
         biased[c] = squares / count
         unbiased[c] = squares / (count - 1)
-        for n in range(N):
-            for i in range(H):
-                for j in range(W):
-                    normalized = (float(x[n, c, i, j]) - mean[c]) / math.sqrt(biased[c] + eps)
-                    y[n, c, i, j] = float(gamma[c]) * normalized + float(beta[c])
+        for n, i, j in np.ndindex(N, H, W):
+            normalized = (float(x[n, c, i, j]) - mean[c]) / math.sqrt(biased[c] + eps)
+            y[n, c, i, j] = float(gamma[c]) * normalized + float(beta[c])
     return y, mean, biased, unbiased
 
 
@@ -130,7 +112,7 @@ def batch_norm(x: Array, gamma: Array, beta: Array, eps: float = 1e-5) -> tuple[
 
 def max_pool2d(x: Array, kernel: Pair, stride: Pair | None = None,
                padding: Pair = (0, 0)) -> tuple[Array, Array]:
-    """Largest value under each window; outside the picture counts as -inf.
+    """Largest value under each window; outside the image counts as -inf.
 
     Windows that would stick out beyond the padding are left out (floor mode). `stride` None means `kernel`;
     `padding` is at most half the kernel, so that no window lies in the padding alone.
@@ -145,17 +127,12 @@ def max_pool2d(x: Array, kernel: Pair, stride: Pair | None = None,
     Wo = (W + 2 * padding[1] - kw) // sw + 1
     y = np.full((N, C, Ho, Wo), -math.inf)
     where = np.full((N, C, Ho, Wo, 2), -1)
-    for n in range(N):
-        for c in range(C):
-            for i in range(Ho):
-                for j in range(Wo):
-                    for r in range(kh):
-                        for s in range(kw):
-                            row = i * sh - padding[0] + r
-                            column = j * sw - padding[1] + s
-                            if 0 <= row < H and 0 <= column < W and x[n, c, row, column] > y[n, c, i, j]:
-                                y[n, c, i, j] = x[n, c, row, column]
-                                where[n, c, i, j] = row, column
+    for n, c, i, j in np.ndindex(y.shape):
+        for r, s in np.ndindex(kh, kw):
+            row, column = i * sh - padding[0] + r, j * sw - padding[1] + s
+            if 0 <= row < H and 0 <= column < W and x[n, c, row, column] > y[n, c, i, j]:
+                y[n, c, i, j] = x[n, c, row, column]
+                where[n, c, i, j] = row, column
     return y, where
 
 
@@ -170,37 +147,27 @@ def avg_pool2d(x: Array, kernel: Pair, stride: Pair | None = None, padding: Pair
     Ho = (H + 2 * padding[0] - kh) // sh + 1
     Wo = (W + 2 * padding[1] - kw) // sw + 1
     y = np.zeros((N, C, Ho, Wo))
-    for n in range(N):
-        for c in range(C):
-            for i in range(Ho):
-                for j in range(Wo):
-                    total = 0.0
-                    for r in range(kh):
-                        for s in range(kw):
-                            row = i * sh - padding[0] + r
-                            column = j * sw - padding[1] + s
-                            if 0 <= row < H and 0 <= column < W:
-                                total += float(x[n, c, row, column])
-                    y[n, c, i, j] = total / (kh * kw)
+    for n, c, i, j in np.ndindex(y.shape):
+        for r, s in np.ndindex(kh, kw):
+            row, column = i * sh - padding[0] + r, j * sw - padding[1] + s
+            if 0 <= row < H and 0 <= column < W:
+                y[n, c, i, j] += float(x[n, c, row, column]) / (kh * kw)
     return y
 
 
 # Upsampling and rearranging
 
-def upsample_nearest(x: Array, scale: int) -> Array:
+def upsample_nearest(x: Array, scale: Pair) -> Array:
     """y[n, c, i, j] = x[n, c, floor(i / scale), floor(j / scale)]; y (N, C, H*scale, W*scale)."""
     N, C, H, W = x.shape
-    y = np.zeros((N, C, H * scale, W * scale))
-    for n in range(N):
-        for c in range(C):
-            for i in range(H * scale):
-                for j in range(W * scale):
-                    y[n, c, i, j] = x[n, c, i // scale, j // scale]
+    y = np.zeros((N, C, H * scale[0], W * scale[1]))
+    for n, c, i, j in np.ndindex(y.shape):
+        y[n, c, i, j] = x[n, c, i // scale[0], j // scale[1]]
     return y
 
 
 def source_position(i: int, size: int, scale: int, align_corners: bool) -> tuple[int, int, float]:
-    """Where output position i of size*scale lies among `size` inputs.
+    """Find where output position i of size*scale lies among `size` inputs.
 
     Returns the left neighbor, the right neighbor, and the weight of the right one.
 
@@ -216,20 +183,15 @@ def source_position(i: int, size: int, scale: int, align_corners: bool) -> tuple
     return left, right, u - left
 
 
-def upsample_bilinear(x: Array, scale: int, align_corners: bool = False) -> Array:
+def upsample_bilinear(x: Array, scale: Pair, align_corners: bool = False) -> Array:
     """Linear interpolation along rows and columns; y (N, C, H*scale, W*scale)."""
     N, C, H, W = x.shape
-    y = np.zeros((N, C, H * scale, W * scale))
-    for n in range(N):
-        for c in range(C):
-            for i in range(H * scale):
-                top, bottom, a = source_position(i, H, scale, align_corners)
-                for j in range(W * scale):
-                    left, right, b = source_position(j, W, scale, align_corners)
-                    y[n, c, i, j] = ((1 - a) * (1 - b) * x[n, c, top, left]
-                                     + (1 - a) * b * x[n, c, top, right]
-                                     + a * (1 - b) * x[n, c, bottom, left]
-                                     + a * b * x[n, c, bottom, right])
+    y = np.zeros((N, C, H * scale[0], W * scale[1]))
+    for n, c, i, j in np.ndindex(y.shape):
+        top, bottom, a = source_position(i, H, scale[0], align_corners)
+        left, right, b = source_position(j, W, scale[1], align_corners)
+        y[n, c, i, j] = ((1 - a) * (1 - b) * x[n, c, top, left] + (1 - a) * b * x[n, c, top, right]
+                         + a * (1 - b) * x[n, c, bottom, left] + a * b * x[n, c, bottom, right])
     return y
 
 
@@ -238,13 +200,8 @@ def pixel_shuffle(x: Array, r: int) -> Array:
     N, channels, H, W = x.shape
     C = channels // (r * r)
     y = np.zeros((N, C, H * r, W * r))
-    for n in range(N):
-        for c in range(C):
-            for i in range(H):
-                for j in range(W):
-                    for a in range(r):
-                        for b in range(r):
-                            y[n, c, i * r + a, j * r + b] = x[n, c * r * r + a * r + b, i, j]
+    for n, c, i, j, a, b in np.ndindex(N, C, H, W, r, r):
+        y[n, c, i * r + a, j * r + b] = x[n, c * r * r + a * r + b, i, j]
     return y
 
 
@@ -268,16 +225,16 @@ def tanh(x: Array) -> Array:
     return each(math.tanh, x)
 
 
-def softmax(x: Array, axis: int = 1) -> Array:
-    """exp(x_k) / sum over m of exp(x_m) along `axis`; the largest is subtracted first, which cancels."""
-    x = np.moveaxis(x, axis, -1)
+def softmax(x: Array) -> Array:
+    """exp(x_k) / sum over m of exp(x_m) along axis 1; the largest is subtracted first, which cancels."""
+    x = np.moveaxis(x, 1, -1)
     y = np.zeros(x.shape)
     for index in np.ndindex(x.shape[:-1]):
         values = [float(value) for value in x[index]]
         powers = [math.exp(value - max(values)) for value in values]
         for k, power in enumerate(powers):
             y[index + (k,)] = power / math.fsum(powers)
-    return np.moveaxis(y, -1, axis)
+    return np.moveaxis(y, -1, 1)
 
 
 # Losses
@@ -286,22 +243,22 @@ def cross_entropy(logits: Array, labels: Array, weight: Array | None = None,
                   ignore_index: int | None = None) -> float:
     """Mean of -weight[label] * log(softmax(logits)[label]), divided by the sum of the weights that took part.
 
-    logits (N, K) with labels (N,), or (N, K, H, W) with labels (N, H, W). Places labelled `ignore_index` take
-    no part; if none is left, the mean 0/0 is nan, as in PyTorch.
+    logits (N, K) with labels (N,), or (N, K, H, W) with labels (N, H, W). Positions labeled `ignore_index` take
+    no part.
     """
     total, weights = 0.0, 0.0
     for index in np.ndindex(labels.shape):
         label = int(labels[index])
         if label == ignore_index:
             continue
-        n, place = index[0], index[1:]
-        values = [float(logits[(n, k) + place]) for k in range(logits.shape[1])]
+        n, position = index[0], index[1:]
+        values = [float(logits[(n, k) + position]) for k in range(logits.shape[1])]
         largest = max(values)
         log_sum = largest + math.log(math.fsum(math.exp(value - largest) for value in values))
         w = 1.0 if weight is None else float(weight[label])
         total += w * (log_sum - values[label])
         weights += w
-    return total / weights if weights else math.nan
+    return total / weights
 
 
 def mse(prediction: Array, target: Array) -> float:
@@ -336,7 +293,7 @@ def bce_with_logits(logits: Array, target: Array) -> float:
 # Optimizers: one step on lists of scalars; the new lists are returned, the old ones are left as they are
 
 def sgd_step(parameters: Sequence[float], gradients: Sequence[float], velocities: Sequence[float], lr: float,
-             momentum: float = 0.0, weight_decay: float = 0.0) -> tuple[list[float], list[float]]:
+             momentum: float, weight_decay: float) -> tuple[list[float], list[float]]:
     """g += weight_decay * p; v = momentum * v + g; p -= lr * v. Velocities start at 0. Returns (p, v)."""
     new_p, new_v = [], []
     for p, g, v in zip(parameters, gradients, velocities, strict=True):
@@ -348,8 +305,8 @@ def sgd_step(parameters: Sequence[float], gradients: Sequence[float], velocities
 
 
 def adam_step(parameters: Sequence[float], gradients: Sequence[float], first: Sequence[float],
-              second: Sequence[float], step: int, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
-              eps: float = 1e-8, weight_decay: float = 0.0) -> tuple[list[float], list[float], list[float]]:
+              second: Sequence[float], step: int, lr: float, betas: tuple[float, float], eps: float,
+              weight_decay: float) -> tuple[list[float], list[float], list[float]]:
     """Adam (Kingma & Ba 2015) with PyTorch's weight decay, which is added to the gradient.
 
     g += weight_decay * p; m = b1*m + (1 - b1)*g; v = b2*v + (1 - b2)*g**2;

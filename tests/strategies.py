@@ -51,7 +51,7 @@ def shapes(draw, least=(1, 1), extra=3, channels=st.integers(1, 3)):
 
 @st.composite
 def windows(draw, padding=2):
-    """The arguments of a window, and the smallest picture it fits into."""
+    """The arguments of a window, and the smallest image it fits into."""
     kernel, dilation = draw(pairs(1, 3)), draw(pairs(1, 2))
     stride, padding = draw(pairs(1, 2)), draw(pairs(0, padding))
     least = tuple(max(1, d * (k - 1) + 1 - 2 * p) for k, d, p in zip(kernel, dilation, padding))

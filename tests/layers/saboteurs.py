@@ -160,7 +160,7 @@ class ConvTrustsContiguity(Conv2d):
         return super().backward(memory)
 
 
-class ConvPicturesOutermost(Conv2d):
+class ConvImagesOutermost(Conv2d):
     def forward(self, x):
         y = super().forward(x)
         return np.ascontiguousarray(y)

@@ -1,6 +1,4 @@
 """Parameter and Layer: the state and its names, types, and the summary."""
-import copy
-
 import numpy as np
 import pytest
 
@@ -28,7 +26,7 @@ def equal(a, b):
     return a.keys() == b.keys() and all(np.array_equal(a[name], b[name]) for name in a)
 
 
-def test_a_parameter_is_born_with_a_gradient_of_zeros():
+def test_a_parameters_gradient_is_initialized_to_zeros():
     p = Parameter(np.ones((2, 3), np.float32))
     assert p.grad.shape == (2, 3) and p.grad.dtype == np.float32 and not p.grad.any()
     assert repr(p) == "Parameter(shape=(2, 3), dtype=float32)"
@@ -95,12 +93,15 @@ def test_all_faults_of_a_state_are_named_at_once_and_nothing_is_written():
     assert equal(m.state_dict(), before)
 
 
-@pytest.mark.parametrize("name, value", [("weight", np.zeros((1, 2, 1))), ("weight", 3.0), ("bias", [None]),
-                                         ("bias", [1j]), ("bias", [True])])
-def test_a_single_fault_is_enough(name, value):
-    layer = Linear(2, 1, rng=0)
+@pytest.mark.parametrize("name, value, expected", [
+    ("weight", np.zeros((1, 2, 1)), r"shape \(2,\)"), ("weight", 3.0, "shape"), ("bias", [None] * 2, "numbers"),
+    ("bias", [1j] * 2, "numbers"), ("bias", [True] * 2, "numbers"),
+    *(("num_batches_tracked", np.array(count), "integers") for count in (np.nan, np.inf, 1e30, 2.5)),
+])
+def test_a_single_fault_is_enough(name, value, expected):
+    layer = BatchNorm2d(2)
     before = layer.state_dict()
-    with pytest.raises(ValueError, match=f"1 of the names do not fit: {name}: expected"):
+    with pytest.raises(ValueError, match=f"1 of the names do not fit: {name}: expected {expected}"):
         layer.load_state_dict(before | {name: value})
     assert equal(layer.state_dict(), before)
 
@@ -138,13 +139,6 @@ def test_train_and_eval_switch_the_whole_tree_and_return_it():
     assert Linear(2, 2).training                         # of one model only
 
 
-def test_eval_mode_uses_the_running_statistics_and_the_training_mode_the_batchs():
-    m = model()
-    trained = m(X)
-    assert not np.allclose(m.eval()(X), trained)
-    np.testing.assert_array_equal(m.train()(X), trained)
-
-
 def test_zero_grad_clears_all_gradients_in_place():
     m = model()
     m.backward(m.forward(X))
@@ -152,14 +146,6 @@ def test_zero_grad_clears_all_gradients_in_place():
     assert any(grad.any() for grad in grads)
     m.zero_grad()
     assert all(p.grad is grad and not grad.any() for p, grad in zip(m.parameters(), grads))
-
-
-def test_a_copy_shares_nothing():
-    m = model()
-    twin = copy.deepcopy(m)
-    for p in twin.parameters():
-        p.data[...] = 0
-    assert equal(m.state_dict(), model().state_dict())
 
 
 # summary
@@ -194,12 +180,3 @@ def test_summary_prints_each_layer_with_its_shape_and_parameters(capsys):
 def test_summary_refuses_what_forward_would():
     with pytest.raises(ValueError, match=r"expected input of shape \(N, 3, H, W\)"):
         model().summary((1, 4, 8, 8))
-
-
-@pytest.mark.parametrize("count", [np.nan, np.inf, 1e30, 2.5])
-def test_a_count_that_is_not_an_integer_is_refused(count):
-    layer = BatchNorm2d(2)
-    state = layer.state_dict() | {"num_batches_tracked": np.array(count)}
-    with pytest.raises(ValueError, match="num_batches_tracked: expected integers"):
-        layer.load_state_dict(state)
-    assert layer.num_batches_tracked == 0

@@ -1,4 +1,4 @@
-"""im2col and col2im: what each window sees, and that the two are each other's adjoint."""
+"""im2col and col2im: what lies under each window, and that the two are each other's adjoint."""
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
@@ -12,8 +12,8 @@ from tests.strategies import FEW, MEMORY_ORDERS, assert_close, pairs, seeds, sha
 
 
 @st.composite
-def windows_and_pictures(draw):
-    """A window with four different paddings, and pictures it fits into."""
+def windows_and_images(draw):
+    """A window with four different paddings, and images it fits into."""
     kernel, stride, _, dilation, _ = draw(windows())
     flipped = draw(st.booleans())
     before, after = draw(pairs(0, 2)), draw(pairs(0, 2))
@@ -23,7 +23,7 @@ def windows_and_pictures(draw):
 
 
 def looked_up(x, window):
-    """im2col, value by value: the picture with zeros around it, read where each window looks."""
+    """im2col, value by value: the image with zeros around it, read under each window."""
     N, C, H, W = x.shape
     (top, left), (bottom, right) = window.before, window.after
     big = np.zeros((N, C, top + H + bottom, left + W + right))
@@ -38,8 +38,8 @@ def looked_up(x, window):
 
 
 @FEW
-@given(windows_and_pictures())
-def test_im2col_writes_what_each_window_sees(case):
+@given(windows_and_images())
+def test_im2col_writes_what_lies_under_each_window(case):
     window, x = case
     expected = looked_up(x, window)
     for rearranged in MEMORY_ORDERS.values():
@@ -49,7 +49,7 @@ def test_im2col_writes_what_each_window_sees(case):
 
 
 @FEW
-@given(windows_and_pictures(), seeds)
+@given(windows_and_images(), seeds)
 def test_col2im_is_the_adjoint_of_im2col(case, seed):
     window, x = case
     cols = im2col(x, window)
@@ -73,8 +73,8 @@ def test_the_adjoint_identity_notices_windows_that_overlap_without_adding():
 
 
 @FEW
-@given(windows_and_pictures(), seeds)
-def test_scatter_is_the_adjoint_of_columns_and_a_product(case, seed):
+@given(windows_and_images(), seeds)
+def test_col2im_matmul_is_the_adjoint_of_matmul_im2col(case, seed):
     window, x = case
     rng = np.random.default_rng(seed)
     cols = im2col(x, window)
