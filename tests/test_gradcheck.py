@@ -77,7 +77,7 @@ def test_a_wrong_loss_fails(loss):
 
 @pytest.mark.parametrize("right, zeros, x", [(Softmax(), saboteurs.SoftmaxOfZeros(), ROWS),
                                              (BatchNorm2d(3), saboteurs.BatchNormOfZeros(3), MAPS)])
-def test_an_upstream_gradient_of_ones_is_blind_where_a_random_one_sees(right, zeros, x):
+def test_dy_of_ones_is_blind_where_a_random_one_is_not(right, zeros, x):
     """All x moved alike change neither a softmax nor a batch norm: with dy of ones the true dx is 0."""
     ones = np.ones(x.shape)
     assert check_layer(zeros, x, dy=ones, tolerance=1e-4).passed
@@ -86,7 +86,7 @@ def test_an_upstream_gradient_of_ones_is_blind_where_a_random_one_sees(right, ze
     assert check_layer(right, x).passed
 
 
-def test_the_default_upstream_gradient_has_nothing_to_do_with_an_x_of_the_same_seed():
+def test_the_default_dy_is_not_an_x_of_the_same_seed():
     """Batch norm sends dy = x back as 0, so if both came from one seed the check would be blind again."""
     x = np.random.default_rng(0).normal(2, 1, (2, 3, 4, 5))
     assert check_layer(saboteurs.BatchNormOfZeros(3), x, rng=0, strict=False).errors["x"] == 1

@@ -7,13 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minidl import (
-    BCEWithLogitsLoss, CrossEntropyLoss, Flatten, L1Loss, Linear, MSELoss, Sequential, SmoothL1Loss, check_loss,
-)
+from minidl import BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MSELoss, SmoothL1Loss, check_loss
 from tests import reference as ref
 from tests.strategies import FEW, MEMORY_ORDERS, seeds, shapes, spaced
 
-BETA = 0.7123                                            # no error of the tests is just as large: there is a joint
+BETA = 0.7123                              # no error of the tests is just as large: the two pieces meet there
 ELEMENTWISE = {"mse": (MSELoss, ref.mse), "l1": (L1Loss, ref.l1), "bce": (BCEWithLogitsLoss, ref.bce_with_logits),
                "smooth l1": (lambda reduction="mean": SmoothL1Loss(reduction, BETA),
                              lambda prediction, target: ref.smooth_l1(prediction, target, BETA))}
@@ -131,7 +129,7 @@ def test_backward_needs_a_forward_and_can_be_repeated(loss, prediction, target):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("label, expected", [(0, 0.0), (1, 40.0)])
-def test_cross_entropy_is_exact_where_a_logarithm_of_a_softmax_is_not(dtype, label, expected):
+def test_cross_entropy_is_exact_where_log_of_softmax_is_not(dtype, label, expected):
     assert CrossEntropyLoss()(np.array([[40, 0]], dtype), np.array([label])) == expected
 
 
@@ -146,40 +144,6 @@ def test_no_overflow_with_huge_logits(dtype):
     assert bce.backward().tolist() == [0, 0, 1]
 
 
-def test_a_shift_of_all_logits_changes_nothing():
-    rng = np.random.default_rng(0)
-    z, labels = rng.normal(size=(5, 3)), rng.integers(0, 3, 5)
-    assert CrossEntropyLoss()(z + 1000, labels) == pytest.approx(CrossEntropyLoss()(z, labels), rel=1e-12)
-
-
-@pytest.mark.parametrize("K", [2, 3, 10])
-def test_an_untrained_classifier_starts_at_log_k(K):
-    rng = np.random.default_rng(0)
-    model = Sequential(Flatten(), Linear(48, K, rng=rng))
-    model.parameters()[0].data *= 0.1
-    x = rng.uniform(0, 1, (500, 3, 4, 4)).astype(np.float32)
-    assert CrossEntropyLoss()(model(x), rng.integers(0, K, 500)) == pytest.approx(math.log(K), rel=0.05)
-    assert CrossEntropyLoss()(np.zeros((7, K)), rng.integers(0, K, 7)) == pytest.approx(math.log(K))
-
-
-# Cross entropy: weights, ignored labels, the mean
-
-def test_the_mean_divides_by_the_weights_that_took_part():
-    z = np.log([[0.5, 0.5], [0.25, 0.75], [0.9, 0.1]])
-    labels = np.array([0, 1, 7])
-    loss = CrossEntropyLoss(weight=[1, 3], ignore_index=7)
-    expected = (math.log(2) + 3 * math.log(4 / 3)) / 4
-    assert loss(z, labels) == pytest.approx(expected)
-    np.testing.assert_allclose(4 * loss.backward(), [[-0.5, 0.5], [3 * 0.25, -3 * 0.25], [0, 0]], atol=1e-15)
-
-
-def test_labels_of_a_map_all_count_the_same():
-    rng = np.random.default_rng(0)
-    z, labels = rng.normal(size=(2, 3, 4, 5)), rng.integers(0, 3, (2, 4, 5))
-    each = [CrossEntropyLoss()(z[n:n + 1, :, i, j], labels[n:n + 1, i, j]) for n, i, j in np.ndindex(labels.shape)]
-    assert CrossEntropyLoss()(z, labels) == pytest.approx(np.mean(each))
-
-
 @pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.int64])
 def test_labels_of_any_integer_type(dtype):
     z = np.random.default_rng(0).normal(size=(3, 4))
@@ -191,20 +155,6 @@ def test_l1_has_no_slope_where_prediction_and_target_are_equal():
     loss = L1Loss(reduction="sum")
     assert loss(np.array([1.0, 2, 3]), np.array([1.0, 5, 1])) == 5
     assert loss.backward().tolist() == [0, -1, 1]
-
-
-# Smooth L1
-
-@each_reduction
-@FEW
-@given(predictions(), st.sampled_from([0.25, 1.0, 2.5]))
-def test_smooth_l1_gradients_on_both_sides_of_beta(reduction, case, beta):
-    prediction, target = case
-    error = np.abs(prediction - target)
-    prediction = np.where(np.abs(error - beta) < 1e-3, target + 2 * beta, prediction)    # off the joint
-    check_loss(SmoothL1Loss(reduction, beta), prediction, target)
-    assert SmoothL1Loss("sum", beta)(prediction, target) == pytest.approx(
-        ref.smooth_l1(prediction, target, beta) * prediction.size)
 
 
 def test_smooth_l1_by_hand():
@@ -239,7 +189,7 @@ def test_cross_entropy_refuses_logits_of_other_ranks(shape):
 
 
 @each_loss
-def test_predictions_that_are_no_floats_are_refused(loss, prediction, target):
+def test_predictions_that_are_not_floats_are_refused(loss, prediction, target):
     for wrong in (prediction.astype(int), prediction.tolist(), prediction[:0], prediction.astype(object), None):
         with pytest.raises(ValueError, match="expected predictions as a non-empty NumPy array of floating-point"):
             loss(wrong, target)
@@ -254,7 +204,7 @@ def test_targets_of_another_shape_are_not_broadcast(name):
 
 
 @pytest.mark.parametrize("target", [-0.1, 1.1, np.nan])
-def test_binary_cross_entropy_refuses_targets_that_are_no_probabilities(target):
+def test_binary_cross_entropy_refuses_targets_that_are_not_probabilities(target):
     with pytest.raises(ValueError, match=r"expected targets in \[0, 1\]"):
         BCEWithLogitsLoss()(np.zeros(3), np.array([0, target, 1]))
 

@@ -12,23 +12,16 @@ from minidl import metrics
 MATRIX = np.array([[3, 1, 0], [2, 4, 1], [0, 0, 5]])
 
 
-def test_confusion_matrix_has_true_classes_in_rows():
-    labels = np.array([[0, 0, 1], [2, 2, 2]])
-    predictions = np.array([[0, 2, 1], [2, 2, 0]])
-    matrix = metrics.confusion_matrix(labels, predictions, 3)
-    assert matrix.tolist() == [[1, 0, 1], [0, 1, 0], [1, 0, 2]]
-    assert matrix.dtype == np.int64 and matrix.shape == (3, 3)
-
-
 @given(st.integers(1, 4), st.integers(0, 3), st.integers(0, 5), st.integers(0, 99))
-def test_confusion_matrix_against_a_loop(classes, rows, columns, seed):
+def test_confusion_matrix_has_true_classes_in_rows(classes, rows, columns, seed):
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, classes, size=(2, rows, columns)).astype(np.uint8)
     predictions = rng.integers(0, classes, size=(2, rows, columns))
     expected = np.zeros((classes, classes), int)
     for label, prediction in zip(labels.flat, predictions.flat):
         expected[label, prediction] += 1
-    assert np.array_equal(metrics.confusion_matrix(labels, predictions, classes), expected)
+    matrix = metrics.confusion_matrix(labels, predictions, classes)
+    assert np.array_equal(matrix, expected) and matrix.dtype == np.int64
 
 
 def test_confusion_matrix_of_small_integer_types_does_not_overflow():

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minidl import SGD, Adam, BatchNorm2d, CosineSchedule, Linear, Parameter, ReLU, Sequential, optim
+from minidl import SGD, Adam, CosineSchedule, Linear, Parameter, ReLU, Sequential, optim
 from tests import reference as ref
 from tests.strategies import FEW, seeds
 
@@ -50,8 +50,10 @@ def test_sgd_takes_the_steps_of_its_formula(seed, momentum, weight_decay):
     p, v = list(flat(q.data for q in ps)), [0.0] * 11
     optimizer, drawn, same = SGD(ps, 0.1, momentum, weight_decay), gradients(seed), gradients(seed)
     for _ in range(4):
-        p, v = ref.sgd_step(p, list(flat(next(same))), v, 0.1, momentum, weight_decay)
+        g = list(flat(next(same)))
+        p, v = ref.sgd_step(p, g, v, 0.1, momentum, weight_decay)
         np.testing.assert_allclose(walk(optimizer, drawn, 1), p, rtol=1e-12, atol=1e-14)
+    assert flat(q.grad for q in ps).tolist() == g        # weight decay is added to the step, not to the gradient
 
 
 @FEW
@@ -64,32 +66,6 @@ def test_adam_takes_the_steps_of_its_formula(seed, betas, weight_decay, eps):
     for step in range(1, 5):
         p, m, v = ref.adam_step(p, list(flat(next(same))), m, v, step, 0.01, betas, eps, weight_decay)
         np.testing.assert_allclose(walk(optimizer, drawn, 1), p, rtol=1e-11, atol=1e-13)
-
-
-def test_sgd_by_hand():
-    p = Parameter(np.array([1.0]))
-    optimizer = SGD([p], lr=0.1, momentum=0.5)
-    p.grad[...] = 2
-    optimizer.step()                                     # velocity 2
-    assert p.data == pytest.approx(0.8)
-    p.grad[...] = 1
-    optimizer.step()                                     # velocity 0.5 * 2 + 1 = 2
-    assert p.data == pytest.approx(0.6)
-
-
-def test_adams_first_step_is_lr_against_the_sign_whatever_the_size_of_the_gradient():
-    p = Parameter(np.zeros(4))
-    optimizer = Adam([p], lr=0.1)
-    p.grad[...] = [1e-3, -1, 1e3, 0]
-    optimizer.step()
-    np.testing.assert_allclose(p.data, [-0.1, 0.1, -0.1, 0], rtol=1e-4)
-
-
-def test_weight_decay_pulls_towards_zero_without_any_gradient():
-    p = Parameter(np.array([2.0, -4.0]))
-    SGD([p], lr=0.1, weight_decay=0.5).step()
-    assert p.data.tolist() == pytest.approx([1.9, -3.8])
-    assert not p.grad.any()                              # added to the step, not to the gradient itself
 
 
 @each_optimizer
@@ -107,19 +83,6 @@ def test_single_precision_stays_single(make):
     np.testing.assert_allclose(walk(optimizer, gradients(1), 3), close, rtol=1e-5, atol=1e-6)
     assert all(p.data.dtype == p.grad.dtype == np.float32 for p in ps)
     assert all(array.dtype == np.float32 for array in optimizer.state_dict().values() if array.size > 2)
-
-
-@each_optimizer
-def test_it_walks_down_to_the_least_squares_solution(make):
-    rng = np.random.default_rng(0)
-    A, b = rng.normal(size=(20, 3)), rng.normal(size=20)
-    p = Parameter(np.zeros(3))
-    optimizer = make([p])
-    optimizer.weight_decay = 0.0
-    for _ in range(1500):
-        p.grad[...] = A.T @ (A @ p.data - b) / 20
-        optimizer.step()
-    np.testing.assert_allclose(p.data, np.linalg.lstsq(A, b, rcond=None)[0], atol=1e-3)
 
 
 # One vector, and the parameters as views of it
@@ -211,7 +174,7 @@ def test_a_state_that_does_not_fit_is_refused(spoil):
 # What is refused
 
 @pytest.mark.parametrize("make, message", [
-    (lambda p: SGD([], 0.1), "at least one parameter, got none"),
+    (lambda p: SGD([], 0.1), "at least one parameter, got none"), (lambda p: Adam(ReLU().parameters()), "got none"),
     (lambda p: SGD([p, p], 0.1), "a parameter is given twice"),
     (lambda p: Adam([p, Parameter(np.zeros(2, np.float32))]), "one dtype, got float32 and float64"),
     (lambda p: SGD([p], -0.1), "lr >= 0, got -0.1"), (lambda p: SGD([p], math.nan), "lr >= 0, got nan"),
@@ -228,12 +191,6 @@ def test_settings_that_make_no_sense_are_refused(make, message):
         assert p.data is data                            # refused before the parameters moved
 
 
-def test_parameters_of_a_model_without_any_are_refused():
-    with pytest.raises(ValueError, match="got none"):
-        Adam(ReLU().parameters())
-    SGD(BatchNorm2d(3).parameters(), lr=0.1)
-
-
 # The schedule
 
 def optimizer_of(lr):
@@ -242,32 +199,31 @@ def optimizer_of(lr):
 
 def rates(schedule, steps):
     """Return the optimizer's lr at the start and after each step."""
-    seen = [schedule.optimizer.lr]
+    met = [schedule.optimizer.lr]
     for _ in range(steps):
         schedule.step()
-        seen.append(schedule.optimizer.lr)
-    return seen
+        met.append(schedule.optimizer.lr)
+    return met
 
 
 def test_the_schedule_falls_along_half_a_cosine():
-    seen = rates(CosineSchedule(optimizer_of(0.8), steps=8, final_lr=0.2), 10)
-    assert seen[0] == pytest.approx(0.8) and seen[4] == pytest.approx(0.5)   # halfway in steps, halfway in lr
-    assert seen[2] == pytest.approx(0.2 + 0.6 * (1 + math.sqrt(0.5)) / 2)
-    assert seen[8:] == pytest.approx([0.2] * 3)                               # and stays there
-    assert all(a > b for a, b in zip(seen[:8], seen[1:9]))
+    lr = rates(CosineSchedule(optimizer_of(0.8), steps=8, final_lr=0.2), 10)
+    assert lr[0] == pytest.approx(0.8) and lr[4] == pytest.approx(0.5)   # halfway in steps, halfway in lr
+    assert lr[2] == pytest.approx(0.2 + 0.6 * (1 + math.sqrt(0.5)) / 2)
+    assert lr[8:] == pytest.approx([0.2] * 3)                               # and stays there
+    assert all(a > b for a, b in zip(lr[:8], lr[1:9]))
 
 
 def test_the_schedule_rises_in_a_straight_line_first():
-    seen = rates(CosineSchedule(optimizer_of(1.0), steps=13, warmup=3), 13)
-    assert seen[:4] == pytest.approx([0.25, 0.5, 0.75, 1.0])
-    assert seen[8] == pytest.approx(0.5) and seen[13] == pytest.approx(0, abs=1e-15)
+    lr = rates(CosineSchedule(optimizer_of(1.0), steps=13, warmup=3), 13)
+    assert lr[:4] == pytest.approx([0.25, 0.5, 0.75, 1.0])
+    assert lr[8] == pytest.approx(0.5) and lr[13] == pytest.approx(0, abs=1e-15)
 
 
 def test_a_schedule_restored_goes_on_where_it_was():
     first, second = optimizer_of(0.8), optimizer_of(0.1)
     a = CosineSchedule(first, steps=8, warmup=2)
-    for _ in range(5):
-        a.step()
+    rates(a, 5)
     b = CosineSchedule(second, steps=3, warmup=2)
     b.load_state_dict(a.state_dict())
     assert second.lr == first.lr

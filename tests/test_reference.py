@@ -142,10 +142,10 @@ def test_upsample_bilinear_aligns_corners():
 
 
 def test_pixel_shuffle():
-    x = np.arange(16.0).reshape(1, 8, 1, 2)                 # 8 channels of one row: (0, 1), ... (14, 15)
-    # output channel 0 from channels 0 to 3: 0 and 1 alternate in the upper row, 2 and 3 in the lower one
-    assert ref.pixel_shuffle(x, 2).tolist() == [[[[0, 2, 1, 3], [4, 6, 5, 7]],
-                                                 [[8, 10, 9, 11], [12, 14, 13, 15]]]]
+    x = np.arange(16.0).reshape(1, 8, 2, 1)                 # 8 channels of one column: (0, 1), ... (14, 15)
+    # output channel 0 from channels 0 to 3: their upper values, 0 2 / 4 6, above their lower ones
+    assert ref.pixel_shuffle(x, 2).tolist() == [[[[0, 2], [4, 6], [1, 3], [5, 7]],
+                                                 [[8, 10], [12, 14], [9, 11], [13, 15]]]]
 
 
 # Activations
