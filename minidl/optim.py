@@ -90,7 +90,8 @@ class Optimizer(Stateful):
             raise ValueError(f"{name}: expected parameters of one dtype, got {' and '.join(dtypes)}")
         self.lr, self.weight_decay, self.steps = float(lr), float(weight_decay), 0
         self.check_settings()
-        self.data, self.grad = self._flatten()
+        self.bind(np.concatenate([p.data.ravel() for p in self.parameters]),
+                  np.concatenate([p.grad.ravel() for p in self.parameters]))
 
     def check_settings(self) -> None:
         super().check_settings()
@@ -98,16 +99,14 @@ class Optimizer(Stateful):
             if not (0 <= getattr(self, name) < math.inf):
                 raise ValueError(f"{type(self).__name__}: expected {name} >= 0, got {getattr(self, name)}")
 
-    def _flatten(self) -> tuple[Array, Array]:
-        data = np.concatenate([p.data.ravel() for p in self.parameters])
-        grad = np.concatenate([p.grad.ravel() for p in self.parameters])
+    def bind(self, data: Array, grad: Array) -> None:
+        """Let all parameters and their gradients be views of these two vectors."""
+        self.data, self.grad = data, grad
         start = 0
         for p in self.parameters:
             stop = start + p.data.size
-            p.data = data[start:stop].reshape(p.data.shape)
-            p.grad = grad[start:stop].reshape(p.grad.shape)
+            p.data, p.grad = (vector[start:stop].reshape(p.data.shape) for vector in (data, grad))
             start = stop
-        return data, grad
 
     def zero_grad(self) -> None:
         self.grad[...] = 0
@@ -118,8 +117,16 @@ class Optimizer(Stateful):
             raise RuntimeError(f"{type(self).__name__}: the parameters no longer belong to this optimizer (another one "
                                "was made for them, or the model was converted); make a new one")
         self.steps += 1
-        for block in layout.channel_chunks(self.data, BLOCK_BYTES):
-            gradient = self.grad[block]
+        self.update_share(slice(None), self.grad[None])
+
+    def update_share(self, share: slice, grads: Array) -> None:
+        """Update a share of the parameters with the sum of gradients (n, parameters), which is left in the first."""
+        start, stop, _ = share.indices(self.data.size)
+        for part in layout.channel_chunks(self.data[start:stop], BLOCK_BYTES):
+            block = slice(start + part.start, start + part.stop)
+            gradient = grads[0, block]
+            for other in grads[1:, block]:
+                gradient += other
             if self.weight_decay:
                 gradient = gradient + self.weight_decay * self.data[block]
             self.update(block, gradient)

@@ -2,7 +2,6 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Sized
-from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 from typing import Protocol
@@ -11,7 +10,7 @@ import numpy as np
 
 from minidl.batches import ahead, as_input
 from minidl.checkpoint import Row, TrainingState
-from minidl.layers.base import Layer, no_backward
+from minidl.layers.base import Layer, eval_mode, no_backward
 from minidl.loss import Loss
 from minidl.optim import CosineSchedule, Optimizer
 from minidl.runtime.interrupt import stop_on_ctrl_c
@@ -198,18 +197,6 @@ def first_non_finite(model: Layer, x: Array) -> str:
         for _, layer in leaves:
             del vars(layer)["forward"]
     return found[0] if found else "the loss itself"
-
-
-@contextmanager
-def eval_mode(model: Layer) -> Iterator[None]:
-    """Put a model into eval mode within the block, and then each layer back into the mode that it was in."""
-    before = [(layer, layer.training) for _, layer in model.walk()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for layer, training in before:
-            layer.training = training
 
 
 def predict(model: Layer, images: Array, batch_size: int = 32) -> Array:

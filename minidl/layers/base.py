@@ -236,6 +236,18 @@ def no_backward(model: Layer) -> Iterator[None]:
             layer.keeps = keeps
 
 
+@contextmanager
+def eval_mode(model: Layer) -> Iterator[None]:
+    """Put a model into eval mode within the block, and then each layer back into the mode that it was in."""
+    before = [(layer, layer.training) for _, layer in model.walk()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for layer, training in before:
+            layer.training = training
+
+
 def _are_integers(values: Array) -> bool:
     """Return whether int64 can hold the values as they are."""
     with np.errstate(invalid="ignore"):

@@ -80,10 +80,14 @@ class BatchNorm2d(Layer):
             var[s] = np.einsum("ij,ij->i", centered, centered) / m     # the products without an array for them
             centered *= (self.weight.data[s] / np.sqrt(var[s] + self.eps))[:, None]
             centered += self.bias.data[s, None]
-        self.running_mean += self.momentum * (mean - self.running_mean)
-        self.running_var += self.momentum * (var * (m / (m - 1)) - self.running_var)
-        self.num_batches_tracked += 1
+        self._track(mean, var * (m / (m - 1)))
         return self.keep(y, x, mean, 1 / np.sqrt(var + self.eps), True)
+
+    def _track(self, mean: Array, unbiased_var: Array) -> None:
+        """Move the running statistics towards the batch's."""
+        for running, batch in ((self.running_mean, mean), (self.running_var, unbiased_var)):
+            running += self.momentum * (batch - running)
+        self.num_batches_tracked += 1
 
     def backward(self, dy: Array) -> Array:
         x, mean, inverse_std, of_batch = self.recall(dy)
