@@ -44,15 +44,18 @@ def scores(model):
     return segmentation_scores(model, data.x, data.labels, CLASSES)
 
 
-def one_epoch(model, batches, loss):
-    """Return the loss that `fit` reports of one epoch in which nothing is learned."""
-    history = fit(model, batches, loss, SGD(model.parameters(), 0), 1, progress=False)
-    return history[0]["loss"]
-
-
 def equal_states(a, b):
     a, b = a.state_dict(), b.state_dict()
     return all(np.array_equal(a[name], b[name]) for name in a)
+
+
+def train(folder, kind, settings, epochs, schedule=None, **options):
+    """Train with an optimizer of this kind (and a cosine schedule with these settings); return model and history."""
+    model, batches, loss, _ = new_training()
+    optimizer = kind(model.parameters(), **settings)
+    cosine = None if schedule is None else CosineSchedule(optimizer, 24, **schedule)
+    return model, fit(model, batches, loss, optimizer, epochs, schedule=cosine, progress=False, checkpoint=folder,
+                      **options)
 
 
 def test_training_learns():
@@ -68,28 +71,21 @@ def test_evaluation_only_as_often_as_asked_and_at_the_end():
     assert [row["epoch"] for row in history if "mean_iou" in row] == [2, 4, 5]
 
 
-@pytest.mark.parametrize("loss", [MSELoss(), L1Loss(), SmoothL1Loss(), BCEWithLogitsLoss()])
+@pytest.mark.parametrize("loss", [
+    MSELoss(), L1Loss(), SmoothL1Loss(), BCEWithLogitsLoss(), CrossEntropyLoss(),
+    CrossEntropyLoss(weight=np.array([1.0, 5.0, 0.5])), CrossEntropyLoss(ignore_index=1)])
 def test_an_epochs_loss_is_that_of_all_samples(loss):
-    """A short last batch counts as much as it has samples."""
-    x, target = np.random.default_rng(0).random((2, 5, 3, 4, 4)).astype(np.float32)
+    """A short batch counts as much as it has samples, or labels that count."""
+    rng = np.random.default_rng(0)
+    x, target = rng.random((2, 5, 3, 4, 4)).astype(np.float32)
+    if isinstance(loss, CrossEntropyLoss):
+        target = rng.integers(0, 3, (5, 4, 4))
+        target[0, :3] = 1
     model = Conv2d(3, 3, 1, rng=0)
     whole = loss(model(x), target)
-    assert one_epoch(model, [(x[:4], target[:4]), (x[4:], target[4:])], loss) == pytest.approx(whole, rel=1e-5)
-
-
-@pytest.mark.parametrize("options", [{}, {"weight": [1.0, 5.0, 0.5]}, {"ignore_index": 1}])
-def test_an_epochs_cross_entropy_is_that_of_all_labels(options):
-    rng = np.random.default_rng(0)
-    x, labels = rng.random((5, 3, 4, 4)).astype(np.float32), rng.integers(0, 3, (5, 4, 4))
-    labels[0, :3] = 1
-    loss = CrossEntropyLoss(**options)
-    model = Conv2d(3, 3, 1, rng=0)
-    whole = loss(model(x), labels)
-    assert one_epoch(model, [(x[:1], labels[:1]), (x[1:], labels[1:])], loss) == pytest.approx(whole, rel=1e-5)
-
-
-def test_same_seed_same_bits():
-    assert equal_states(run()[0], run()[0])
+    batches = [(x[:1], target[:1]), (x[1:], target[1:])]
+    history = fit(model, batches, loss, SGD(model.parameters(), 0), 1, progress=False)
+    assert history[0]["loss"] == pytest.approx(whole, rel=1e-5)
 
 
 @pytest.mark.parametrize("interrupt_at", [1, 8, 9, 21, 8 * EPOCHS - 1])
@@ -206,28 +202,39 @@ def test_best_checkpoint_is_that_of_the_highest_score(tmp_path):
     assert load_arrays(tmp_path / "last.npz")["optimizer/steps"] == 24
 
 
-def test_checkpoint_of_another_training_is_refused(tmp_path):
-    class Fewer(Squares):
-        def __len__(self):
-            return 7
+class Fewer(Squares):
+    def __len__(self):
+        return 7
 
-        def __iter__(self):
-            yield from itertools.islice(super().__iter__(), 7)
+    def __iter__(self):
+        yield from itertools.islice(super().__iter__(), 7)
 
+
+@pytest.mark.parametrize("asked, message", [
+    ({"batches": Fewer()}, r"last\.npz.*steps per epoch: 8 in the checkpoint, 7 here"),
+    ({"epochs": 2}, "6 epochs are done, 2 were asked for"),
+    ({"width": 9}, r"last\.npz.*0\.weight: expected shape \(9, 3, 3, 3\), got \(8, 3, 3, 3\)"),
+])
+def test_checkpoint_of_another_training_is_refused(asked, message, tmp_path):
     run(checkpoint=tmp_path)
-    with pytest.raises(ValueError, match=r"last\.npz.*steps per epoch: 8 in the checkpoint, 7 here"):
-        run(Fewer(), checkpoint=tmp_path, resume=True)
+    with pytest.raises(ValueError, match=message):
+        run(**asked, checkpoint=tmp_path, resume=True)
+
+
+def test_refused_checkpoint_leaves_the_model_alone(tmp_path):
+    run(checkpoint=tmp_path)
+    model, batches, loss, optimizer = new_training()
+    before = model.state_dict()
+    with pytest.raises(ValueError, match="cannot be resumed"):
+        fit(model, batches, loss, SGD(model.parameters(), 0.1), EPOCHS, checkpoint=tmp_path, resume=True)
+    assert all(np.array_equal(before[name], array) for name, array in model.state_dict().items())
 
 
 def test_resume_may_ask_for_more_epochs(tmp_path, capsys):
     """With a constant learning rate the result is that of one long training."""
-    def constant(epochs, **options):
-        model, batches, loss, optimizer = new_training()
-        return model, fit(model, batches, loss, optimizer, epochs, progress=False, checkpoint=tmp_path, **options)
-
-    whole, _ = constant(5)
-    constant(2)
-    resumed, history = constant(5, resume=True)
+    whole, _ = train(tmp_path, Adam, {"lr": 0.05}, 5)
+    train(tmp_path, Adam, {"lr": 0.05}, 2)
+    resumed, history = train(tmp_path, Adam, {"lr": 0.05}, 5, resume=True)
     assert equal_states(whole, resumed) and len(history) == 5 and not history.stopped
     assert "epochs: 5 as asked (2 in the checkpoint)" in capsys.readouterr().out
 
@@ -238,12 +245,6 @@ def test_more_epochs_stretch_the_schedule(tmp_path):
     assert [row["lr"] for row in history] == pytest.approx([0.025, 0, 0.05 * (1 + np.cos(np.pi * 3 / 4)) / 2, 0])
 
 
-def test_resume_refuses_fewer_epochs_than_are_done(tmp_path):
-    run(epochs=3, checkpoint=tmp_path)
-    with pytest.raises(ValueError, match="3 epochs are done, 2 were asked for"):
-        run(epochs=2, checkpoint=tmp_path, resume=True)
-
-
 @pytest.mark.parametrize("kind, given, asked, said", [
     (SGD, {"lr": 0.1, "momentum": 0.9}, {"lr": 0.2, "momentum": 0.5},
      "lr: 0.1 as in the checkpoint (0.2 was asked for), momentum: 0.9 as in the checkpoint (0.5 was asked for)"),
@@ -252,27 +253,16 @@ def test_resume_refuses_fewer_epochs_than_are_done(tmp_path):
      "asked for), weight_decay: 0.1 as in the checkpoint (0.0 was asked for)"),
 ])
 def test_resume_says_which_settings_differ_and_are_used(tmp_path, capsys, kind, given, asked, said):
-    def sgd(epochs, settings, **options):
-        model, batches, loss, _ = new_training()
-        fit(model, batches, loss, kind(model.parameters(), **settings), epochs, progress=False, checkpoint=tmp_path,
-            **options)
-        return model
-
-    whole = sgd(3, given)
-    sgd(2, given)
+    whole, _ = train(tmp_path, kind, given, 3)
+    train(tmp_path, kind, given, 2)
     capsys.readouterr()
-    assert equal_states(whole, sgd(3, asked, resume=True))
+    assert equal_states(whole, train(tmp_path, kind, asked, 3, resume=True)[0])
     assert said in capsys.readouterr().out
 
 
 def test_resume_says_which_schedule_is_used(tmp_path, capsys):
-    def scheduled(epochs, **settings):
-        model, batches, loss, optimizer = new_training()
-        fit(model, batches, loss, optimizer, epochs, schedule=CosineSchedule(optimizer, 24, **settings),
-            progress=False, checkpoint=tmp_path, resume=True)
-
-    scheduled(2, warmup=4)
-    scheduled(3, warmup=6, final_lr=1e-3)
+    train(tmp_path, Adam, {}, 2, {"warmup": 4})
+    train(tmp_path, Adam, {}, 3, {"warmup": 6, "final_lr": 1e-3}, resume=True)
     said = capsys.readouterr().out
     assert "warmup: 4 as in the checkpoint (6 was asked for)" in said and "final_lr: 0.0 as in" in said
 
@@ -282,21 +272,6 @@ def test_resume_with_the_same_settings_says_nothing(tmp_path, capsys):
     capsys.readouterr()
     run(checkpoint=tmp_path, resume=True)
     assert not capsys.readouterr().out
-
-
-def test_checkpoint_of_another_model_is_refused(tmp_path):
-    run(checkpoint=tmp_path)
-    with pytest.raises(ValueError, match=r"last\.npz.*0\.weight: expected shape \(9, 3, 3, 3\), got \(8, 3, 3, 3\)"):
-        run(width=9, checkpoint=tmp_path, resume=True)
-
-
-def test_refused_checkpoint_leaves_the_model_alone(tmp_path):
-    run(checkpoint=tmp_path)
-    model, batches, loss, optimizer = new_training()
-    before = model.state_dict()
-    with pytest.raises(ValueError, match="cannot be resumed"):
-        fit(model, batches, loss, SGD(model.parameters(), 0.1), EPOCHS, checkpoint=tmp_path, resume=True)
-    assert all(np.array_equal(before[name], array) for name, array in model.state_dict().items())
 
 
 def test_nan_in_the_data_names_the_sample():
@@ -337,13 +312,11 @@ def test_impossible_settings_are_refused(options, message):
         fit(model, batches, loss, optimizer, **({"epochs": 1, "progress": False} | options))
 
 
-def test_predict_is_the_same_for_any_batch_size_and_keeps_the_mode():
+def test_predict_is_the_same_for_any_batch_size():
     model, _ = run(epochs=1)
-    data = Squares()
-    assert np.allclose(predict(model, data.x, 5), predict(model, data.x, 32), atol=1e-6)
-    assert model.training
-    model.eval()
-    assert predict(model, data.x[:2]).shape == (2, 2, 8, 8) and not model.training
+    x = Squares().x
+    assert predict(model, x).shape == (32, 2, 8, 8)
+    assert np.allclose(predict(model, x, 5), predict(model, x, 32), atol=1e-6)
 
 
 def test_predict_leaves_each_layer_in_its_mode():

@@ -10,7 +10,7 @@ EPOCHS = 6
 
 
 class Squares:
-    """32 pictures of noise; a pixel's class is whether its first channel is bright."""
+    """32 images of noise; a pixel's class is whether its first channel is bright."""
 
     def __init__(self):
         self.rng = np.random.default_rng(5)
@@ -27,7 +27,7 @@ class Squares:
 
 
 class Slow(Squares):
-    """A quarter of a second an epoch, so that a process can be killed in the middle of one."""
+    """A quarter of a second per epoch, so that a process can be killed in the middle of one."""
 
     def __iter__(self):
         for batch in super().__iter__():
@@ -51,7 +51,7 @@ def run(batches=None, epochs=EPOCHS, width=8, loss=None, **options):
 
 
 def step(seed=0):
-    """One forward and backward pass in float64; all that comes out of it, but for rounding."""
+    """Return all that comes out of one forward and backward pass in float64, but for rounding."""
     model = Sequential(Conv2d(3, 16, 3, padding=1, rng=seed), BatchNorm2d(16), ReLU(),
                        Conv2d(16, 4, 3, padding=1, rng=seed)).astype(np.float64)
     x = np.random.default_rng(seed).random((4, 3, 32, 32))
