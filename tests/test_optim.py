@@ -4,8 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from minidl import SGD, Adam, CosineSchedule, Linear, Parameter, ReLU, Sequential, optim
 from tests import reference as ref

@@ -52,7 +52,6 @@ def test_slide_11_mean_squared_error_of_a_forecast():
 
 def test_slide_12_from_three_maps_to_labels():
     scores = np.array([[[2.0, 0.1], [0.3, 0.2]], [[0.5, 0.4], [0.1, 1.5]], [[0.1, 3.0], [2.2, 0.6]]])[None]
-    assert scores.shape == (1, 3, 2, 2)
     assert Conv2d(3, 3, 1).output_shape((1, 3, 2, 2)) == scores.shape  # a model keeps the image's 2 x 2
     assert scores.argmax(axis=1)[0].tolist() == [[0, 2], [2, 1]]
     assert Softmax()(scores).argmax(axis=1)[0].tolist() == [[0, 2], [2, 1]]
@@ -120,7 +119,7 @@ def test_slides_21_and_23_encode_then_reshape_a_dense_layer_to_the_image(monkeyp
     assert shapes_after(model, FULL, Flatten) == [(512 * 2 * 2,)] and made == [(512 * 2 * 2, 3 * 128 * 128)]
     assert shapes_after(model, FULL, Dense) == [(3 * 128 * 128,)]
     assert shapes_after(model, FULL, Reshape) == [(3, 128, 128)] and model.output_shape(FULL) == (8, 3, 128, 128)
-    assert (2048 + 1) * 49152 == 100_712_448             # parameters of the dense layer alone
+    assert (made[0][0] + 1) * made[0][1] == 100_712_448  # parameters of the dense layer alone
 
 
 def test_slide_24_fcn_scores_the_pooled_maps():

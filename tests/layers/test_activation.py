@@ -3,8 +3,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from minidl import Dropout, LeakyReLU, ReLU, Sequential, Sigmoid, Softmax, Tanh, check_layer
 from tests import reference as ref

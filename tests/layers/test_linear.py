@@ -1,7 +1,6 @@
 """Linear."""
 import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from minidl import Linear, check_layer
 from tests import reference as ref

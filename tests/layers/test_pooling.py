@@ -1,8 +1,7 @@
 """MaxPool2d and AvgPool2d."""
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from minidl import AvgPool2d, MaxPool2d, check_layer
 from tests import reference as ref
@@ -21,7 +20,7 @@ def test_gradients(case):
     check_layer(layer, x)
 
 
-@FEW
+@settings(FEW, max_examples=80)
 @given(pools())
 def test_forward(case):
     layer, x = case

@@ -2,8 +2,7 @@
 import math
 
 import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from minidl import Flatten, PixelShuffle, Reshape, check_layer
 from tests import reference as ref
