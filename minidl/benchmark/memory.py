@@ -29,10 +29,7 @@ def peak_bytes() -> int | None:
     windows: Any = getattr(ctypes, "windll", None)
     if windows is not None:
         return _windows_peak_bytes(windows)
-    try:
-        import resource
-    except ImportError:
-        return None
+    import resource                                      # there is none on Windows
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return int(peak if platform.system() == "Darwin" else peak * 1024)    # macOS counts bytes, the others KiB
 

@@ -21,19 +21,12 @@ from minidl.types import Shape
 
 @dataclass
 class Stopwatch:
-    """The own time of functions that call each other.
-
-    Attributes
-    ----------
-    seconds : {(name, method): seconds}
-        Time in the method, but not in watched methods that it called.
-    input_shapes : {name: shape of the last array that went forward into the layer}
-    """
+    """The own time of functions that call each other: that in a method, but not in watched methods that it called."""
 
     clock: Callable[[], float] = time.perf_counter
-    seconds: dict[tuple[str, str], float] = field(default_factory=lambda: defaultdict(float))
-    input_shapes: dict[str, Shape] = field(default_factory=dict)
-    inside: list[float] = field(default_factory=list)    # for each call under way: time in the calls it made
+    seconds: dict[tuple[str, str], float] = field(default_factory=lambda: defaultdict(float))    # by (name, method)
+    input_shapes: dict[str, Shape] = field(default_factory=dict)    # of the last array that went forward into a layer
+    inside: list[float] = field(default_factory=list)               # for each call under way: time in calls it made
 
     def watch(self, name: str, method: str, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return a function that does the same and takes its own time."""
@@ -113,11 +106,8 @@ def by_kind(profile: Profile) -> list[Result]:
         row["forward_ms"] += 1000 * profile.of(name, "forward")
         row["backward_ms"] += 1000 * profile.of(name, "backward")
         row["ms"] += 1000 * profile.of(name, "")
-    layers = [row for kind, row in kinds.items() if kind not in ("loss", "optimizer")]
-    rows = [*sorted(layers, key=lambda row: -row["ms"]), kinds["loss"], kinds["optimizer"]]
-    for row in rows:
-        if row["kind"] == "optimizer":
-            row["forward_ms"] = row["backward_ms"] = None
+    kinds["optimizer"] |= {"forward_ms": None, "backward_ms": None}
+    rows = sorted(kinds.values(), key=lambda row: 0 if row["kind"] in ("loss", "optimizer") else -row["ms"])
     rest = 1000 * profile.step - sum(row["ms"] for row in rows)
     rows.append({"kind": "rest", "forward_ms": None, "backward_ms": None, "ms": rest})
     return [row | {"share": row["ms"] / (1000 * profile.step)} for row in rows]
@@ -138,19 +128,16 @@ def show(result: Result) -> str:
             + table(["kind", "forward ms", "backward ms", "both ms", "share"], body))
 
 
-def forward_flop(layer: Conv2d, input_shape: Shape) -> int:
-    """Return the operations of the textbook formula, two (multiply, add) for each weight at each position of y.
+def step_flop(layer: Conv2d, input_shape: Shape, needs_dx: bool) -> int:
+    """Return the operations of forward, dw and, where asked for, dx, by the textbook formula.
 
-    >>> forward_flop(Conv2d(2, 5, 3, padding=1), (1, 2, 4, 4)) == 2 * (5 * 2 * 3 * 3) * (4 * 4)
+    Each has two (multiply, add) for each weight at each position of y.
+
+    >>> step_flop(Conv2d(2, 5, 3, padding=1), (1, 2, 4, 4), needs_dx=True) == 3 * 2 * (5 * 2 * 3 * 3) * (4 * 4)
     True
     """
     N, _, Ho, Wo = layer.output_shape(input_shape)
-    return 2 * layer.weight.data.size * N * Ho * Wo
-
-
-def step_flop(layer: Conv2d, input_shape: Shape, needs_dx: bool) -> int:
-    """Return the operations of forward, dw and, where asked for, dx: each has as many as the forward pass."""
-    return forward_flop(layer, input_shape) * (3 if needs_dx else 2)
+    return (3 if needs_dx else 2) * 2 * layer.weight.data.size * N * Ho * Wo
 
 
 def matmul_peak(sizes: tuple[int, ...] = (1024, 2048, 3072), repeats: int = 4) -> float:

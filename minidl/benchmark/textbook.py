@@ -45,16 +45,7 @@ def rows2im(rows: Array, x_shape: Shape, kh: int, kw: int, padding: int) -> Arra
 
 
 def forward(x: Array, weight: Array, bias: Array, padding: int) -> tuple[Array, Array]:
-    """Return y (N, O, Ho, Wo), and the rows, which `backward` needs.
-
-    Parameters
-    ----------
-    x : array (N, C, H, W)
-    weight : array (O, C, kh, kw)
-    bias : array (O,)
-    padding : int
-        Zeros around the image.
-    """
+    """Return y (N, O, Ho, Wo) for x (N, C, H, W), weight (O, C, kh, kw) and bias (O,); and the rows for `backward`."""
     O, _, kh, kw = weight.shape  # noqa: E741
     N, _, H, W = x.shape
     Ho, Wo = H + 2 * padding - kh + 1, W + 2 * padding - kw + 1

@@ -66,13 +66,8 @@ def interleave(candidates: Mapping[str, Callable[[], object]], seconds: float, r
 def refuse_differences(what: str, found: Mapping[str, Any], tolerance: float) -> None:
     """Raise RuntimeError unless all candidates found the same: the times of different computations cannot be compared.
 
-    Parameters
-    ----------
-    what : str
-    found : {name: number or array}
-        "ours" is among them.
-    tolerance : float
-        Of the difference from ours, as a share of our largest number.
+    `found` has the number or array of each, "ours" among them; the tolerance of the difference from ours is a share of
+    our largest number.
     """
     largest = float(np.abs(found["ours"]).max())
     for name, numbers in found.items():

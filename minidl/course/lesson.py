@@ -64,8 +64,6 @@ class Lesson:
     ----------
     size, width, batch_size, lr, seed, quick, resume : the options
     out : Path
-    limit : int or None
-        How many images of each split to read; None: all.
     as_intended : bool
         Whether data and training are the lesson's own, so that its result may be held to a standard.
     """
@@ -94,7 +92,6 @@ class Lesson:
         self.seed: int = options.seed
         self.quick: bool = options.quick
         self.resume: bool = options.resume
-        self.limit = 48 if self.quick else None
         self.root = project_root()
         self.out = (options.out or self.root / "out") / name
         self.figures: list[dict[str, str]] = []
@@ -116,20 +113,17 @@ class Lesson:
             return synthetic_pets.ensure(self.root / "data" / "synthetic-pets-quick", train=48, test=16)
         return synthetic_pets.ensure(self.root / "data" / "synthetic-pets")
 
-    @property
-    def cache(self) -> Path:
-        """Where resized images are kept for the next run."""
-        return self.root / "data" / "cache"
-
     def pets(self, split: str, size: int | None = None, limit: int | None = None) -> "Pets":
         """Read the images of a split, "train" or "test"; those that cannot be read are left out, and named.
 
         Each is named once in a run, however often it is met. `size` is the lesson's by default; `limit` reads so many
-        images at most, and not more than the lesson's own limit.
+        images at most, and a quick run never more than 48. The resized images are kept for the next run.
         """
         from minidl.datasets.pets.reader import first_problems, load_pets
-        pets = load_pets(self.data, split, self.size if size is None else size, cache=self.cache, broken="skip",
-                         limit=min((most for most in (limit, self.limit) if most is not None), default=None))
+        if self.quick:
+            limit = min(48, limit or 48)
+        pets = load_pets(self.data, split, size or self.size, cache=self.root / "data" / "cache", broken="skip",
+                         limit=limit)
         new = [problem for problem in pets.problems if problem not in self._left_out]
         self._left_out.update(new)
         for line in first_problems(new):

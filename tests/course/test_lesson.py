@@ -17,10 +17,6 @@ def lesson(tmp_path, *options, **defaults):
     return Lesson("99_test", argv=["--out", str(tmp_path), *options], **defaults)
 
 
-def test_options_override_the_lessons_own_defaults(tmp_path):
-    assert lesson(tmp_path, width=8).width == 8 and lesson(tmp_path, "--width", "5", width=8).width == 5
-
-
 @pytest.mark.parametrize("options", [["--size", "0"], ["--lr", "nan"], ["--lr", "-1"], ["--epochs", "1.5"],
                                      ["--widht", "3"]])
 def test_impossible_options_are_refused(tmp_path, options, capsys):
@@ -32,21 +28,20 @@ def test_impossible_options_are_refused(tmp_path, options, capsys):
 @pytest.mark.parametrize("options, images, epochs", [
     ([], 1000, 6), ([], 20, 300), (["--size", "128"], 1000, 3), (["--epochs", "3"], 1000, 3), ([], 10**6, 1),
 ])
-def test_epochs_follow_the_budget_unless_given(tmp_path, options, images, epochs):
+def test_epochs_follow_the_budget_and_widths_the_lesson_unless_given(tmp_path, options, images, epochs):
     assert lesson(tmp_path, *options).epochs(images) == epochs
+    assert lesson(tmp_path, width=8).width == 8 and lesson(tmp_path, "--width", "5", width=8).width == 5
 
 
 @pytest.mark.parametrize("options, defaults, expected", [
-    ([], {}, (32, 4, 2)), ([], {"size": 16, "width": 3, "epochs": 1}, (16, 3, 2)),
-    (["--size", "64"], {}, (64, 4, 2)), (["--width=8"], {"width": 8}, (32, 8, 2)), (["--size", "7"], {}, (7, 4, 2)),
-    (["--epochs", "30"], {"epochs": 30}, (32, 4, 30)), (["--epochs", "1"], {"quick_epochs": 8}, (32, 4, 1)),
-    ([], {"quick_epochs": 8}, (32, 4, 8)), (["--size", "64", "--width", "16", "--epochs", "9"], {}, (64, 16, 9)),
+    ([], {"size": 16, "width": 3, "epochs": 1}, (16, 3, 2)), ([], {"quick_epochs": 8}, (32, 4, 8)),
+    (["--width=8"], {"width": 8}, (32, 8, 2)), (["--epochs", "30"], {"epochs": 30}, (32, 4, 30)),
+    (["--size", "64", "--epochs", "1"], {"quick_epochs": 8}, (64, 4, 1)),
 ])
 def test_a_quick_run_makes_small_only_what_is_not_given(tmp_path, options, defaults, expected):
-    for argv in (["--quick", *options], [*options, "--quick"]):
-        run = lesson(tmp_path, *argv, **defaults)
-        assert (run.size, run.width, run.epochs(10)) == expected and not run.as_intended
-        assert (run.options.size, run.options.width, run.options.epochs) == expected
+    run = lesson(tmp_path, "--quick", *options, **defaults)
+    assert (run.size, run.width, run.epochs(10)) == expected and not run.as_intended
+    assert (run.options.size, run.options.width, run.options.epochs) == expected
 
 
 @pytest.mark.parametrize("options, intended", [([], True), (["--seed", "3"], True), (["--width", "3"], False),
@@ -118,15 +113,11 @@ def test_unreadable_images_are_left_out_and_the_first_named_once(tmp_path, capsy
         assert any((tmp_path / "data" / "cache").iterdir())
 
 
-@pytest.mark.parametrize("options, limit, count", [
-    ([], None, 60), ([], 5, 5), (["--quick"], None, 48), (["--quick"], 5, 5), (["--quick"], 60, 48),
-])
-def test_a_quick_run_reads_few_images(tmp_path, monkeypatch, options, limit, count):
-    def load(*arguments, limit, **options):
-        return block_pets(60 if limit is None else limit)
-
-    monkeypatch.setattr("minidl.datasets.pets.reader.load_pets", load)
-    assert len(lesson(tmp_path, "--data", str(tmp_path), *options).pets("train", limit=limit)) == count
+def test_a_quick_run_reads_few_images(tmp_path, monkeypatch):
+    monkeypatch.setattr("minidl.datasets.pets.reader.load_pets", lambda *_, limit, **options: block_pets(limit or 60))
+    for options, counts in (([], [60, 5, 60]), (["--quick"], [48, 5, 48])):
+        run = lesson(tmp_path, "--data", str(tmp_path), *options)
+        assert [len(run.pets("train", limit=limit)) for limit in (None, 5, 60)] == counts
 
 
 def test_a_figure_says_of_itself_what_it_shows_with_the_numbers_and_briefly():
@@ -141,10 +132,7 @@ def test_a_figure_says_of_itself_what_it_shows_with_the_numbers_and_briefly():
     history = [{"loss": 1.0, "iou": 0.1}, {"loss": 0.5, "iou": 0.25}]
     assert alternative(plotting.learning_curves(history, {"iou": "IoU"})) == (
         "training loss: 1.00 first, 0.500 last. IoU: 0.100 first, 0.250 last")
-
-
-def test_of_a_figure_without_a_label_the_first_texts_are_told_each_once():
-    figure = canvas.blank(200, 200)
+    figure = canvas.blank(200, 200)                       # without a label: the first of its texts, each once
     for k in range(20):
         for text in ("=", f"text {k}", f"text {k}"):
             canvas.write(figure, 10, 10 * k, text, canvas.TEXT, 100)

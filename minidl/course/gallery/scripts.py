@@ -16,26 +16,14 @@ class Cell:
 
 @dataclass(frozen=True)
 class Script:
-    """A lesson: its file, and what its first cell says.
-
-    Attributes
-    ----------
-    number : int
-    title : str
-        Such as "17 · U-Net: let the details skip the bottleneck".
-    slides : str
-        Such as "Slides 34–36", empty where the first cell does not begin with it.
-    question : str
-    cells : tuple of Cell
-        All of them; title, slides and question are left out of the first.
-    """
+    """A lesson: its file, and what its first cell says."""
 
     path: Path
     number: int
-    title: str
-    slides: str
+    title: str                # such as "17 · U-Net: let the details skip the bottleneck"
+    slides: str               # such as "Slides 34–36", empty where the first cell does not begin with it
     question: str
-    cells: tuple[Cell, ...]
+    cells: tuple[Cell, ...]   # all of them; title, slides and question are left out of the first
 
     @property
     def name(self) -> str:

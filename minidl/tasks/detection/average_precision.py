@@ -18,22 +18,13 @@ from minidl.types import Array
 class PrecisionRecall:
     """Precision and recall at each threshold that makes a difference, the highest first.
 
-    Attributes
-    ----------
-    thresholds : (n,)
-        The different scores that occur; at each, all boxes of this score or a higher one are accepted.
-    precision : (n,)
-        The share of the accepted boxes that is right.
-    recall : (n,)
-        The share of the true boxes that is found. NaN if there are none.
-    truths : int
-        Number of true boxes.
+    These are the different scores that occur; at each, all boxes of this score or a higher one are accepted.
     """
 
-    thresholds: Array
-    precision: Array
-    recall: Array
-    truths: int
+    thresholds: Array    # (n,)
+    precision: Array     # (n,) the share of the accepted boxes that is right
+    recall: Array        # (n,) the share of the true boxes that is found; NaN if there are none
+    truths: int          # number of true boxes
 
     @property
     def average_precision(self) -> float:

@@ -25,19 +25,11 @@ ATTEMPTS = 20            # positions tried for a pet; if none is free, the image
 
 @dataclass(frozen=True, eq=False)
 class Mosaic:
-    """An image of n pets.
+    """An image of n pets, from back to front."""
 
-    Attributes
-    ----------
-    image : (3, S, S) uint8
-    boxes : (n, 4) float32
-        x0, y0, x1, y1 in pixels, half-open, around each pet's visible part; from back to front.
-    species : (n,) int64
-    """
-
-    image: Array
-    boxes: Array
-    species: Array
+    image: Array      # (3, S, S) uint8
+    boxes: Array      # (n, 4) float32: x0, y0, x1, y1 in pixels, half-open, around each pet's visible part
+    species: Array    # (n,) int64
 
 
 class Mosaics:
@@ -52,8 +44,6 @@ class Mosaics:
     sides : (float, float)
         The smallest and largest side (the longer of height and width) of a pet, as a share of the image's. Every value
         between them is equally likely.
-    size : int, optional
-        Height and width of the mosaics (default: those of the pets' images).
 
     Attributes
     ----------
@@ -61,8 +51,7 @@ class Mosaics:
         Names of images that cannot be used.
     """
 
-    def __init__(self, pets: Pets, count: tuple[int, int] = (1, 4), sides: tuple[float, float] = (0.25, 0.6),
-                 size: int | None = None) -> None:
+    def __init__(self, pets: Pets, count: tuple[int, int] = (1, 4), sides: tuple[float, float] = (0.25, 0.6)) -> None:
         if not 1 <= count[0] <= count[1]:
             raise ValueError(f"Mosaics: expected count as 1 <= least <= most, got {count}")
         if not 0 < sides[0] <= sides[1] <= 1:
@@ -72,8 +61,7 @@ class Mosaics:
         if not usable.any():
             raise ValueError(f"Mosaics: expected images with a pet of known species, got none among {len(pets)}")
         self.pets = pets if usable.all() else pets.subset(usable)
-        self.count, self.sides = count, sides
-        self.size = self.pets.images.shape[-1] if size is None else positive("Mosaics: size", size)
+        self.count, self.sides, self.size = count, sides, pets.images.shape[-1]
         self._scenes: dict[int, Array] = {}                                # backgrounds, made when first needed
 
     def draw(self, rng: np.random.Generator) -> Mosaic:
@@ -155,8 +143,6 @@ class MosaicBatches:
         Mosaics per batch, batches per epoch.
     rng : numpy.random.Generator
         Kept in the attribute `rng`, for checkpoints.
-    color : float
-        Strength of random changes of the colors, as in `Augment`.
 
     Yields
     ------
@@ -165,11 +151,11 @@ class MosaicBatches:
     """
 
     def __init__(self, mosaics: Mosaics, targets: Callable[[Mosaic], Array], batch_size: int, steps: int,
-                 rng: np.random.Generator, color: float = 0.2) -> None:
+                 rng: np.random.Generator) -> None:
         self.mosaics, self.targets, self.rng = mosaics, targets, rng
         self.batch_size = positive("MosaicBatches: batch_size", batch_size)
         self.steps = positive("MosaicBatches: steps", steps)
-        self.recolor = Augment(flip=0, crop=(1, 1), shift=0, color=color)  # nothing moves, so no box has to
+        self.recolor = Augment(flip=0, crop=(1, 1), shift=0, color=0.2)    # nothing moves, so no box has to
 
     def __len__(self) -> int:
         return self.steps

@@ -29,21 +29,11 @@ SCALE = (0.1, 0.1, 0.2, 0.2)  # the usual size of tx, ty, tw, th, by which they 
 
 @dataclass(frozen=True)
 class Grid:
-    """The cells of a square image.
+    """The cells of a square image."""
 
-    Parameters
-    ----------
-    size : int
-        Height and width of the image, a multiple of the stride.
-    stride : int
-        Height and width of a cell.
-    anchor : float
-        Side of each cell's anchor, in pixels: about that of the pets' boxes.
-    """
-
-    size: int
-    stride: int
-    anchor: float
+    size: int         # height and width of the image, a multiple of the stride
+    stride: int       # height and width of a cell
+    anchor: float     # side of each cell's anchor, in pixels: about that of the pets' boxes
 
     def __post_init__(self) -> None:
         if self.stride < 1 or self.size < 1 or self.size % self.stride or not 0 < self.anchor < np.inf:
@@ -176,19 +166,11 @@ class DetectionLoss(Loss):
 
 @dataclass(frozen=True, eq=False)
 class Detections:
-    """The pets found in an image, the most certain first.
+    """The pets found in an image, the most certain first."""
 
-    Attributes
-    ----------
-    boxes : (n, 4)
-    scores : (n,)
-        From 0 to 1: the probability of a pet times that of its species.
-    species : (n,) int64
-    """
-
-    boxes: Array
-    scores: Array
-    species: Array
+    boxes: Array      # (n, 4)
+    scores: Array     # (n,) from 0 to 1: the probability of a pet times that of its species
+    species: Array    # (n,) int64
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -211,10 +193,6 @@ def detections(grid: Grid, prediction: Array, threshold: float = 0.05, overlap: 
     overlap : float or None
         The IoU above which the box with the lower score is dropped, whatever the species (a pet is not both a cat and
         a dog); None drops nothing.
-
-    Returns
-    -------
-    list of N Detections
     """
     G = grid.cells
     if prediction.ndim != 4 or prediction.shape[1] < 6 or prediction.shape[2:] != (G, G):

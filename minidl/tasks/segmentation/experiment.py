@@ -29,35 +29,16 @@ HELD = 200   # that lessons look at more closely
 
 @dataclass(frozen=True)
 class Result:
-    """One model's result, as the ladder shows it.
+    """One model's result, as the ladder shows it."""
 
-    Attributes
-    ----------
-    name : str
-        For figures and tables, such as "5 × 5".
-    lesson : str
-        Such as "10_segmentation_5x5"; also its position on the ladder.
-    scores : {name: value}
-        On the held-out images, as `segmentation_scores` returns them.
-    parameters : int
-    receptive_field : int
-        Side of the square of pixels that one pixel's class can depend on; the whole image counts as its size.
-    seconds : float
-        Of training.
-    predictions : array (n, H, W), uint8
-        Of the first held-out images.
-    trained : {option: value}
-        What must be the same for results to be compared.
-    """
-
-    name: str
-    lesson: str
-    scores: dict[str, float]
+    name: str                   # for figures and tables, such as "5 × 5"
+    lesson: str                 # such as "10_segmentation_5x5"; also its position on the ladder
+    scores: dict[str, float]    # on the held-out images, as `segmentation_scores` returns them
     parameters: int
-    receptive_field: int
-    seconds: float
-    predictions: Array
-    trained: dict[str, Any]
+    receptive_field: int        # side of the square of pixels that a pixel's class can depend on; at most the image's
+    seconds: float              # of training
+    predictions: Array          # (n, H, W) uint8, of the first held-out images
+    trained: dict[str, Any]     # {option: value} that must be the same for results to be compared
 
 
 class Segmentation:

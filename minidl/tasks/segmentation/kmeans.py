@@ -24,27 +24,13 @@ from minidl.types import Array
 
 @dataclass(frozen=True, eq=False)
 class Clustering:
-    """The result of K-means.
+    """The result of K-means. The search is in float64; the centers are rounded to the points' dtype at the end."""
 
-    Attributes
-    ----------
-    centers : (k, d), of the points' dtype
-        Rounded to it at the end; the search itself, labels and inertia are in float64.
-    labels : (n,) int64
-        For each point the index of its center.
-    inertia : float
-        Sum of the squared distances to the points' centers, in the points' unit squared.
-    iterations : int
-        How often the centers were moved.
-    history : list of iterations + 1 floats
-        The inertia at the start and after each iteration.
-    """
-
-    centers: Array
-    labels: Array
-    inertia: float
-    iterations: int
-    history: list[float]
+    centers: Array            # (k, d)
+    labels: Array             # (n,) int64, for each point the index of its center
+    inertia: float            # sum of the squared distances to the points' centers, in the points' unit squared
+    iterations: int           # how often the centers were moved
+    history: list[float]      # the inertia at the start and after each iteration
 
 
 def kmeans(points: Array, k: int, rng: np.random.Generator | int | None = None, iterations: int = 100,
@@ -63,17 +49,6 @@ def kmeans(points: Array, k: int, rng: np.random.Generator | int | None = None, 
     tolerance : float
         End when an iteration lowers the inertia by no more than this share of it. With 0, end when no label changes,
         or the inertia no longer falls.
-
-    Returns
-    -------
-    Clustering
-
-    Raises
-    ------
-    ValueError
-        - If points are not an (n, d) array of finite floats.
-        - If k < 1, or k exceeds the number of different points.
-        - If iterations or tolerance is negative.
 
     Notes
     -----
@@ -101,13 +76,6 @@ def kmeans(points: Array, k: int, rng: np.random.Generator | int | None = None, 
 def assign(points: Array, centers: Array) -> Array:
     """Return for each point (n, d) the index (n,), int64, of the nearest of the centers (k, d); of ties, the first.
 
-    Raises
-    ------
-    ValueError
-        If either is not a two-dimensional array of finite floats, or their d differ.
-
-    Notes
-    -----
     |x - c|^2 = |x|^2 - 2 x·c + |c|^2. Here |x|^2 is the same for all centers and can be left out, and all the x·c
     together are one matrix product, made for a few MiB of points at a time.
 

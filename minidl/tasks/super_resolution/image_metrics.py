@@ -13,41 +13,34 @@ WINDOW, SIGMA = 11, 1.5      # of SSIM's Gaussian
 K1, K2 = 0.01, 0.03
 
 
-def psnr(prediction: Any, truth: Any, peak: float | None = None) -> Array:
+def psnr(prediction: Any, truth: Any) -> Array:
     """Return the peak signal-to-noise ratio of each image, in decibels (dB).
 
-    PSNR = 10 log10(peak^2 / MSE), with MSE the mean squared difference over all channels and pixels of an image. Three
-    dB more are half the squared error.
+    PSNR = 10 log10(peak^2 / MSE), with MSE the mean squared difference over all channels and pixels of an image, and
+    the peak the largest value a pixel can have. Three dB more are half the squared error.
 
     Parameters
     ----------
     prediction, truth : (N, C, H, W)
-        Of one type: uint8, or floating-point.
-    peak : float, optional
-        The largest value a pixel can have (default: 255 for uint8, 1 for floating-point images).
+        Of one type: uint8 (peak 255), or floating-point (peak 1).
 
     Returns
     -------
     (N,) float64
         Infinite for equal images.
 
-    Raises
-    ------
-    ValueError
-        If shapes or types differ or are others, or peak is not above 0.
-
     Examples
     --------
     >>> float(psnr(np.full((1, 3, 8, 8), 0.5), np.full((1, 3, 8, 8), 0.6)).round(6)[0])     # MSE 0.01
     20.0
     """
-    a, b, peak = _pair("psnr", prediction, truth, peak)
+    a, b, peak = _pair("psnr", prediction, truth)
     mse = ((a - b) ** 2).mean(axis=(1, 2, 3))                                      # (N,)
     with np.errstate(divide="ignore"):
         return 10 * np.log10(peak**2 / mse)
 
 
-def ssim(prediction: Any, truth: Any, peak: float | None = None) -> Array:
+def ssim(prediction: Any, truth: Any) -> Array:
     """Return the structural similarity of each image: 1 if equal, about 0 if nothing agrees.
 
     Under a Gaussian window of 11 x 11 pixels (sigma 1.5) the means m, variances v and the covariance c of the two
@@ -61,8 +54,6 @@ def ssim(prediction: Any, truth: Any, peak: float | None = None) -> Array:
     ----------
     prediction, truth : (N, C, H, W)
         As for `psnr`, of at least 11 x 11 pixels.
-    peak : float, optional
-        As for `psnr`.
 
     Returns
     -------
@@ -79,7 +70,7 @@ def ssim(prediction: Any, truth: Any, peak: float | None = None) -> Array:
     >>> float(ssim(dark, light).round(6)[0]), round((2 * 0.2 * 0.4 + 1e-4) / (0.2**2 + 0.4**2 + 1e-4), 6)
     (0.8001, 0.8001)
     """
-    a, b, peak = _pair("ssim", prediction, truth, peak)
+    a, b, peak = _pair("ssim", prediction, truth)
     if min(a.shape[2:]) < WINDOW:
         raise ValueError(f"ssim: expected images of at least {WINDOW} x {WINDOW} pixels, got shape {a.shape}")
     c1, c2 = (K1 * peak) ** 2, (K2 * peak) ** 2
@@ -101,8 +92,8 @@ def _gaussian_mean(x: Array) -> Array:
     return np.asarray(sum(weight * across[:, :, i:i + H] for i, weight in enumerate(weights)))
 
 
-def _pair(caller: str, prediction: Any, truth: Any, peak: float | None) -> tuple[Array, Array, float]:
-    """Return both arrays as float64, and the peak, after checking that they can be compared."""
+def _pair(caller: str, prediction: Any, truth: Any) -> tuple[Array, Array, float]:
+    """Return both arrays as float64, and their type's peak, after checking that they can be compared."""
     a, b = np.asarray(prediction), np.asarray(truth)
     if a.ndim != 4 or a.shape != b.shape or a.size == 0:
         raise ValueError(f"{caller}: expected two arrays of one shape (N, C, H, W), got {a.shape} and {b.shape}")
@@ -110,7 +101,4 @@ def _pair(caller: str, prediction: Any, truth: Any, peak: float | None) -> tuple
     if not bytes_ and not a.dtype.kind == b.dtype.kind == "f":
         raise ValueError(f"{caller}: expected images that are both uint8 or both floating-point, "
                          f"got {a.dtype} and {b.dtype}")
-    peak = (255.0 if bytes_ else 1.0) if peak is None else float(peak)
-    if not 0 < peak < np.inf:
-        raise ValueError(f"{caller}: expected a finite peak above 0, got {peak}")
-    return a.astype(np.float64), b.astype(np.float64), peak
+    return a.astype(np.float64), b.astype(np.float64), 255.0 if bytes_ else 1.0

@@ -13,8 +13,6 @@ from minidl.training import fit
 from minidl.types import Array
 
 
-# What a trained network sees
-
 def train_encoder(task: SuperResolution, width: int, seed: int, epochs: int) -> Sequential:
     """Train an encoder to tell pet, border and background apart, and return it without its head.
 

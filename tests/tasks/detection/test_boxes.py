@@ -47,10 +47,7 @@ def test_iou_is_symmetric_and_does_not_depend_on_position_and_scale(sets, shift,
 def test_iou_by_hand():
     others = {(0, 0, 4, 2): 1, (0, 0, 2, 2): 1 / 2, (2, 1, 6, 3): 2 / 14, (4, 0, 8, 2): 0, (1, 0.5, 3, 1.5): 2 / 8}
     np.testing.assert_allclose(bx.iou_matrix([[0, 0, 4, 2]], list(others)), [list(others.values())])
-
-
-def test_boxes_without_area_overlap_with_nothing():
-    point, line, box = [3, 3, 3, 3], [0, 2, 9, 2], [0, 0, 9, 9]
+    point, line, box = [3, 3, 3, 3], [0, 2, 9, 2], [0, 0, 9, 9]                       # without area: no overlap
     assert bx.iou_matrix([point, line], [point, line, box]).tolist() == [[0, 0, 0], [0, 0, 0]]
     assert bx.nms([point, point], [0.1, 0.2]).tolist() == [1, 0]
 
@@ -62,12 +59,9 @@ def test_no_boxes(none):
     assert bx.nms(none, []).tolist() == [] and bx.nms(none, []).dtype == np.int64
 
 
-def test_clip():
+def test_clip_and_types():
     outside = bx.clip([[20, -5, 30, 5], [-9, -9, -1, -1]], width=10, height=8)
     assert outside.tolist() == [[10, 0, 10, 5], [0, 0, 0, 0]]
-
-
-def test_float32_stays_float32():
     boxes = np.array([[0, 0, 2, 2]], np.float32)
     results = (bx.iou_matrix(boxes, boxes), bx.clip(boxes, 5, 5), bx.encode(boxes, boxes),
                bx.decode(np.zeros((1, 4), np.float32), boxes))
@@ -114,11 +108,8 @@ def test_decode_is_the_inverse_of_encode(n, seed, shift, scale):
     np.testing.assert_allclose(bx.decode(bx.encode(boxes, one), one), boxes, atol=1e-9)
     moved = bx.encode(boxes * scale + shift, anchors * scale + shift, usual)
     np.testing.assert_allclose(moved, offsets, atol=1e-6)                            # neither position nor scale matter
-
-
-def test_wild_offsets_stay_finite():
     boxes = bx.decode([[0, 0, 1e6, -1e6]], [[0, 0, 10, 10]])
-    np.testing.assert_allclose(boxes[0, 2:] - boxes[0, :2], [10_000, 0.01])
+    np.testing.assert_allclose(boxes[0, 2:] - boxes[0, :2], [10_000, 0.01])          # wild offsets stay finite
 
 
 # What is refused

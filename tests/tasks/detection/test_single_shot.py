@@ -71,6 +71,7 @@ def test_targets_decode_to_the_true_boxes(seed, n):
     (lambda: GRID.targets([[0, 0, 0, 5]], [0]), "an area"),
     (lambda: detections(GRID, np.zeros((1, 7, 5, 5))), r"\(N, 5 \+ K, 4, 4\)"),
     (lambda: detections(GRID, np.zeros((1, 5, 4, 4))), "expected a prediction"),
+    (lambda: DetectionLoss(-1), "box_weight"),
 ])
 def test_refused(call, message):
     with pytest.raises(ValueError, match=message):
@@ -111,31 +112,28 @@ def test_gradient_and_value_cell_by_cell(scene, box_weight):
     assert loss.parts == pytest.approx(parts) and value == pytest.approx(sum(parts.values()))
 
 
-@pytest.mark.parametrize("kind", [saboteurs.DetectionForgetsTheBoxWeight, saboteurs.DetectionAveragesOverAllCells,
-                                  saboteurs.DetectionTeachesBoxesEverywhere])
-def test_a_wrong_backward_fails(kind):
-    rng = np.random.default_rng(0)
-    target = GRID.targets([[0, 0, 12, 12], [16, 4, 30, 30]], [0, 1])[None].astype(np.float64)
-    prediction = rng.normal(size=(1, 7, 4, 4))
-    with pytest.raises(AssertionError, match="wrong"):
-        check_loss(kind(box_weight=2.0), prediction, target)
-    check_loss(DetectionLoss(box_weight=2.0), prediction, target)
+TWO = GRID.targets([[0, 0, 12, 12], [16, 4, 30, 30]], [0, 1])[None]
+CELLS = np.random.default_rng(0).normal(size=(1, 7, 4, 4)), TWO.astype(np.float64)
+NUMBERS = np.array([0.3, -0.2, 3.0, -4.0]), np.zeros(4)
 
 
-@pytest.mark.parametrize("kind", [saboteurs.SmoothL1ForgetsBeta, saboteurs.SmoothL1NeverClips])
-def test_a_wrong_smooth_l1_fails(kind):
-    prediction, target = np.array([0.3, -0.2, 3.0, -4.0]), np.zeros(4)
+@pytest.mark.parametrize("loss, wrong, example", [
+    (DetectionLoss(2.0), saboteurs.DetectionForgetsTheBoxWeight(2.0), CELLS),
+    (DetectionLoss(2.0), saboteurs.DetectionAveragesOverAllCells(2.0), CELLS),
+    (DetectionLoss(2.0), saboteurs.DetectionTeachesBoxesEverywhere(2.0), CELLS),
+    (SmoothL1Loss(beta=0.5), saboteurs.SmoothL1ForgetsBeta(beta=0.5), NUMBERS),
+    (SmoothL1Loss(beta=0.5), saboteurs.SmoothL1NeverClips(beta=0.5), NUMBERS),
+])
+def test_a_wrong_backward_fails(loss, wrong, example):
+    check_loss(loss, *example)
     with pytest.raises(AssertionError, match="wrong"):
-        check_loss(kind(beta=0.5), prediction, target)
-    check_loss(SmoothL1Loss(beta=0.5), prediction, target)
+        check_loss(wrong, *example)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_perfect_prediction_has_nearly_no_loss(dtype):
-    target = GRID.targets([[0, 0, 12, 12], [16, 4, 30, 30]], [0, 1])
     loss = DetectionLoss()
-    assert loss(perfect(target).astype(dtype), target[None]) < 1e-3
-    assert loss.backward().dtype == dtype
+    assert loss(perfect(TWO[0]).astype(dtype), TWO) < 1e-3 and loss.backward().dtype == dtype
 
 
 def test_cells_without_a_pet_count_by_their_objectness_only():
@@ -160,11 +158,6 @@ def test_cells_without_a_pet_count_by_their_objectness_only():
 def test_the_loss_refuses(prediction, target, message):
     with pytest.raises(ValueError, match=message):
         DetectionLoss()(prediction, target)
-
-
-def test_a_loss_needs_a_weight_and_a_forward():
-    with pytest.raises(ValueError, match="box_weight"):
-        DetectionLoss(-1)
     with pytest.raises(RuntimeError, match="needs a forward"):
         DetectionLoss().backward()
 

@@ -28,12 +28,6 @@ def lloyd_by_loops(points, centers, iterations):
     return centers, labels, history
 
 
-def assert_same(found, other):
-    """Two clusterings have the same bits."""
-    assert np.array_equal(found.labels, other.labels) and np.array_equal(found.centers, other.centers)
-    assert found.history == other.history
-
-
 @FEW
 @given(st.integers(1, 3), st.integers(1, 4), st.integers(8, 30), seeds)
 def test_iterations_against_loops(d, k, n, seed):
@@ -79,11 +73,12 @@ def test_four_numbers_by_hand():
 
 def test_same_seed_gives_same_bits(monkeypatch):
     points = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)
-    first = kmeans(points, 6, rng=7)
-    assert_same(first, kmeans(points, 6, rng=np.random.default_rng(7)))
-    assert kmeans(points, 6, rng=8).history != first.history
+    first, again, other = (kmeans(points, 6, rng) for rng in (7, np.random.default_rng(7), 8))
+    assert other.history != first.history
     monkeypatch.setattr(module, "COLUMNS_BYTES", 500)       # a few points at a time
-    assert_same(first, kmeans(points, 6, rng=7))
+    for same in (again, kmeans(points, 6, rng=7)):
+        assert np.array_equal(same.labels, first.labels) and np.array_equal(same.centers, first.centers)
+        assert same.history == first.history
 
 
 def test_points_are_only_read_in_any_memory_order():
@@ -104,13 +99,10 @@ def test_centers_far_from_the_origin_are_told_apart():
 
 # Coinciding points, ties, empty clusters
 
-def test_of_tied_centers_the_first_wins():
-    assert assign(np.array([[0.0], [1.0], [2.0]]), np.array([[2.0], [0.0], [2.0]])).tolist() == [1, 0, 0]
-
-
 @FEW
 @given(st.integers(1, 5), seeds)
-def test_duplicates_share_a_center(k, seed):
+def test_duplicates_share_a_center_and_of_tied_centers_the_first_wins(k, seed):
+    assert assign(np.array([[0.0], [1.0], [2.0]]), np.array([[2.0], [0.0], [2.0]])).tolist() == [1, 0, 0]
     which = np.concatenate([np.arange(5), np.random.default_rng(seed).integers(0, 5, size=30)])
     found = kmeans(np.arange(10.0).reshape(5, 2)[which], k, rng=seed)
     assert len(set(found.labels.tolist())) == k
@@ -118,14 +110,11 @@ def test_duplicates_share_a_center(k, seed):
     assert k < 5 or found.inertia == 0
 
 
-def test_first_centers_are_different_points():
+def test_first_centers_differ_and_are_drawn_in_proportion_to_the_squared_distance():
     points = np.zeros((1000, 1))
     points[[17, 500]] = [[1e-9], [5.0]]
     for seed in range(20):
         assert sorted(first_centers(points, 3, np.random.default_rng(seed)).ravel().tolist()) == [0, 1e-9, 5]
-
-
-def test_first_centers_are_drawn_in_proportion_to_the_squared_distance():
     points = np.array([[0.0], [1.0], [3.0]])
     pairs = [tuple(first_centers(points, 2, np.random.default_rng(seed)).ravel()) for seed in range(3000)]
     after_zero = [second for first, second in pairs if first == 0]
@@ -133,17 +122,14 @@ def test_first_centers_are_drawn_in_proportion_to_the_squared_distance():
     assert np.mean(np.equal(after_zero, 3)) == pytest.approx(9 / 10, abs=0.04)    # 9 : 1; deviation 0.01
 
 
-def test_empty_clusters_move_to_the_farthest_points():
+@FEW
+@given(st.integers(2, 6), st.integers(6, 30), seeds)
+def test_empty_clusters_move_to_the_farthest_points(k, n, seed):
     # All points are nearest to the first center: mean 5.5, and the farthest points are those at both ends.
     start = np.array([[5.0], [1e3], [1e3]])
     moved = module.means(LINE, assign(LINE, start), start)
     assert moved.ravel().tolist() == [5.5, 1.0, 10.0]       # 1 and 10 are equally far: the first one, then the other
     assert improve(LINE, start).inertia == 0.5
-
-
-@FEW
-@given(st.integers(2, 6), st.integers(6, 30), seeds)
-def test_no_cluster_stays_empty(k, n, seed):
     points = np.random.default_rng(seed).normal(size=(n, 2))
     found = improve(points, np.repeat(points[:1], k, axis=0))  # all centers coincide: all but one are empty
     assert np.bincount(found.labels, minlength=k).all()
@@ -165,29 +151,22 @@ def test_iterations_and_tolerance_end_the_search():
 
 # Errors
 
-@pytest.mark.parametrize("points, k, options, message", [
-    (LINE, 0, {}, "kmeans: expected k of at least 1, got 0"),
-    (LINE, 5, {}, "at most the number of different points, 4, got 5"),
-    (np.ones((9, 2)), 2, {}, "at most the number of different points, 1, got 2"),
-    (LINE, 2, {"iterations": -1}, "iterations and tolerance of at least 0, got iterations -1"),
-    (LINE, 2, {"tolerance": float("nan")}, "tolerance nan"),
-    (np.zeros((3, 4, 4)), 2, {}, r"points \(n, d\), .* got float64 of shape \(3, 4, 4\)\. An image"),
-    (np.zeros((0, 3)), 2, {}, r"got float64 of shape \(0, 3\)"),
-    (np.zeros((4, 3), np.uint8), 2, {}, r"array of floats, got uint8 of shape \(4, 3\)"),
-    ([[1.0], [2.0]], 2, {}, "got list"),
-    (np.array([[1.0, 2.0], [3.0, np.nan]]), 1, {}, r"expected finite points \(n, d\), got NaN"),
+@pytest.mark.parametrize("call, message", [
+    (lambda: kmeans(LINE, 0), "kmeans: expected k of at least 1, got 0"),
+    (lambda: kmeans(LINE, 5), "at most the number of different points, 4, got 5"),
+    (lambda: kmeans(np.ones((9, 2)), 2), "at most the number of different points, 1, got 2"),
+    (lambda: kmeans(LINE, 2, iterations=-1), "iterations and tolerance of at least 0, got iterations -1"),
+    (lambda: kmeans(LINE, 2, tolerance=float("nan")), "tolerance nan"),
+    (lambda: kmeans(np.zeros((3, 4, 4)), 2), r"points \(n, d\), .* got float64 of shape \(3, 4, 4\)\. An image"),
+    (lambda: kmeans(np.zeros((0, 3)), 2), r"got float64 of shape \(0, 3\)"),
+    (lambda: kmeans(np.zeros((4, 3), np.uint8), 2), r"array of floats, got uint8 of shape \(4, 3\)"),
+    (lambda: kmeans(LINE.tolist(), 2), "got list"),
+    (lambda: kmeans(np.array([[1.0, 2.0], [3.0, np.nan]]), 1), r"expected finite points \(n, d\), got NaN"),
+    (lambda: assign(LINE, np.zeros((2, 3))), r"centers of the points' d = 1, got \(2, 3\)"),
+    (lambda: assign(LINE, np.zeros(2)), r"assign: expected centers \(k, d\), .* got float64 of shape \(2,\)"),
+    (lambda: assign(LINE[0], np.zeros((2, 1))), r"assign: expected points \(n, d\)"),
+    (lambda: assign(LINE, np.array([[np.nan]])), r"expected finite centers \(k, d\), got NaN"),
 ])
-def test_kmeans_refuses(points, k, options, message):
+def test_refused(call, message):
     with pytest.raises(ValueError, match=message):
-        kmeans(points, k, rng=0, **options)
-
-
-@pytest.mark.parametrize("points, centers, message", [
-    (LINE, np.zeros((2, 3)), r"centers of the points' d = 1, got \(2, 3\)"),
-    (LINE, np.zeros(2), r"assign: expected centers \(k, d\), .* got float64 of shape \(2,\)"),
-    (LINE[0], np.zeros((2, 1)), r"assign: expected points \(n, d\)"),
-    (LINE, np.array([[np.nan]]), r"expected finite centers \(k, d\), got NaN"),
-])
-def test_assign_refuses(points, centers, message):
-    with pytest.raises(ValueError, match=message):
-        assign(points, centers)
+        call()

@@ -51,34 +51,24 @@ def test_psnr_of_known_errors():
     assert psnr(prediction, truth).tolist() == [pytest.approx(20), pytest.approx(40), math.inf]
     dark, light = np.full((1, 3, 4, 4), 10, np.uint8), np.full((1, 3, 4, 4), 13, np.uint8)
     assert psnr(dark, light)[0] == psnr(light, dark)[0] == pytest.approx(20 * math.log10(255 / 3))
-    assert psnr(prediction, truth, peak=10)[0] == pytest.approx(40)
 
 
-def test_ssim_is_one_for_equal_images_and_negative_for_the_negative():
+def test_ssim_of_equal_negative_and_uniform_images():
     a = np.random.default_rng(0).integers(0, 256, (2, 3, 16, 12), dtype=np.uint8)
     assert ssim(a, a) == pytest.approx([1, 1], abs=1e-12) and (ssim(a, 255 - a) < -0.5).all()
-
-
-@pytest.mark.parametrize("u, v", [(0.2, 0.4), (0.0, 1.0), (0.5, 0.5)])
-def test_ssim_of_uniform_images_compares_their_means_only(u, v):
-    a, b = np.full((1, 3, 12, 13), u), np.full((1, 3, 12, 13), v)
-    assert ssim(a, b)[0] == pytest.approx((2 * u * v + 1e-4) / (u * u + v * v + 1e-4), abs=1e-12)
-
-
-def test_scores_depend_neither_on_type_nor_on_order():
-    rng = np.random.default_rng(0)
-    a, b = rng.integers(0, 256, (2, 1, 3, 16, 16), dtype=np.uint8)
-    assert ssim(a, b)[0] == pytest.approx(ssim(a / 255, b / 255)[0], abs=1e-12) == pytest.approx(ssim(b, a)[0])
-    assert psnr(a, b)[0] == pytest.approx(psnr(a / 255, b / 255)[0]) == pytest.approx(psnr(b, a)[0])
+    for u, v in ((0.2, 0.4), (0.0, 1.0), (0.5, 0.5)):      # of uniform ones only their means are compared
+        expected = (2 * u * v + 1e-4) / (u * u + v * v + 1e-4)
+        assert ssim(np.full((1, 3, 12, 13), u), np.full((1, 3, 12, 13), v))[0] == pytest.approx(expected, abs=1e-12)
 
 
 @each_metric
-def test_each_image_has_its_own_score(metric):
-    rng = np.random.default_rng(0)
-    a, b = rng.random((2, 4, 3, 12, 12))
-    assert metric(a, b).shape == (4,)
-    assert metric(a, b) == pytest.approx(np.concatenate([metric(a[i:i + 1], b[i:i + 1]) for i in range(4)]))
-    assert metric(a.astype(np.float32), b.astype(np.float32)).dtype == np.float64
+def test_each_image_has_its_own_score_whatever_its_type_and_order(metric):
+    a, b = np.random.default_rng(0).integers(0, 256, (2, 4, 3, 12, 12), dtype=np.uint8)
+    scores = metric(a, b)
+    assert scores.shape == (4,)
+    for same in (metric(b, a), metric(a / 255, b / 255), metric(np.float32(a / 255), np.float32(b / 255)),
+                 np.concatenate([metric(a[i:i + 1], b[i:i + 1]) for i in range(4)])):
+        assert same == pytest.approx(scores, rel=1e-5) and same.dtype == np.float64
 
 
 @each_metric
@@ -92,12 +82,6 @@ def test_each_image_has_its_own_score(metric):
 def test_arrays_that_cannot_be_compared_are_refused(metric, a, b, message):
     with pytest.raises(ValueError, match=f"{metric.__name__}: .*{message}"):
         metric(a, b)
-
-
-@pytest.mark.parametrize("peak", [0, -1, math.nan, math.inf])
-def test_impossible_peaks_are_refused(peak):
-    with pytest.raises(ValueError, match="expected a finite peak above 0"):
-        psnr(np.zeros((1, 3, 12, 12)), np.zeros((1, 3, 12, 12)), peak=peak)
 
 
 def test_ssim_refuses_images_smaller_than_its_window():

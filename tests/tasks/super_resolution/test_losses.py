@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from minidl import (
-    BCEWithLogitsLoss, BatchNorm2d, Conv2d, Dropout, FeatureLoss, L1Loss, LeakyReLU, Linear, MSELoss, MaxPool2d,
+    BatchNorm2d, Conv2d, Dropout, FeatureLoss, L1Loss, LeakyReLU, Linear, MSELoss, MaxPool2d,
     RelativisticAverageLoss, Sequential, Tanh, check_loss, fold_batchnorm,
 )
 from minidl.tasks.super_resolution.losses import backward_frozen
@@ -26,18 +26,13 @@ def judged(draw):
 
 
 @FEW
-@given(judged())
-def test_relativistic_gradients(case):
+@given(judged(), st.floats(-50, 50))
+def test_relativistic_loss_is_that_of_its_definition(case, shift):
+    """-E log D(real, fake) - E log(1 - D(fake, real)), with D(a, b) = sigmoid(a - mean of b), image by image."""
     logits, target = case
-    check_loss(RelativisticAverageLoss(), logits, target)
-    check_loss(RelativisticAverageLoss(), logits, 1 - target.astype(int))
-
-
-@FEW
-@given(judged())
-def test_relativistic_forward_is_that_of_its_definition(case):
-    """-E log D(real, fake) - E log(1 - D(fake, real)), with D(a, b) = sigmoid(a - mean of b), picture by picture."""
-    logits, target = case
+    loss = RelativisticAverageLoss()
+    check_loss(loss, logits, target)
+    check_loss(loss, logits, 1 - target.astype(int))
     real = [z for row, t in zip(logits, target) if t for z in row.ravel()]
     fake = [z for row, t in zip(logits, target) if not t for z in row.ravel()]
 
@@ -46,48 +41,20 @@ def test_relativistic_forward_is_that_of_its_definition(case):
 
     expected = (-sum(math.log(D(r, fake)) for r in real) / len(real)
                 - sum(math.log(1 - D(f, real)) for f in fake) / len(fake))
-    assert RelativisticAverageLoss()(logits, target) == pytest.approx(expected, rel=1e-9)
+    assert loss(logits, target) == pytest.approx(expected, rel=1e-9)
+    assert loss(logits + shift, target) == pytest.approx(expected, rel=1e-9, abs=1e-12)      # only differences count
+    assert loss.backward().sum() == pytest.approx(0, abs=1e-12)
 
 
-@FEW
-@given(judged(), st.floats(-50, 50))
-def test_only_differences_between_logits_count(case, shift):
-    logits, target = case
+def test_relativistic_loss_by_hand():
     loss = RelativisticAverageLoss()
-    value, dlogits = loss(logits, target), loss.backward()
-    assert loss(logits + shift, target) == pytest.approx(value, rel=1e-9, abs=1e-12)
-    assert dlogits.sum() == pytest.approx(0, abs=1e-12)
-
-
-def test_real_and_fake_pictures_that_look_alike_cost_two_coin_tosses():
-    for target in ([1, 0], [1, 1, 0], [0, 1, 0, 0]):
-        assert RelativisticAverageLoss()(np.full((len(target), 1), 3.0), target) == pytest.approx(2 * math.log(2))
-
-
-def test_the_real_pictures_get_a_gradient_from_the_generators_loss_too():
-    """Unlike with the plain loss, in which they do not occur."""
-    logits, is_real = np.array([[2.0], [1.0], [-1.0]]), np.array([1, 1, 0])
-    loss = RelativisticAverageLoss()
-    loss(logits, 1 - is_real)
-    assert (loss.backward()[:2] > 0).all() and loss.backward()[2] < 0     # the fake one is to rise, the real ones fall
-    plain = BCEWithLogitsLoss()
-    plain(logits[2:], np.ones((1, 1)))
-    assert plain.backward().shape == (1, 1)
-
-
-def test_huge_logits_neither_overflow_nor_vanish():
-    loss = RelativisticAverageLoss()
-    assert loss(np.array([-1e4, 1e4]), [1, 0]) == pytest.approx(4e4)
-    assert loss.backward().tolist() == [-2, 2]
+    for target in ([1, 0], [1, 1, 0], [0, 1, 0, 0]):      # real and fake images look alike: two coin tosses
+        assert loss(np.full((len(target), 1), 3.0), target) == pytest.approx(2 * math.log(2))
+    loss(np.array([[2.0], [1.0], [-1.0]], np.float32), [0, 0, 1])          # the generator's: the last one is fake
+    assert (loss.backward()[:2] > 0).all() and loss.backward()[2] < 0      # it is to rise, the real ones are to fall
+    assert loss.backward().dtype == np.float32
+    assert loss(np.array([-1e4, 1e4]), [1, 0]) == pytest.approx(4e4) and loss.backward().tolist() == [-2, 2]
     assert loss(np.array([1e4, -1e4]), [1, 0]) == 0 and loss.backward().tolist() == [0, 0]
-
-
-def test_relativistic_loss_keeps_the_type_and_the_logits():
-    logits = np.random.default_rng(0).normal(size=(4, 1)).astype(np.float32)
-    before = logits.copy()
-    loss = RelativisticAverageLoss()
-    loss(logits, [1, 1, 0, 0])
-    assert loss.backward().dtype == np.float32 and np.array_equal(logits, before)
 
 
 @pytest.mark.parametrize("target", [[1, 1, 1], [0, 0, 0], [1, 0], [1, 0, 2], [[1], [0], [1]], [0.5, 1, 0], None])
@@ -110,14 +77,14 @@ class ForgetsTheMeans(RelativisticAverageLoss):
 
 
 class SameForBoth(RelativisticAverageLoss):
-    """Forgets to turn the sign for real pictures."""
+    """Forgets to turn the sign for real images."""
 
     def backward(self):
         return np.abs(super().backward())
 
 
 class ComparesWithThePrediction(FeatureLoss):
-    """Runs the target last, so that the features remember the wrong picture."""
+    """Runs the target last, so that the features remember the wrong image."""
 
     def forward(self, prediction, target):
         value = super().forward(prediction, target)
@@ -126,12 +93,6 @@ class ComparesWithThePrediction(FeatureLoss):
 
 
 LOGITS, IS_REAL = np.array([[0.3], [-1.2], [0.8], [2.0]]), np.array([1, 0, 0, 1])
-
-
-@pytest.mark.parametrize("loss", [ForgetsTheMeans(), SameForBoth()])
-def test_a_wrong_relativistic_loss_fails(loss):
-    with pytest.raises(AssertionError, match="<-- wrong"):
-        check_loss(loss, LOGITS, IS_REAL)
 
 
 def encoder(rng=0):
@@ -151,9 +112,13 @@ def test_feature_gradients(distance):
         check_loss(FeatureLoss(encoder(seed), distance), *images(seed))
 
 
-def test_a_wrong_feature_loss_fails():
+@pytest.mark.parametrize("loss, example", [
+    (ForgetsTheMeans(), (LOGITS, IS_REAL)), (SameForBoth(), (LOGITS, IS_REAL)),
+    (ComparesWithThePrediction(encoder(), MSELoss()), images(0)),
+])
+def test_a_wrong_backward_fails(loss, example):
     with pytest.raises(AssertionError, match="<-- wrong"):
-        check_loss(ComparesWithThePrediction(encoder(), MSELoss()), *images(0))
+        check_loss(loss, *example)
 
 
 def test_features_of_a_linear_map_are_compared_as_by_hand():
@@ -165,41 +130,25 @@ def test_features_of_a_linear_map_are_compared_as_by_hand():
     assert loss(a, b) == 49 and loss.backward().ravel().tolist() == [-14, -28, -56]
 
 
-def test_the_features_learn_nothing_from_the_loss():
-    features = encoder()
+def test_features_learn_nothing_and_use_batch_norm_and_dropout_as_in_use():
+    features = Sequential(Conv2d(3, 2, 3, rng=0), BatchNorm2d(2), Dropout(0.5, rng=0), Tanh()).astype(np.float64)
+    features(images(1)[0])                                   # moves the running statistics
     for parameter in features.parameters():
         parameter.grad[...] = 7
     state = features.state_dict()
-    loss = FeatureLoss(features)
-    loss(*images(0))
-    assert np.any(loss.backward())
-    assert all((parameter.grad == 7).all() for parameter in features.parameters())
-    assert all(np.array_equal(array, state[name]) for name, array in features.state_dict().items())
-
-
-def test_features_may_have_batch_norm_and_dropout():
-    """They do what they do in use: running statistics, nothing dropped."""
-    features = Sequential(Conv2d(3, 2, 3, rng=0), BatchNorm2d(2), Dropout(0.5, rng=0), Tanh()).astype(np.float64)
-    features(images(1)[0])                                   # moves the running statistics
-    state = features.state_dict()
     check_loss(FeatureLoss(features, MSELoss()), *images(0))
-    assert not features.training
+    assert not features.training and all((parameter.grad == 7).all() for parameter in features.parameters())
     assert all(np.array_equal(array, state[name]) for name, array in features.state_dict().items())
     folded = FeatureLoss(fold_batchnorm(features), MSELoss())
     assert folded(*images(0)) == pytest.approx(FeatureLoss(features, MSELoss())(*images(0)), rel=1e-12)
 
 
 @pytest.mark.parametrize("loss", [RelativisticAverageLoss(), FeatureLoss(encoder())])
-def test_backward_needs_a_forward(loss):
+def test_losses_need_a_forward_and_floats(loss):
     with pytest.raises(RuntimeError, match="backward needs a forward"):
         loss.backward()
-
-
-def test_predictions_that_are_no_floats_are_refused():
     with pytest.raises(ValueError, match="expected predictions as a non-empty"):
-        RelativisticAverageLoss()(np.array([1, 0]), [1, 0])
-    with pytest.raises(ValueError, match="expected predictions as a non-empty"):
-        FeatureLoss(encoder())(np.zeros((1, 3, 4, 6), np.uint8), np.zeros((1, 3, 4, 6)))
+        loss(np.zeros((2, 3, 4, 6), np.uint8), np.array([1, 0]))
 
 
 # Backward through a frozen network

@@ -19,15 +19,8 @@ each_after = pytest.mark.parametrize("after", AFTER)
 @given(shapes(channels=st.integers(2, 3)), st.integers(1, 2), seeds)
 def test_gradients(after, shape, out_channels, seed):
     rng = np.random.default_rng(seed)
-    layer = randomized(MapConv2d(shape[1] - 1, out_channels, after), rng)
-    check_layer(layer, rng.normal(size=shape))
-
-
-@FEW
-@given(shapes(channels=st.integers(2, 4)), seeds)
-def test_gradients_of_dropping_and_zeroing_the_map(shape, seed):
-    for layer in (DropMap(), ZeroMap()):
-        check_layer(layer, np.random.default_rng(seed).normal(size=shape))
+    for layer in (MapConv2d(shape[1] - 1, out_channels, after), DropMap(), ZeroMap()):
+        check_layer(randomized(layer, rng), rng.normal(size=shape))
 
 
 def two_and_interpolating(after="drop"):
@@ -120,16 +113,11 @@ def test_a_map_acts_only_nearby():
     assert changed[:2, :2].all() and not changed[-4:, -4:].any()
 
 
-def test_states_of_different_builds_are_refused():
-    a, b = (Sequential(Conv2d(3, width, 3)).state_dict() for width in (2, 4))
-    with pytest.raises(ValueError, match="two models of the same build"):
-        interpolating_state(a, b)
-
-
 @pytest.mark.parametrize("call, message", [
     (lambda: MapConv2d(3, 2).output_shape((1, 3, 4, 4)), r"\(N, 3 \+ 1 for the map, H, W\), got \(1, 3, 4, 4\)"),
     (lambda: MapConv2d(3, 2, "keep"), "expected after to be one of carry, drop, got 'keep'"),
     (lambda: DropMap().output_shape((1, 1, 4, 4)), "for the map"),
+    (lambda: interpolating_state(Conv2d(3, 2, 3).state_dict(), Conv2d(3, 4, 3).state_dict()), "of the same build"),
     (lambda: rrdb_net(2, 4, 2, 1, with_map=True)(np.zeros((1, 3, 4, 4), np.float32)), "MapConv2d"),
 ])
 def test_wrong_input_and_settings_are_refused(call, message):

@@ -51,11 +51,7 @@ def test_blocks_are_nested_as_in_the_paper():
     assert kinds.count(BatchNorm2d) == 0 and kinds.count(Skip) == 3 * 3 * 4 and kinds.count(Upsample) == 2
     assert scales == [1] + 3 * [0.2, 0.2, 0.2, 0.2]                       # around all; an RRDB and its 3 dense blocks
     assert {layer.negative_slope for _, layer in model.walk() if isinstance(layer, LeakyReLU)} == {0.2}
-
-
-def test_dense_blocks_begin_ten_times_smaller_than_kaiming():
-    model = rrdb_net(2, 32, 16, 1, rng=0)
-    for name, layer in model.walk():
+    for name, layer in rrdb_net(2, 32, 16, 1, rng=0).walk():              # dense blocks: a tenth of Kaiming's weights
         if isinstance(layer, Conv2d):
             relative = layer.weight.data.std() / np.sqrt(2 / (9 * layer.in_channels))
             assert relative == pytest.approx(0.1 if ".inner.0." in name else 1.0, rel=0.2), name
@@ -122,6 +118,8 @@ def test_the_discriminator_halves_down_to_four_pixels(size, halvings):
     assert [layer.stride[0] for layer in convolutions] == [1, 2] * halvings
     assert [layer.out_channels for layer in convolutions[::2]] == [4, 8, 16, 32, 32][:halvings]
     assert not any(isinstance(layer, BatchNorm2d) for _, layer in model.walk())
+    x = random(4, 3, size, size)                                          # so no logit depends on the others' images
+    np.testing.assert_allclose(model(x)[:2], model(x[:2]), rtol=1e-4, atol=1e-6)
 
 
 def test_the_patch_discriminator_judges_squares():
@@ -131,11 +129,6 @@ def test_the_patch_discriminator_judges_squares():
     assert logits.shape == model.output_shape(x.shape) == (1, 1, 16, 12)
     x[..., :4, :4] = 0                                                     # far from the last squares
     assert (model(x) != logits)[0, 0, 0, 0] and np.array_equal(model(x)[..., 8:, 6:], logits[..., 8:, 6:])
-
-
-def test_an_images_logit_does_not_depend_on_its_batch():
-    x, model = random(4, 3, 16, 16), discriminator(4, 16, rng=0)
-    np.testing.assert_allclose(model(x)[:2], model(x[:2]), rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("call, message", [
