@@ -25,7 +25,7 @@ rng = np.random.default_rng(lesson.seed)
 # %% [markdown]
 # ## 1. A layer is a function with numbers in it
 # A network is a chain of *layers*. A layer takes an array x and computes an array y: that is its *forward*. What y
-# becomes depends on x and on the layer's *parameters*, arrays of numbers that it keeps inside and that will be learnt.
+# becomes depends on x and on the layer's *parameters*, arrays of numbers that it keeps inside and that will be learned.
 #
 # The plainest layer is `Linear`, a *dense* layer: each output is a weighted sum of all inputs, plus a constant. Its
 # parameters are the *weight* W, a row for each output, and the *bias* b: y = x Wᵀ + b. Each row of x is a *sample*: a
@@ -157,9 +157,9 @@ lesson.figure(figure, "difference_errors", alt="Errors of finite differences ove
 # checked in float64, with central differences. Training itself is content with float32.
 #
 # ## 4. Conv2d: from seven loops to one matrix product
-# Pictures come as arrays of shape **(N, C, H, W)**: N pictures, C channels (red, green, blue; many more inside a
+# Images come as arrays of shape **(N, C, H, W)**: N images, C channels (red, green, blue; many more inside a
 # network), H rows and W columns of pixels. `Linear` would need a weight for each input pixel and output pixel.
-# `Conv2d` looks at a small window of the picture, and uses the same few weights W (O, C, kh, kw) at every place; those
+# `Conv2d` looks at a small window of the image, and uses the same few weights W (O, C, kh, kw) at every place; those
 # of one of its O output channels are called a *kernel* or *filter*:
 #
 # - y[n, o, p, q] = Σ over c, i, j of W[o, c, i, j] x[n, c, p + i, q + j], plus a bias b[o] if wanted
@@ -174,7 +174,7 @@ lesson.figure(figure, "difference_errors", alt="Errors of finite differences ove
 # %%
 def seven_loops(x, w):
     N, (O, C, kh, kw) = len(x), w.shape
-    Ho, Wo = x.shape[2] - kh + 1, x.shape[3] - kw + 1    # the window must fit into the picture
+    Ho, Wo = x.shape[2] - kh + 1, x.shape[3] - kw + 1    # the window must fit into the image
     y = np.zeros((N, O, Ho, Wo))
     for n in range(N):
         for o in range(O):
@@ -226,7 +226,7 @@ assert np.array_equal(result.reshape(1, 1, 2, 2), seven_loops(small[None, None],
 figure = canvas.blank(896, 380)
 canvas.write(figure, 12, 20, "im2col: what each window sees becomes a column, and all windows one matrix product",
              canvas.TITLE, 850, weight="bold")
-picture = canvas.draw_grid(figure, 16, 70, small, 42, "picture and its four windows", limits=(-9, 14), numbers=".0f")
+picture = canvas.draw_grid(figure, 16, 70, small, 42, "image and its four windows", limits=(-9, 14), numbers=".0f")
 stack = canvas.draw_grid(figure, 526, 86, columns, 30, "columns (9 × 4)", limits=(-9, 14), numbers=".0f")
 for k, color in enumerate(canvas.LINE_COLORS[:4]):
     corner = (k % 2 - 0.44 + 0.05 * (k // 2), k // 2 - 0.44 + 0.05 * (k % 2))
@@ -252,7 +252,7 @@ lesson.figure(figure, "im2col")
 #
 # Below, x is a cat, and the target is the same cat filtered by the weights above, divided by 4. A random filter is to
 # find out, from this one example, which weights those were. Loss: the mean of (y − target)² over all pixels, `MSELoss`.
-# (*Padding* "same" lays zeros around the picture, so that y becomes as large as x.)
+# (*Padding* "same" lays zeros around the image, so that y becomes as large as x.)
 #
 # **Predict:** if dy is 1 at one pixel and 0 elsewhere, what does dx look like?
 
@@ -278,7 +278,7 @@ assert np.allclose(stamped[0, 0, 3:6, 6:9], w.reshape(3, 3)) and np.count_nonzer
 
 # %%
 def draw_maps(title, rows):
-    """Draw rows of (title, values, limit): pictures, and kernels with numbers, blue -limit, white 0, red limit."""
+    """Draw rows of (title, values, limit): images, and kernels with numbers, blue -limit, white 0, red limit."""
     figure = canvas.blank(160 * len(rows[0]) + 8, 168 * len(rows) + 48)
     canvas.write(figure, 12, 20, title, canvas.TITLE, 160 * len(rows[0]), weight="bold")
     for row, column in np.ndindex(len(rows), len(rows[0])):
@@ -322,14 +322,14 @@ lesson.figure(draw_maps(lesson.headline("Against its gradient, a random filter b
 #
 # ## 6. BatchNorm2d: every number depends on every other
 # In a chain of layers numbers may grow or shrink, and training suffers. *Batch norm* brings each channel back to mean 0
-# and variance 1, over all pixels of the *batch*, all pictures that are computed together: x̂ = (x − mean) / std, then
+# and variance 1, over all pixels of the *batch*, all images that are computed together: x̂ = (x − mean) / std, then
 # y = weight · x̂ + bias. (After training, in *eval* mode, it uses means and variances collected meanwhile.)
 #
 # Backward looks hard: each x also acts through mean and std, on all of y. But add a constant to all x, and y stays; or
 # double all x, and y stays. So both dx and dx · x̂ must sum to 0. Take out of dy what would violate that, and you have
 # the answer (for weight 1; derived in `minidl/layers/normalization.py`): dx = (dy − mean(dy) − x̂ mean(dy · x̂)) / std
 #
-# **Predict:** dy is 1 at one pixel of the second picture. Where is dx not 0? And if dy is 1 *everywhere*?
+# **Predict:** dy is 1 at one pixel of the second image. Where is dx not 0? And if dy is 1 *everywhere*?
 
 # %%
 cats = np.concatenate([cat * contrast + level for contrast, level in ((0.9, 0), (0.3, 0.6), (-0.7, 0.9), (0.2, 0.1))])
@@ -342,16 +342,16 @@ dx = norm.backward(dy)
 assert np.allclose(dx, (dy - dy.mean() - y * (dy * y).mean()) / np.sqrt(cats.var() + norm.eps))
 assert abs(dx.sum()) < 1e-12 and np.abs(norm.backward(np.ones_like(cats))).max() < 1e-12
 pupil.forward(cats)
-rows = {"x, picture {}": (cats, 1), "dx of a convolution": (pupil.backward(dy), 0.5),
+rows = {"x, image {}": (cats, 1), "dx of a convolution": (pupil.backward(dy), 0.5),
         "dx of batch norm": (dx, np.abs(dx[dy == 0]).max())}
-lesson.figure(draw_maps("One pixel of dy: a convolution hands it to the neighbors, batch norm to all pictures", [
+lesson.figure(draw_maps("One pixel of dy: a convolution hands it to the neighbors, batch norm to all images", [
     [(name.format(k + 1), values[k:k + 1], limit) for k in range(4)] for name, (values, limit) in rows.items()]),
     "batch_norm")
 
 # %% [markdown]
 # The pixel's own dx is large (far beyond the colors). But its x̂ also grows if other numbers fall: those with a similar
-# x get a negative dx. And it grows if the std shrinks: x far on the other side of the mean, as picture 1's background,
-# get a positive one, which leads them to the mean. And so in all four pictures.
+# x get a negative dx. And it grows if the std shrinks: x far on the other side of the mean, as image 1's background,
+# get a positive one, which leads them to the mean. And so in all four images.
 #
 # ## 7. Wrong gradients, and how they are found
 # A wrong backward raises no error. Training goes worse, or not at all, and one looks for the reason everywhere else.

@@ -25,7 +25,7 @@ print("(the data are a small table: --data, --size, --width and --batch-size cha
 # In: the length of an iris's petal in cm, one number x. Out: its species, one of three: setosa, versicolor, virginica,
 # or 0, 1, 2. R. A. Fisher published 150 such flowers in 1936, 50 of each.
 #
-# A model can learn flowers by heart, so a part is *held out*: looked at in the end, never learnt from. Here it is every
+# A model can memorize flowers, so a part is *held out*: looked at in the end, never learned from. Here it is every
 # third. Training works best on numbers around 0 of size 1, so x is *standardized*: minus the mean, divided by the
 # standard deviation, both of the training flowers. The held-out ones have no say, not even in that.
 

@@ -2,7 +2,7 @@
 # # 02 · MLP: ten digits from 64 numbers
 # Slide 10. *How does a network learn to tell handwritten digits apart, and how do we know that it can?*
 #
-# **New here:** a hidden layer and ReLU; learning from a few pictures at a time; momentum and Adam; validation pictures;
+# **New here:** a hidden layer and ReLU; learning from a few images at a time; momentum and Adam; validation images;
 # the confusion matrix.
 #
 # **Needs:** `Linear`, forward and backward (lesson 0); softmax, one-hot, cross entropy, epochs and what is held out
@@ -28,7 +28,7 @@ if lesson.options.data is not None:
 
 # %% [markdown]
 # ## 1. The data
-# 1,797 digits that 13 people wrote by hand, scanned and shrunk to 8 × 8 gray values. In: a picture, (1, 8, 8), numbers
+# 1,797 digits that 13 people wrote by hand, scanned and shrunk to 8 × 8 gray values. In: an image, (1, 8, 8), numbers
 # from 0, paper, to 1, ink. Out: one of ten classes.
 
 # %%
@@ -41,15 +41,15 @@ lesson.figure(plotting.image_strip(images[np.array(columns).T.ravel()], columns=
 
 # %% [markdown]
 # ## 2. What it must not see
-# A table that lists all 1,797 pictures with their digits makes no mistake on them, and has learnt nothing. So a fifth
-# of each digit is *held out*: the **test** pictures, looked at once, at the end. And while we try what works best, a
-# fifth of what remains stands in for them: the **validation** pictures. Who tries twenty settings and keeps the one
-# that is best on the test pictures has chosen by them, and will report more than the next thousand digits will show.
+# A table that lists all 1,797 images with their digits makes no mistake on them, and has learned nothing. So a fifth
+# of each digit is *held out*: the **test** images, looked at once, at the end. And while we try what works best, a
+# fifth of what remains stands in for them: the **validation** images. Who tries twenty settings and keeps the one
+# that is best on the test images has chosen by them, and will report more than the next thousand digits will show.
 
 # %%
 training, test = stratified_split(labels)                                  # the same for every seed, and in lesson 4
 fitting, validation = (training[part] for part in stratified_split(labels[training], rng=1))
-print(f"{len(fitting)} pictures to try things on, {len(validation)} to judge these tries, {len(test)} to test")
+print(f"{len(fitting)} images to try things on, {len(validation)} to judge these tries, {len(test)} to test")
 assert not set(test) & (set(fitting) | set(validation))
 
 # %% [markdown]
@@ -57,7 +57,7 @@ assert not set(test) & (set(fitting) | set(validation))
 # exercise 3.)
 #
 # ## 3. The model
-# Slide 10: n inputs, a layer of m units, an output for each class. `Flatten` makes one row of the picture's 64 pixels.
+# Slide 10: n inputs, a layer of m units, an output for each class. `Flatten` makes one row of the image's 64 pixels.
 # Each hidden unit sums over all of them, with weights of its own, and its ReLU lets through what is above 0. Ten scores
 # sum over the hidden units; softmax (in the loss) makes probabilities of them. A network of such layers is a
 # *multilayer perceptron*, MLP.
@@ -111,13 +111,13 @@ print(f"untrained: {first_loss:.3f}; ten equal probabilities: ln 10 = {np.log(10
 assert abs(first_loss - np.log(10)) < 1.5
 
 # %% [markdown]
-# ## 5. A few pictures at a time
-# The gradient that we want is that of the mean loss over all training pictures. To see all of them for one small step
-# is thorough, and slow. A *minibatch*, some pictures drawn at random, gives an estimate of that gradient. How good is
+# ## 5. A few images at a time
+# The gradient that we want is that of the mean loss over all training images. To see all of them for one small step
+# is thorough, and slow. A *minibatch*, some images drawn at random, gives an estimate of that gradient. How good is
 # it? The cosine of the angle between the two is 1 if they point the same way, and 0 if they have nothing to do with
 # each other.
 #
-# **Predict:** how many pictures does it take for a cosine of 0.7, an angle of 45°? The error of a mean of n numbers
+# **Predict:** how many images does it take for a cosine of 0.7, an angle of 45°? The error of a mean of n numbers
 # falls with √n. So how many more does it take to halve the angle's tangent, the error's size against what is right?
 
 
@@ -137,17 +137,17 @@ for n in (1, 2, 4, 8, 16, 32, 64, 128, 256):
     draws = [rng.choice(training, n, replace=False) for _ in range(50)]
     found = [gradient_of(model, images[draw], labels[draw]) for draw in draws]
     cosines[n] = float(np.mean([g @ whole / np.linalg.norm(g) / np.linalg.norm(whole) for g in found]))
-print("cosine with the gradient of all pictures: " + ", ".join(f"{n}: {c:.2f}" for n, c in cosines.items()))
+print("cosine with the gradient of all images: " + ", ".join(f"{n}: {c:.2f}" for n, c in cosines.items()))
 tangents = {n: float(np.sqrt(1 / c**2 - 1)) for n, c in cosines.items()}
 print("tangent of the angle: " + ", ".join(f"{n}: {t:.2f}" for n, t in tangents.items()))
 assert cosines[1] < cosines[32] < cosines[256] and 1.5 < tangents[8] / tangents[32] < 2.7
 
 # %%
 figure = canvas.blank(560, 320)
-canvas.write(figure, 12, 20, lesson.headline(f"32 of {len(training):,} pictures point at about 45° to where all of "
-                                             "them do", "Where the gradient of a few pictures points"),
+canvas.write(figure, 12, 20, lesson.headline(f"32 of {len(training):,} images point at about 45° to where all of "
+                                             "them do", "Where the gradient of a few images points"),
              canvas.TITLE, 540, weight="bold")
-canvas.write(figure, 12, 44, "cosine of a minibatch's gradient with that of all training pictures", canvas.TEXT, 540)
+canvas.write(figure, 12, 44, "cosine of a minibatch's gradient with that of all training images", canvas.TEXT, 540)
 axes = canvas.place(figure, 46, 60, 490, 200)
 canvas.quiet(axes)
 axes.plot(range(len(cosines)), list(cosines.values()), "o-", color=canvas.LINE_COLORS[0])
@@ -155,14 +155,14 @@ axes.set(ylim=(0, 1.05), yticks=[0, 0.25, 0.5, 0.75, 1])
 axes.set_xticks(range(len(cosines)), [str(n) for n in cosines])
 for k, c in enumerate(cosines.values()):
     axes.annotate(f"{c:.2f}", (k, c), (0, -14), ha="center", textcoords="offset points", fontsize=canvas.SMALL)
-canvas.write(figure, 291, 296, "pictures in the minibatch", canvas.TEXT, 490, ha="center")
-lesson.figure(figure, "minibatches", alt="Cosine between a minibatch's gradient and that of all training pictures, "
+canvas.write(figure, 291, 296, "images in the minibatch", canvas.TEXT, 490, ha="center")
+lesson.figure(figure, "minibatches", alt="Cosine between a minibatch's gradient and that of all training images, "
               "untrained network: " + ", ".join(f"{c:.2f} for {n}" for n, c in cosines.items()))
 
 # %% [markdown]
-# Four times the pictures halve the error. So 32 pictures, at a fortieth of the price, point at an angle of about 45° to
+# Four times the images halve the error. So 32 images, at a fortieth of the price, point at an angle of about 45° to
 # where all of them would; and forty such steps lead farther than one that is exact. An epoch still is one pass over all
-# pictures, now in an order drawn anew. `Batches` deals them out.
+# images, now in an order drawn anew. `Batches` deals them out.
 #
 # ## 6. Training, in the open
 # Four lines: *forward* gives the scores, the loss its value and its gradient; *backward* carries that to every
@@ -171,7 +171,7 @@ lesson.figure(figure, "minibatches", alt="Cosine between a minibatch's gradient 
 
 # %%
 def train(model, optimizer, part, epochs, seed):
-    """Train on the pictures of `part`; return for each epoch its mean loss and the accuracy on the validation part."""
+    """Train on the images of `part`; return for each epoch its mean loss and the accuracy on the validation part."""
     batches = Batches(images[part], labels[part], lesson.batch_size, rng=np.random.default_rng(seed))
     history = []
     for epoch in range(1, epochs + 1):
@@ -202,29 +202,29 @@ histories = {}
 for name, optimizer in tries.items():
     tried = mlp(m, lesson.seed)
     histories[name] = train(tried, optimizer(tried.parameters()), fitting, min(epochs, 20), lesson.seed)
-    print(f"{name:<24} loss {histories[name][-1]['loss']:.3f}, right of the validation pictures "
+    print(f"{name:<24} loss {histories[name][-1]['loss']:.3f}, right of the validation images "
           f"{histories[name][-1]['accuracy']:.3f}")
 
 # %%
 figure, panels = canvas.subplots(1090, 330, 2, "One network, four ways of walking downhill")
 for axes, (key, head, limits) in zip(panels, (
-        ("loss", "loss, training pictures", (0, None)),
-        ("accuracy", "share right, validation pictures (below 0.8: at 0.8)", (0.8, 1)))):
+        ("loss", "loss, training images", (0, None)),
+        ("accuracy", "share right, validation images (below 0.8: at 0.8)", (0.8, 1)))):
     axes.set_title(head, loc="left", fontsize=canvas.TEXT)
     axes.set_xlabel("epoch", fontsize=canvas.SMALL)
     axes.locator_params("x", integer=True)
     plotting.named_lines(axes, {f"{name}: {history[-1][key]:.3f}": (
         [row["epoch"] for row in history], [max(row[key], limits[0]) for row in history])
         for name, history in histories.items()}, limits)
-lesson.figure(figure, "optimizers", alt="Loss of training pictures, share of validation pictures right: " + "; ".join(
+lesson.figure(figure, "optimizers", alt="Loss of training images, share of validation images right: " + "; ".join(
     f"{name}: {history[-1]['loss']:.3f}, {history[-1]['accuracy']:.3f}" for name, history in histories.items()))
 
 # %% [markdown]
 # Plain SGD is far behind with the small learning rate. With ten times that, or with momentum, which adds up to as much,
-# it comes close; Adam needs no such search. On the validation pictures the last three differ by a few pictures only.
+# it comes close; Adam needs no such search. On the validation images the last three differ by a few images only.
 #
-# Which optimizer, how many hidden units and epochs: that was settled on validation pictures. Now the network starts
-# again, and learns from all training pictures, those for validation included.
+# Which optimizer, how many hidden units and epochs: that was settled on validation images. Now the network starts
+# again, and learns from all training images, those for validation included.
 
 # %%
 model = mlp(m, lesson.seed)
@@ -233,7 +233,7 @@ print(f"{epochs} epochs: loss {history[0]['loss']:.3f} in the first, {history[-1
 
 # %% [markdown]
 # ## 7. The result
-# **Predict:** how many of the test pictures are right? And which digits are taken for each other?
+# **Predict:** how many of the test images are right? And which digits are taken for each other?
 
 # %%
 probabilities = Softmax().forward(predict(model, images[test]))            # (n, 10)
@@ -241,13 +241,13 @@ decided = probabilities.argmax(axis=1)                                     # (n,
 right = decided == labels[test]
 scores = {"accuracy": float(right.mean())}
 spread = np.sqrt(scores["accuracy"] * (1 - scores["accuracy"]) / len(test))
-print(f"{right.sum()} of {len(test)} test pictures right: {scores['accuracy']:.3f} ± {spread:.3f}; of the training "
-      f"pictures: {accuracy(model, images[training], labels[training]):.3f}; always the most frequent digit: "
+print(f"{right.sum()} of {len(test)} test images right: {scores['accuracy']:.3f} ± {spread:.3f}; of the training "
+      f"images: {accuracy(model, images[training], labels[training]):.3f}; always the most frequent digit: "
       f"{np.bincount(labels[test]).max() / len(test):.3f}")
 
 # %% [markdown]
-# (The ± is the standard error √(p (1 − p) / n): so much would the number change, typically, if another n pictures
-# had been held out. One picture more or less is 0.003.)
+# (The ± is the standard error √(p (1 − p) / n): so much would the number change, typically, if another n images
+# had been held out. One image more or less is 0.003.)
 #
 # The *confusion matrix* counts, for each true digit (a row), what it was taken for (the columns).
 
@@ -256,13 +256,13 @@ matrix = confusion_matrix(labels[test], decided, 10)
 assert np.trace(matrix) == right.sum() and matrix.sum() == len(test)
 wrong_pairs = matrix * (1 - np.eye(10, dtype=int))
 true, taken = np.unravel_index(wrong_pairs.argmax(), wrong_pairs.shape)
-lesson.figure(confusion_figure(matrix, DIGITS, title=f"{len(test) - right.sum()} of {len(test)} test pictures are "
+lesson.figure(confusion_figure(matrix, DIGITS, title=f"{len(test) - right.sum()} of {len(test)} test images are "
                                "taken for another digit"), "confusion",
-              alt=f"Confusion matrix of {len(test)} test pictures: {right.sum()} on the diagonal; the most frequent "
+              alt=f"Confusion matrix of {len(test)} test images: {right.sum()} on the diagonal; the most frequent "
               f"mistake, {wrong_pairs.max()} times: {true} taken for {taken}")
 
 # %% [markdown]
-# Mistakes are spread thinly: hardly a pair is confused more than once or twice. Which pictures are the most wrong?
+# Mistakes are spread thinly: hardly a pair is confused more than once or twice. Which images are the most wrong?
 # Those whose true digit got the least probability: the terms of the loss that are largest. Would you have known?
 
 # %%
@@ -270,16 +270,16 @@ of_true = probabilities[np.arange(len(test)), labels[test]]                # (n,
 worst = np.argsort(of_true)[:12]
 lesson.figure(probability_grid(images[test][worst], probabilities[worst], labels[test][worst], DIGITS,
                                title="The most wrong: little probability for the true digit (blue)"), "most_wrong",
-              alt="The twelve test pictures whose true digit got the least probability: " + ", ".join(
+              alt="The twelve test images whose true digit got the least probability: " + ", ".join(
                   f"a {labels[test][n]} ({of_true[n]:.2f})" for n in worst))
 
 # %% [markdown]
-# It is often sure when it is wrong. Cross entropy made it so: once a training picture is right, the only way to a lower
+# It is often sure when it is wrong. Cross entropy made it so: once a training image is right, the only way to a lower
 # loss is to be surer.
 #
 # ## 8. What the hidden units look at
-# A hidden unit has one weight for each pixel, so its weights can be drawn as a picture: red where ink excites it, blue
-# where ink silences it. By which pictures is it excited most?
+# A hidden unit has one weight for each pixel, so its weights can be drawn as an image: red where ink excites it, blue
+# where ink silences it. By which images is it excited most?
 #
 # **Predict:** is there a unit for each digit, one that looks like a 3?
 
@@ -293,7 +293,7 @@ k = int(strongest[0])
 x = images[test].reshape(-1, 64)
 x = x / np.linalg.norm(x, axis=1, keepdims=True)                           # as much ink in each
 own = hidden.weight.data[k] / np.linalg.norm(hidden.weight.data[k])
-assert (x @ own).max() < own @ own, "of all pictures of one length, a unit likes that of its weights best"
+assert (x @ own).max() < own @ own, "of all images of one length, a unit likes that of its weights best"
 
 # %%
 side, gap, row = 64, 8, 92
@@ -316,20 +316,20 @@ for n, k in enumerate(strongest):
         canvas.write(figure, left + 7 * (side + gap) + 10, y, text, canvas.TEXT, 110)
 for left in (12, 12 + 7 * (side + gap) + 120):
     canvas.write(figure, left, 58, "weights", canvas.TEXT, side)
-    canvas.write(figure, left + side + gap + 8, 58, "test pictures that excite it most", canvas.TEXT, 400)
+    canvas.write(figure, left + side + gap + 8, 58, "test images that excite it most", canvas.TEXT, 400)
     canvas.write(figure, left + 7 * (side + gap) + 10, 58, "it speaks", canvas.TEXT, 100)
-lesson.figure(figure, "hidden_units", alt="Weights of the eight hidden units that move the scores most, as pictures of "
-              "8 × 8; the six test pictures that excite each most; and the digits it speaks for and against")
+lesson.figure(figure, "hidden_units", alt="Weights of the eight hidden units that move the scores most, as images of "
+              "8 × 8; the six test images that excite each most; and the digits it speaks for and against")
 
 # %% [markdown]
 # A unit is a question about ink at certain places, asked of many digits; each digit is a pattern of answers. And all of
-# it hangs on the place: move a digit by a pixel, and these units see another picture. What helps there is lesson 4.
+# it hangs on the place: move a digit by a pixel, and these units see another image. What helps there is lesson 4.
 
 # %%
 moved = np.zeros_like(images[test])
 moved[..., 1:] = images[test][..., :-1]                                    # one pixel to the right
 accuracy_moved = accuracy(model, moved, labels[test])
-print(f"test pictures, moved to the right by one pixel: {accuracy_moved:.3f} right")
+print(f"test images, moved to the right by one pixel: {accuracy_moved:.3f} right")
 
 # %%
 lesson.finish(test=scores, accuracy_moved=accuracy_moved, cosine_of_minibatch=cosines[32], first_loss=first_loss,
@@ -341,10 +341,10 @@ if lesson.as_intended:
 
 # %% [markdown]
 # **Try:**
-# 1. `--width 1`, `2`, `4`, `8`, `16`: from how many hidden units on are 95 % of the test pictures right? Think first:
+# 1. `--width 1`, `2`, `4`, `8`, `16`: from how many hidden units on are 95 % of the test images right? Think first:
 #    how many yes-or-no answers does it take to tell ten digits apart?
 # 2. `Identity()` (import it from minidl) in place of `ReLU()` in `mlp`. By section 3 (whose last assertion has to go)
 #    it is one layer then. Is it much worse? Which digits does it confuse? Look at `confusion.png`.
-# 3. Hold out the last pictures of the file: `training, test = np.arange(1438), np.arange(1438, 1797)`. What becomes of
+# 3. Hold out the last images of the file: `training, test = np.arange(1438), np.arange(1438, 1797)`. What becomes of
 #    the accuracy (and of the last assertion)? If the file goes writer by writer, what explains it, and which of the two
 #    numbers would you promise to a post office?

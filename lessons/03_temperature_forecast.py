@@ -35,7 +35,7 @@ print(f"{len(days)} days, {len(x)} windows: x {x.shape}, y {y.shape}")
 
 # %% [markdown]
 # **How not to cheat.** A forecast must not know the future. If windows were held out at random, nearly each would have
-# a neighbor in training that shares 66 of its 67 days, also those to be forecast: they could be learnt by heart. So
+# a neighbor in training that shares 66 of its 67 days, also those to be forecast: they could be learned by heart. So
 # split by time: train on 2012 and 2013; decide on 2014, the *validation* year; and look at 2015, the *last* year, once,
 # in the end. A window belongs to the part that its three days to forecast are in, and to none if they lie in two. Its
 # 64 days may reach back into the part before: in January one knows what December was like.
@@ -117,7 +117,7 @@ canvas.write(figure, 12, 20, "Input, output, loss: a class, or numbers", canvas.
 for left, height, text in ((16, 154, "in"), (16, 324, "out"), (16, 420, "loss"), (80, 48, "classification"),
                            (480, 48, "forecasting")):
     canvas.write(figure, left, height, text, canvas.TITLE, 200, weight="bold")
-canvas.draw_grid(figure, 120, 88, picture, 17, "a picture, (1, 8, 8)", "gray_r")
+canvas.draw_grid(figure, 120, 88, picture, 17, "an image, (1, 8, 8)", "gray_r")
 axes = canvas.place(figure, 80, 272, 260, 100)
 canvas.quiet(axes)
 axes.bar(range(10), np.full(10, 0.1), 0.7, color=canvas.LINE_COLORS[0])
@@ -159,7 +159,7 @@ assert round(slide, 2) == 144.12 and least < 144.2637 < most
 #
 # ## 4. Yardsticks
 # An MSE of 13 °C² says nothing by itself. Two forecasts need no training: *persistence*, it stays as today; and the
-# *mean* of the 64 days. A model that does not beat both has learnt nothing of use.
+# *mean* of the 64 days. A model that does not beat both has learned nothing of use.
 #
 # **Predict:** which of the two is better, for tomorrow, and in three days?
 
@@ -249,7 +249,7 @@ print(f"chosen: {chosen:g}; all five trained in {seconds:.1f} s")
 
 # %%
 figure = canvas.blank(900, 330)
-title = lesson.headline("Without weight decay, the training years are learnt by heart", "Weight decay")
+title = lesson.headline("Without weight decay, the training years are learned by heart", "Weight decay")
 canvas.write(figure, 12, 20, title, canvas.TITLE, 860, weight="bold")
 canvas.legend(figure, 40, 30, ["training", "validation", "persistence in the validation year"],
               [*canvas.LINE_COLORS[:2], canvas.QUIET])
@@ -270,7 +270,7 @@ lesson.figure(figure, "overfitting", alt="Mean squared error in °C² after trai
 
 # %% [markdown]
 # Without weight decay the training error falls and falls, down to a third of persistence's, and the validation error
-# does not follow: what is learnt now holds for these two years only. With too much, neither falls. In between lies a
+# does not follow: what is learned now holds for these two years only. With too much, neither falls. In between lies a
 # minimum of the validation error, and only there the model is clearly better than "as today".
 #
 # ## 6. The last year
@@ -325,8 +325,8 @@ lesson.figure(figure, "by_days_ahead", alt="Mean squared error in °C², one to 
 
 # %% [markdown]
 # For tomorrow, "as today" is hard to beat. In three days, today tells less, and what is usual tells more: the model
-# has learnt to mix the two, and to lean to the usual the further it looks. In an uncertain matter the forecast with the
-# least *squared* error is the mean of what may come, and so it stays in the middle, while the weather does not.
+# has learned to mix the two, and to lean to the usual the further it looks. If a matter is uncertain, the forecast with
+# the least *squared* error is the mean of what may come, and so it stays in the middle, while the weather does not.
 
 # %%
 lesson.finish(test={name.replace(" ", "_"): float(error.mean()) for name, error in errors.items()},

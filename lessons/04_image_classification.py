@@ -1,6 +1,6 @@
 # %% [markdown]
 # # 04 · Image classification: convolution, then flatten, then decide
-# Slides 1, 7, 8. *A picture is more than a row of numbers. What does a network gain that knows about places?*
+# Slides 1, 7, 8. *An image is more than a row of numbers. What does a network gain that knows about places?*
 #
 # **New here:** pooling; convolution, batch norm and pooling put together into a CNN, the part of slide 1 that finds
 # features; augmentation; and what such a network looks at. First on the digits of lesson 2, then on cats and dogs.
@@ -39,13 +39,13 @@ if lesson.size % 32:
 # ## 1. Convolution: one small question, asked at every place
 # The MLP of lesson 2 has a weight for each pixel and each hidden unit. It learns what a stroke is at each place anew;
 # its digits, moved by one pixel, were strangers to it. A convolution (lesson 0) has one small kernel of weights, here 3
-# × 3, and lays it on every place: y = Σ w x over the 3 × 3 pixels around it. What it says makes a new picture, a *map*
+# × 3, and lays it on every place: y = Σ w x over the 3 × 3 pixels around it. What it says makes a new image, a *map*
 # (or *feature map*).
 #
 # A kernel that subtracts the left from the right finds strokes' left and right edges; turned, upper and lower ones.
 #
-# **Predict:** the size of the map of an 8 × 8 picture, if the kernel must lie within it. And with *padding "same"*, a
-# frame of zeros around the picture?
+# **Predict:** the size of the map of an 8 × 8 image, if the kernel must lie within it. And with *padding "same"*, a
+# frame of zeros around the image?
 
 # %%
 images, labels = load_digits(lesson.table("digits.csv.gz"))                # (1797, 1, 8, 8), (1797,)
@@ -69,14 +69,14 @@ assert np.isclose(maps[0, 0, 4, 3], np.sum(kernels[0, 0] * x[0, 0, 3:6, 2:5])), 
 # %% [markdown]
 # 6 × 6 without padding, 8 × 8 with it.
 #
-# **Predict:** what becomes of the maps if the digit moves to the right by one pixel? How many weights would a picture
+# **Predict:** what becomes of the maps if the digit moves to the right by one pixel? How many weights would an image
 # of 1000 × 1000 pixels need?
 
 # %%
 
 
 def moved(images):
-    """Return pictures (N, C, H, W) moved to the right by one pixel; what comes in on the left is 0."""
+    """Return images (N, C, H, W) moved to the right by one pixel; what comes in on the left is 0."""
     result = np.zeros_like(images)
     result[..., 1:] = images[..., :-1]
     return result
@@ -84,7 +84,7 @@ def moved(images):
 
 assert not x[..., -1].any(), "nothing is pushed out on the right"
 assert np.allclose(convolution("same")(moved(x))[..., 1:], maps[..., :-1]), "the maps move along"
-print(f"{convolution('same').weight.data.size} weights, for pictures of any size")
+print(f"{convolution('same').weight.data.size} weights, for images of any size")
 
 # %% [markdown]
 # ## 2. Pooling: what there was, not where exactly
@@ -119,10 +119,10 @@ lesson.figure(plotting.image_strip(
 # Compare the two rows: the maps move along with the digit, by one pixel; what is pooled changes less, but it changes.
 #
 # ## 3. Batch norm: every map on the same scale
-# Layers are learnt all at once: each must follow what the one below it makes of its input, and that changes with every
-# step. Batch norm (lesson 0) sets each channel, over all pictures of the batch and all places, to mean 0 and variance
+# Layers are learned all at once: each must follow what the one below it makes of its input, and that changes with every
+# step. Batch norm (lesson 0) sets each channel, over all images of the batch and all places, to mean 0 and variance
 # 1, and then lets it learn a scale and a shift of its own. In training these are the batch's mean and variance, and so
-# each picture's result depends on the others a little; running means of them are kept, and used when training is over
+# each image's result depends on the others a little; running means of them are kept, and used when training is over
 # (`eval`).
 
 # %%
@@ -130,14 +130,14 @@ norm = BatchNorm2d(2)
 y = norm(convolution("same")(images[training][:64]))                       # (64, 2, 8, 8), in training mode
 print("mean", y.mean(axis=(0, 2, 3)).round(3), "variance", y.var(axis=(0, 2, 3)).round(3))
 assert np.allclose(y.mean(axis=(0, 2, 3)), 0, atol=1e-4) and np.allclose(y.var(axis=(0, 2, 3)), 1, atol=1e-2)
-alone = norm(maps), norm.eval()(maps)                                      # the same picture, training mode and eval
+alone = norm(maps), norm.eval()(maps)                                      # the same image, training mode and eval
 assert not np.allclose(*alone, atol=0.1)
 
 # %% [markdown]
 # ## 4. The model
 # Slide 1: image → CNN → flatten → classification. A *CNN*, convolutional neural network, is block after block of
 # convolution, batch norm, ReLU and pooling: the maps get smaller, and more in number, and each asks about a larger part
-# of the picture. *Flatten* then makes one row of what is left, and one `Linear` scores the classes, as in lesson 2. It
+# of the image. *Flatten* then makes one row of what is left, and one `Linear` scores the classes, as in lesson 2. It
 # is `classifier` in `minidl/models.py`.
 #
 # **Predict:** how many numbers does the `Linear` get, for `width` w? (Two blocks, and channels that double.)
@@ -168,7 +168,7 @@ print(f"CNN: {count(cnn):,} parameters; an MLP with {hidden} hidden units: {coun
 # ## 5. Training
 # `fit` is lesson 2's loop: forward, loss, backward, step. Around it, it prints how far it is, saves a *checkpoint*, all
 # that `--resume` needs to go on, and lets a schedule lower the learning rate (lesson 3). Learning rate, weight decay
-# and epochs were chosen on parts of the training pictures, as in lesson 2; the decay for each of the two models by
+# and epochs were chosen on parts of the training images, as in lesson 2; the decay for each of the two models by
 # itself.
 
 # %%
@@ -187,14 +187,14 @@ def trained(model, pictures, seed, decay):
 first_loss = loss(cnn(images[training]), labels[training])
 cnn, history = trained(cnn, images, lesson.seed, DECAY["CNN"])
 print(f"loss {first_loss:.3f} before training, {history[-1]['loss']:.4f} after {digit_epochs} epochs; "
-      f"{accuracy(cnn, images[test], labels[test]):.3f} of the test pictures right")
+      f"{accuracy(cnn, images[test], labels[test]):.3f} of the test images right")
 
 # %% [markdown]
 # ## 6. CNN against MLP
-# As many parameters, the same pictures, the same number of epochs; and three seeds each, for one alone may be luck.
-# Both are tested on the test pictures; and on these moved by one pixel, which neither was shown in training.
+# As many parameters, the same images, the same number of epochs; and three seeds each, for one alone may be luck.
+# Both are tested on the test images; and on these moved by one pixel, which neither was shown in training.
 #
-# And an experiment: shuffle the pixels, in the same way in all pictures, for training and for testing.
+# And an experiment: shuffle the pixels, in the same way in all images, for training and for testing.
 #
 # **Predict:** which of the two will not notice? And the other, will it fall behind?
 
@@ -225,7 +225,7 @@ figure = canvas.blank(620, 330)
 canvas.write(figure, 12, 20, lesson.headline("With as many parameters: the CNN is better as long as neighbors are "
                                              "neighbors", "CNN and MLP, with as many parameters"),
              canvas.TITLE, 600, weight="bold")
-canvas.write(figure, 12, 44, "share of the test pictures that are right; a dot for each seed", canvas.TEXT, 500)
+canvas.write(figure, 12, 44, "share of the test images that are right; a dot for each seed", canvas.TEXT, 500)
 axes = canvas.place(figure, 46, 62, 560, 200)
 canvas.quiet(axes)
 low = min(value for values in results.values() for value in values)
@@ -244,11 +244,11 @@ lesson.figure(figure, "cnn_and_mlp", alt="Mean accuracy on the test digits over 
 # %% [markdown]
 # A `Linear` has a weight for each pixel, and to it all orders of the pixels are the same. A convolution is told
 # beforehand that neighbors belong together, and that what is worth finding is worth finding everywhere. Both are true
-# of pictures; where they are not, much of the advantage is gone. (Moved digits are harder for the CNN, too: after
+# of images; where they are not, much of the advantage is gone. (Moved digits are harder for the CNN, too: after
 # `Flatten`, place counts again.)
 #
 # ## 7. Filters and feature maps
-# What has it learnt? Below: a digit; the kernels of the first convolution; their maps behind batch norm and ReLU; the
+# What has it learned? Below: a digit; the kernels of the first convolution; their maps behind batch norm and ReLU; the
 # same, pooled; and half of the maps of the second block, before its pooling.
 #
 # **Predict:** will the kernels look like those that we made in section 1?
@@ -283,14 +283,14 @@ lesson.figure(figure, "feature_maps", alt="A handwritten 3; the first layer's ke
 # ends, some to the empty paper beside the 3. In the second block, which sees 8 × 8 pixels with the pooling between, a
 # bright place is a combination of these answers, and most places are silent.
 #
-# And where is the CNN wrong? These are the test pictures whose true digit gets the least probability.
+# And where is the CNN wrong? These are the test images whose true digit gets the least probability.
 
 # %%
 probabilities = Softmax().forward(predict(cnn, images[test]))              # (n, 10)
 worst = np.argsort(probabilities[np.arange(len(test)), labels[test]])[:8]
 wrong = int((probabilities.argmax(axis=1) != labels[test]).sum())
 lesson.figure(probability_grid(images[test][worst], probabilities[worst], labels[test][worst], DIGITS,
-                               title=f"The CNN's most wrong: {wrong} of {len(test)} test pictures get another digit"),
+                               title=f"The CNN's most wrong: {wrong} of {len(test)} test images get another digit"),
               "digits_most_wrong")
 digits = {"accuracy": results["CNN"][0], "accuracy_of_seeds": results["CNN"],
           **{f"accuracy_{name.lower().replace(', ', '_')}": float(np.mean(values)) for name, values in results.items()}}
@@ -299,17 +299,17 @@ numbers = {"first_loss": first_loss, "last_loss": history[-1]["loss"], "digits":
 
 # %% [markdown]
 # ## 8. Cat or dog?
-# Now pictures that are larger, colored, and taken from all sides, and a question that color cannot answer. In:
-# (3, H, W). Out: cat or dog. Not every collection says which is which; pictures of unknown species are left out, and
+# Now images that are larger, colored, and taken from all sides, and a question that color cannot answer. In:
+# (3, H, W). Out: cat or dog. Not every collection says which is which; images of unknown species are left out, and
 # one species alone leaves nothing to tell apart.
 
 
 # %%
 def load(split):
-    """Return the pictures of one split whose species is known."""
+    """Return the images of one split whose species is known."""
     pets = lesson.pets(split)                            # what cannot be read is left out and named
     if (pets.species < 0).any():
-        print(f"left out: {(pets.species < 0).sum()} {split} pictures whose species annotations/list.txt does not tell")
+        print(f"left out: {(pets.species < 0).sum()} {split} images whose species annotations/list.txt does not tell")
     return pets[pets.species >= 0]
 
 
@@ -319,20 +319,20 @@ print(f"to train on: {cats_and_dogs[0]} cats, {cats_and_dogs[1]} dogs; held out:
       f"{(held_out.species == 1).sum()} dogs")
 if not cats_and_dogs.all() or not len(held_out):
     lesson.finish(test={"digits_accuracy": digits["accuracy"]}, **numbers)
-    print(f"\n{lesson.data}: cats and dogs need pictures of both to train on, and some to test; sections 8 to 11 are "
+    print(f"\n{lesson.data}: cats and dogs need images of both to train on, and some to test; sections 8 to 11 are "
           "left out. The species come from annotations/list.txt: NAME CLASS-ID SPECIES BREED-ID, 1 cat, 2 dog.")
     raise SystemExit
 shown_pets = train[:16]
 lesson.figure(plotting.image_strip(shown_pets.images, [SPECIES[k] for k in shown_pets.species], columns=8,
-                                   title="Training pictures"), "pets")
+                                   title="Training images"), "pets")
 
 # %% [markdown]
-# How many epochs there are follows from a *budget*, the number of pictures that the training may look at.
+# How many epochs there are follows from a *budget*, the number of images that the training may look at.
 #
 # A dog in the mirror is a dog, and so is one in another light, a few pixels further left. *Augmentation* shows each
-# picture a little different every time: flipped or not, moved by up to a twentieth of its side, brighter or darker,
-# tinted. That makes it harder to learn a picture by heart. (Cutting parts out and enlarging them, too, was tried on a
-# fifth of the training pictures: it made the network learn much more slowly.)
+# image a little different every time: flipped or not, moved by up to a twentieth of its side, brighter or darker,
+# tinted. That makes it harder to learn an image by heart. (Cutting parts out and enlarging them, too, was tried on a
+# fifth of the training images: it made the network learn much more slowly.)
 #
 # Five blocks this time: 64 pixels become 2. The encoder of lesson 15 will be the same.
 #
@@ -362,13 +362,13 @@ pets_history = fit(pets_model, batches, loss, optimizer, epochs, schedule=schedu
 stopped |= pets_history.stopped
 save_weights(lesson.out / "encoder.npz", pets_model)                       # lesson 16 takes its features from here
 pets_seconds = sum(row["seconds"] for row in pets_history)
-lesson.figure(plotting.learning_curves(pets_history, scores={"accuracy": "held-out pictures right"},
-                                       title="Cat or dog: the loss on training pictures, the answers on held-out ones"),
+lesson.figure(plotting.learning_curves(pets_history, scores={"accuracy": "held-out images right"},
+                                       title="Cat or dog: the loss on training images, the answers on held-out ones"),
               "training")
 
 # %% [markdown]
 # ## 9. The result
-# **Predict:** better than the majority's share? As good on held-out pictures as on those that it has learnt from?
+# **Predict:** better than the majority's share? As good on held-out images as on those that it has learned from?
 
 # %%
 probabilities = Softmax().forward(predict(pets_model, held_out.images))    # (n, 2)
@@ -377,37 +377,37 @@ pets_accuracy = float((decided == held_out.species).mean())
 on_training = accuracy(pets_model, train.images, train.species)
 n, right = len(held_out), int((decided == held_out.species).sum())
 by_luck = sum(comb(n, k) * majority**k * (1 - majority) ** (n - k) for k in range(right, n + 1))
-print(f"right: {right} of {n} held-out pictures, {pets_accuracy:.3f}, and {on_training:.3f} of the training pictures; "
+print(f"right: {right} of {n} held-out images, {pets_accuracy:.3f}, and {on_training:.3f} of the training images; "
       f"always {SPECIES[cats_and_dogs.argmax()]}: {majority:.3f}")
 print(f"so many or more by guesses that are right with probability {majority:.3f}: in {percent(by_luck)} of all cases")
 if by_luck > 0.05:
-    print(f"{n} pictures are too few, or the result too poor, to tell this from luck."
-          + (" It knows its training pictures; whether it knows cats and dogs is open." if on_training > 0.9 else ""))
+    print(f"{n} images are too few, or the result too poor, to tell this from luck."
+          + (" It knows its training images; whether it knows cats and dogs is open." if on_training > 0.9 else ""))
 matrix = confusion_matrix(held_out.species, decided, 2)
-lesson.figure(confusion_figure(matrix, SPECIES, title=f"{right} of {n} held-out pictures are right"),
+lesson.figure(confusion_figure(matrix, SPECIES, title=f"{right} of {n} held-out images are right"),
               "pets_confusion")
 
 # %%
 of_true = probabilities[np.arange(len(held_out)), held_out.species]        # (n,)
 first = np.arange(min(8, len(held_out)))
 lesson.figure(probability_grid(held_out.images[first], probabilities[first], held_out.species[first], SPECIES, cell=128,
-                               title="Held-out pictures and their probabilities"), "pets_predictions")
+                               title="Held-out images and their probabilities"), "pets_predictions")
 worst = np.argsort(of_true)[:8]
 lesson.figure(probability_grid(held_out.images[worst], probabilities[worst], held_out.species[worst], SPECIES, cell=128,
-                               title="The most wrong of the held-out pictures"), "pets_most_wrong")
+                               title="The most wrong of the held-out images"), "pets_most_wrong")
 
 # %% [markdown]
-# On the rendered pets well above the majority's share, and a little below what it reaches on its training pictures: it
-# has learnt something about cats and dogs, not only these. Look at the mistakes: would you have known?
+# On the rendered pets well above the majority's share, and a little below what it reaches on its training images: it
+# has learned something about cats and dogs, not only these. Look at the mistakes: would you have known?
 #
 # ## 10. What does it look at?
 # Two ways to ask. **The gradient:** `backward` carries a derivative down to the parameters, and if asked to, to the
-# picture itself: by how much does the score of the true species, less that of the other, change with each pixel? (In
+# image itself: by how much does the score of the true species, less that of the other, change with each pixel? (In
 # eval mode, as in use: batch norm's mean and variance are constants, and `backward` treats them as such.)
-# **Occlusion:** cover a square of the picture with its mean color. By how much does the score fall? That is slower, as
+# **Occlusion:** cover a square of the image with its mean color. By how much does the score fall? That is slower, as
 # each square takes a forward pass; but it is a real change, and not an infinitely small one.
 #
-# **Predict:** where in the picture is a cat most of a cat?
+# **Predict:** where in the image is a cat most of a cat?
 
 
 # %%
@@ -472,17 +472,17 @@ for k, (n, kind) in enumerate(zip(asked, species)):
         axes = canvas.place(figure, left, 66 + r * (width + 6), width, width)
         axes.imshow(picture, aspect="auto", **options)
         axes.set_axis_off()
-for r, name in enumerate(("picture", "gradient", "occlusion")):
+for r, name in enumerate(("image", "gradient", "occlusion")):
     canvas.write(figure, 12, 66 + r * (width + 6) + width / 2, name, canvas.TEXT, 90)
 canvas.write(figure, 112, 66 + 3 * (width + 6) + 12, "Gradient: bright where a pixel matters. Occlusion: red where "
              "the true species' score falls if a square is covered, blue where it rises", canvas.SMALL, 800,
              color=canvas.QUIET)
-lesson.figure(figure, "looks_at", alt="Six held-out pictures with the probability of their true species; below each "
+lesson.figure(figure, "looks_at", alt="Six held-out images with the probability of their true species; below each "
               "how strongly the score depends on each pixel, and where covering a square lowers it")
 
 # %% [markdown]
-# Maps of six pictures are anecdotes. Let us count: what share of the gradient lies on the pet, what share on its head
-# (where the set knows the head's box), and how much of the picture are these? And for cats and dogs that are right, by
+# Maps of six images are anecdotes. Let us count: what share of the gradient lies on the pet, what share on its head
+# (where the set knows the head's box), and how much of the image are these? And for cats and dogs that are right, by
 # how much does the score fall, at most, if a square is covered?
 #
 # **Predict:** must a network that tells cats from dogs know what a cat looks like?
@@ -504,7 +504,7 @@ for name, mask in parts.items():
     looks[name] = {"of_the_gradient": float((maps * mask).sum(axis=(1, 2))[which].mean()),
                    "of_the_picture": float(mask[which].mean())}
     print(f"{name}: {looks[name]['of_the_gradient']:.0%} of the gradient on {looks[name]['of_the_picture']:.0%} of the "
-          "picture")
+          "image")
 most = {}
 for kind, which in enumerate(right_ones):
     x, species = as_input(held_out.images[which[:12]]), held_out.species[which[:12]]
@@ -522,7 +522,7 @@ for kind, which in enumerate(right_ones):
 #
 # ## 11. What is kept
 # The trained weights are in `encoder.npz`. Lesson 16 will ask this network not for its answer, but for its features:
-# two pictures are alike if their maps are, even where they differ from pixel to pixel.
+# two images are alike if their maps are, even where they differ from pixel to pixel.
 
 # %%
 lesson.finish(test={"digits_accuracy": digits["accuracy"], "pets_accuracy": pets_accuracy, "pets_majority": majority,
@@ -540,7 +540,7 @@ if lesson.as_intended and not stopped:
 # **Try:**
 # 1. `blocks=3` for the digits, in sections 4 and 6 (without the assertion of section 4): one place is left before
 #    `Flatten`. Does the CNN now mind less if a digit is moved? Look at the middle of `cnn_and_mlp.png`.
-# 2. Show moved digits in training, too: in `trained`, `Batches(np.concatenate([pictures[training],
-#    moved(pictures[training])]), np.tile(labels[training], 2), ...)`. How far does the middle of the figure rise for
+# 2. Show moved digits in training, too: in `trained`, `Batches(np.concatenate([images[training],
+#    moved(images[training])]), np.tile(labels[training], 2), ...)`. How far does the middle of the figure rise for
 #    the CNN, how far for the MLP? And if you test digits that are moved up by a pixel, not to the right?
-# 3. Leave out `augment` in section 8. How many of the training pictures are right now, how many of the held-out ones?
+# 3. Leave out `augment` in section 8. How many of the training images are right now, how many of the held-out ones?

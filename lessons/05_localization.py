@@ -2,7 +2,7 @@
 # # 05 · Localization: where is the pet?
 # Slide 2. *How does a network answer with a place instead of a class, and when is the answer good?*
 #
-# **New here:** the box as four numbers; intersection over union; the smooth L1 loss; a picture that is moved takes its
+# **New here:** the box as four numbers; intersection over union; the smooth L1 loss; an image that is moved takes its
 # box along.
 #
 # **Needs:** dense layers (lesson 0), regression (lesson 3), convolution, pooling and augmentation (lesson 4).
@@ -24,15 +24,15 @@ S = lesson.size
 
 # %% [markdown]
 # ## 1. The data
-# In: a picture. Out: the pet's *box*, the smallest upright rectangle around it. Four numbers say it: left, upper, right
+# In: an image. Out: the pet's *box*, the smallest upright rectangle around it. Four numbers say it: left, upper, right
 # and lower edge, x0, y0, x1, y1, in pixels from the upper left corner. We get it from the *trimap* that comes with each
-# picture and says of each pixel whether it is *object* (the pet), *background*, or *border*, the band of a few pixels
+# image and says of each pixel whether it is *object* (the pet), *background*, or *border*, the band of a few pixels
 # between them: the first and last column, and the first and last row, that are not background.
 
 
 # %%
 def load(split):
-    """Read a split's pictures; those without a pet in the trimap have no box, and are left out and named."""
+    """Read a split's images; those without a pet in the trimap have no box, and are left out and named."""
     pets = lesson.pets(split)
     without = np.isnan(pets.boxes[:, 0])
     if without.any():
@@ -41,10 +41,10 @@ def load(split):
 
 
 train, test = load("train"), load("test")
-print(f"{len(train)} pictures to train on, {len(test)} held out")
+print(f"{len(train)} images to train on, {len(test)} held out")
 lesson.figure(boxes_on_images(train.images[:8], train.boxes[:8, None], true_name="the pet's box",
-                              title="Training pictures and their boxes"), "data",
-              alt="Eight training pictures, each with the box around its pet")
+                              title="Training images and their boxes"), "data",
+              alt="Eight training images, each with the box around its pet")
 
 # %% [markdown]
 # ## 2. When is a box right? Intersection over union, IoU
@@ -65,7 +65,7 @@ print("IoU: " + ", ".join(f"{value:.2f}" for value in overlaps))
 # It falls quickly: 0.82, 0.67, 0.33. Usually 0.5 or more is called a hit.
 #
 # ## 3. What is it worth to know nothing?
-# Before any network: how good are answers that do not look at the picture? Two of them: always the whole picture, and
+# Before any network: how good are answers that do not look at the image? Two of them: always the whole image, and
 # always the mean of the training boxes.
 #
 # **Predict:** is mean IoU 0.6 hard to reach?
@@ -80,12 +80,12 @@ def iou_of(boxes, pets):
     return iou_pairs(np.broadcast_to(boxes, pets.boxes.shape), pets.boxes)
 
 
-baselines = {"whole picture": iou_of(whole_box, test), "mean box": iou_of(mean_box, test)}
-print("mean IoU on the held-out pictures: "
+baselines = {"whole image": iou_of(whole_box, test), "mean box": iou_of(mean_box, test)}
+print("mean IoU on the held-out images: "
       + ", ".join(f"{name} {iou.mean():.3f}" for name, iou in baselines.items()))
 
 # %% [markdown]
-# It is not hard at all. Whoever takes a picture of a pet puts it in the middle and fills the frame with it, and a box
+# It is not hard at all. Whoever takes an image of a pet puts it in the middle and fills the frame with it, and a box
 # in the middle overlaps with any other. On the rendered pets the mean box reaches 0.69. So a score means nothing
 # without such a *baseline* beside it, and 0.6 would prove nothing: a network that looks must beat 0.69 clearly.
 #
@@ -96,9 +96,9 @@ print("mean IoU on the held-out pictures: "
 #     tx = (x - xa) / wa      ty = (y - ya) / ha      tw = log(w / wa)      th = log(h / ha)
 #
 # Why so? Whatever the network answers is a box: no x0 > x1. Twice as wide (+0.69) and half as wide (-0.69) are equally
-# far off, as they are for IoU. And the numbers do not depend on the size of the picture, nor on where the anchor is:
-# with one anchor for all pictures that is no great gain (see Try 1), but lesson 6 will have 144 of them. Finally, we
-# divide each of the four by its standard deviation over the training pictures (as in lesson 3), so that all are of the
+# far off, as they are for IoU. And the numbers do not depend on the size of the image, nor on where the anchor is:
+# with one anchor for all images that is no great gain (see Try 1), but lesson 6 will have 144 of them. Finally, we
+# divide each of the four by its standard deviation over the training images (as in lesson 3), so that all are of the
 # order of 1.
 #
 # **Predict:** which box does a network mean that answers (0, 0, 0, 0)?
@@ -112,7 +112,7 @@ def to_targets(boxes):
 
 
 def to_boxes(answers):
-    return clip(decode(answers, mean_box, spread), S, S)                           # (n, 4), within the picture
+    return clip(decode(answers, mean_box, spread), S, S)                           # (n, 4), within the image
 
 
 targets = to_targets(train.boxes)
@@ -157,11 +157,11 @@ lesson.figure(figure, "losses", alt="Loss and slope over the error from -3 to 3.
 # %% [markdown]
 # 6, 1 and 1: smooth L1 pulls like the absolute error far off, and ever less the nearer it comes.
 #
-# ## 6. Whatever moves the picture moves the box
-# As in lesson 4, pictures are flipped, and also parts of them cut out and enlarged: no two epochs look alike. The box
+# ## 6. Whatever moves the image moves the box
+# As in lesson 4, images are flipped, and also parts of them cut out and enlarged: no two epochs look alike. The box
 # must follow.
 # A flip turns x0 into S - x1, but what if a crop cuts off the tail? We do not calculate, we look: the trimap takes
-# part in everything that happens to its picture (`Augment` sees to that), and the box is read off the trimap
+# part in everything that happens to its image (`Augment` sees to that), and the box is read off the trimap
 # afterwards. It is around what is *seen* of the pet.
 
 # %%
@@ -170,14 +170,14 @@ batches = BoxBatches(train, to_targets, lesson.batch_size, np.random.default_rng
 size = np.prod(train.boxes[:, 2:] - train.boxes[:, :2], axis=1)                    # (n,) square pixels
 same = train.subset(np.repeat(np.argsort(size)[:2], 4))                            # the two smallest, four times each
 x, answers = next(iter(BoxBatches(same, to_targets, 8, np.random.default_rng(lesson.seed), augment)))
-lesson.figure(boxes_on_images(x, to_boxes(answers)[:, None], title="Two training pictures, each varied four times: "
+lesson.figure(boxes_on_images(x, to_boxes(answers)[:, None], title="Two training images, each varied four times: "
                               "the box goes along", true_name="the pet's box"), "augmented",
-              alt="Two pictures, each four times, flipped or not, cropped and tinted; the box always fits the pet")
+              alt="Two images, each four times, flipped or not, cropped and tinted; the box always fits the pet")
 
 # %% [markdown]
 # ## 7. The model
 # Convolution and pooling as for a classifier (lesson 4), then two dense layers; the last has four outputs, and nothing
-# behind it: they may be any numbers. Its weights begin as 0, so that the first answer to any picture is the anchor.
+# behind it: they may be any numbers. Its weights begin as 0, so that the first answer to any image is the anchor.
 
 # %%
 model = localizer(lesson.width, S, rng=lesson.seed)
@@ -186,7 +186,7 @@ assert not predict(model, test.images[:2]).any()
 
 # %% [markdown]
 # ## 8. Training
-# Ten steps on one batch, in the open; then as many epochs as the budget of pictures allows.
+# Ten steps on one batch, in the open; then as many epochs as the budget of images allows.
 #
 # **Predict:** what is the loss before the first step, roughly, if the targets have standard deviation 1?
 
@@ -209,7 +209,7 @@ assert steps[-1] < steps[0]
 
 # %%
 def scores(model):
-    """Mean IoU on the held-out pictures, and the share of boxes with an IoU of 0.75 or more."""
+    """Mean IoU on the held-out images, and the share of boxes with an IoU of 0.75 or more."""
     iou = iou_of(to_boxes(predict(model, test.images)), test)
     return {"mean_iou": float(iou.mean()), "share_above_075": float((iou >= 0.75).mean())}
 
@@ -227,10 +227,10 @@ lesson.figure(plotting.learning_curves(
 
 # %% [markdown]
 # The loss began near 0.4: for errors of the order of 1, e²/2 and |e| - 1/2 are some tenths on average. Most is won in
-# the first third of the epochs; then the loss on training pictures falls on, and the scores hardly rise.
+# the first third of the epochs; then the loss on training images falls on, and the scores hardly rise.
 #
 # ## 9. The result
-# Held-out pictures from the worst to the best: the first row are the four worst of all, the second is what usually
+# Held-out images from the worst to the best: the first row are the four worst of all, the second is what usually
 # happens, the third are the four best.
 
 # %%
@@ -244,15 +244,15 @@ middle = (n - few) // 2
 chosen = np.concatenate([order[:few], order[middle:middle + few], order[n - few:]]) if n >= 12 else order
 lesson.figure(boxes_on_images(
     test.images[chosen], test.boxes[chosen, None], boxes[chosen, None], notes=[f"IoU {iou[i]:.2f}" for i in chosen],
-    columns=few, title=f"Held-out pictures, from the worst to the best: mean IoU {iou.mean():.2f}"), "predictions",
-    alt="Held-out pictures with true and predicted box: IoU " + ", ".join(f"{iou[i]:.2f}" for i in chosen))
+    columns=few, title=f"Held-out images, from the worst to the best: mean IoU {iou.mean():.2f}"), "predictions",
+    alt="Held-out images with true and predicted box: IoU " + ", ".join(f"{iou[i]:.2f}" for i in chosen))
 
 # %% [markdown]
-# A mean hides much. Here is, for each IoU, the share of held-out pictures that reach it.
+# A mean hides much. Here is, for each IoU, the share of held-out images that reach it.
 
 # %%
 figure = canvas.blank(560, 330)
-canvas.write(figure, 12, 20, "Share of the held-out pictures that reach an IoU", canvas.TITLE, 536, weight="bold")
+canvas.write(figure, 12, 20, "Share of the held-out images that reach an IoU", canvas.TITLE, 536, weight="bold")
 axes = canvas.place(figure, 44, 44, 330, 240)
 canvas.quiet(axes)
 axes.set(xlim=(0, 1), ylim=(0, 1.02), xticks=np.linspace(0, 1, 6), yticks=np.linspace(0, 1, 6))
@@ -265,22 +265,22 @@ for k, (name, values) in enumerate(answers_of.items()):
     canvas.write(figure, 390, 96 + 40 * k, f"{np.mean(values >= 0.75):.0%} reach 0.75", canvas.TEXT, 160,
                  color=canvas.LINE_COLORS[k])
 canvas.write(figure, 209, 314, "IoU with the true box", canvas.TEXT, 330, ha="center")
-lesson.figure(figure, "reached", alt="Share of the pictures that reach an IoU: " + "; ".join(
+lesson.figure(figure, "reached", alt="Share of the images that reach an IoU: " + "; ".join(
     f"{name} 0.5: {np.mean(values >= 0.5):.0%}, 0.75: {np.mean(values >= 0.75):.0%}, 0.9: {np.mean(values >= 0.9):.0%}"
     for name, values in answers_of.items()))
 
 # %% [markdown]
 # On the rendered pets nearly every answer reaches 0.5, but so does the mean box. The difference shows where it is
 # strict: 0.75 is reached by four of five answers of the network, and by one of three mean boxes. What goes wrong, in
-# the first row above: dark pets on dark ground, and boxes that end in the middle of the picture, which are rare.
+# the first row above: dark pets on dark ground, and boxes that end in the middle of the image, which are rare.
 #
-# With `--data` and twenty real pictures there is far too little to learn from: the network knows those twenty by heart,
+# With `--data` and twenty real images there is far too little to learn from: the network knows those twenty by heart,
 # and on others it is hardly better than the mean box. Both are printed below.
 
 # %%
 lesson.finish(test=results, mean_iou_on_training_pictures=float(train_iou.mean()),
               mean_iou_of_mean_box=float(baselines["mean box"].mean()),
-              mean_iou_of_whole_picture=float(baselines["whole picture"].mean()), first_loss=first_loss,
+              mean_iou_of_whole_picture=float(baselines["whole image"].mean()), first_loss=first_loss,
               last_loss=history[-1]["loss"], epochs=len(history), training_pictures=len(train),
               test_pictures=len(test), parameters=sum(p.data.size for p in model.parameters()),
               training_seconds=sum(row["seconds"] for row in history))
@@ -292,7 +292,7 @@ if lesson.as_intended and not history.stopped:
 # **Try:**
 # 1. A network that answers with edges: `to_targets` returns `(boxes - mean_box) / train.boxes.std(axis=0)`, `to_boxes`
 #    undoes it (and sorts the edges, if x0 > x1). The mean IoU changes by a hundredth or less: which one has it easier
-#    with pets that touch the edge of the picture?
-# 2. `crop=(1, 1)` in section 6: what becomes of the last loss, and of the mean IoU on training and held-out pictures?
-# 3. Break it: in `BoxBatches`, yield the boxes of the pictures as they were before the augmentation
+#    with pets that touch the edge of the image?
+# 2. `crop=(1, 1)` in section 6: what becomes of the last loss, and of the mean IoU on training and held-out images?
+# 3. Break it: in `BoxBatches`, yield the boxes of the images as they were before the augmentation
 #    (`crop=(1, 1)`, flips only). How large is the damage, and which of the four numbers suffer?

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 06 · Detection: several pets in one picture
+# # 06 · Detection: several pets in one image
 # Slide 2. *How does a network say what is where, if it cannot know beforehand how many things there are?*
 #
 # **New here:** a grid of cells that each answer for their own place; a loss of three parts; non-maximum suppression;
@@ -26,12 +26,12 @@ EPOCH = 96 if lesson.quick else 960                      # mosaics that we call 
 
 # %% [markdown]
 # ## 1. The data: mosaics
-# Our pictures show one pet each. So we cut pets out along their trimaps and paste one to four of them onto a
-# background, at any place and in any size from a quarter to 60 % of the picture's side, the later in front of the
-# earlier (but a pet never loses more than a quarter). The background is a piece of another picture, its own pet painted
+# Our images show one pet each. So we cut pets out along their trimaps and paste one to four of them onto a
+# background, at any place and in any size from a quarter to 60 % of the image's side, the later in front of the
+# earlier (but a pet never loses more than a quarter). The background is a piece of another image, its own pet painted
 # over. A box holds what is *seen* of its pet; nobody had to draw it, because we know what we pasted.
 #
-# Mosaics for training are made of training pictures, those for testing of held-out pictures only: 200, always the same.
+# Mosaics for training are made of training images, those for testing of held-out images only: 200, always the same.
 
 # %%
 sets = {}
@@ -44,7 +44,7 @@ test = sets["test"].fixed(16 if lesson.quick else 200, seed=2023)
 test_images = np.stack([mosaic.image for mosaic in test])                          # (n, 3, S, S)
 test_boxes, test_species = [m.boxes for m in test], [m.species for m in test]
 number = sum(len(boxes) for boxes in test_boxes)
-print(f"mosaics from {len(train.pets)} pictures to train on, from {len(sets['test'].pets)} to test: "
+print(f"mosaics from {len(train.pets)} images to train on, from {len(sets['test'].pets)} to test: "
       f"{len(test)} with {number} pets")
 examples = train.fixed(8, seed=lesson.seed)
 lesson.figure(boxes_on_images(
@@ -59,8 +59,8 @@ lesson.figure(boxes_on_images(
 # finds pasted pets.
 #
 # ## 2. The question, put to a grid
-# A network has a fixed number of outputs, a picture any number of pets. The way out: ask every place. We divide the
-# picture into cells of 8 × 8 pixels (the grid's *stride* is 8), and each one answers three questions:
+# A network has a fixed number of outputs, an image any number of pets. The way out: ask every place. We divide the
+# image into cells of 8 × 8 pixels (the grid's *stride* is 8), and each one answers three questions:
 #
 # * *objectness*: is the center of a pet's box in you? One number.
 # * *box*: then where exactly? The four numbers of `encode` (lesson 5), relative to an *anchor*: a square around the
@@ -109,7 +109,7 @@ lesson.figure(figure, "grid", alt=f"A mosaic under a grid of {G} x {G} cells. Th
 # single place, so it turns the features of a cell into its answers, and looks at no other. There is no dense layer:
 # each cell is asked with the same weights, and what they learn about a pet in one corner they know everywhere.
 #
-# **Predict:** how many numbers come out for a picture?
+# **Predict:** how many numbers come out for an image?
 
 # %%
 model = detector(lesson.width, classes=len(SPECIES), rng=lesson.seed)
@@ -156,7 +156,7 @@ print("before training: " + ", ".join(f"{name} {value:.2f}" for name, value in l
 # each pet counts the same, in a full mosaic as in an empty one.
 #
 # The last layer's biases begin so that each cell says "yes" with probability 0.02: most have nothing to say, and that
-# need not be learnt first. Species begins near ln 2 = 0.69, a coin's toss.
+# need not be learned first. Species begins near ln 2 = 0.69, a coin's toss.
 #
 # The backward pass is in `minidl/tasks/detection/single_shot.py`: three losses whose gradients we know, each put into
 # its own channels.
@@ -175,7 +175,7 @@ for step in range(21):
 # All three fall, on one batch, which is soon known by heart: species and box to almost nothing, objectness more slowly.
 #
 # Now new mosaics all the time, no two alike; their colors are varied a little, too. Every few epochs the test mosaics
-# are scored, never learnt from (what the scores mean is told below).
+# are scored, never learned from (what the scores mean is told below).
 
 
 # %%
@@ -196,7 +196,7 @@ lesson.figure(plotting.learning_curves(
     title="Training loss, and average precision on the test mosaics"), "training")
 
 # %% [markdown]
-# On the rendered pets, *where* a pet is is learnt soon: one shape in front of a background is much like another.
+# On the rendered pets, *where* a pet is is learned soon: one shape in front of a background is much like another.
 # *Which* it is takes longer: a few pixels of ears and muzzle decide.
 #
 # ## 6. Found twice: non-maximum suppression
@@ -262,7 +262,7 @@ assert np.isclose(curve.average_precision, 1 / 2 * 1 + 1 / 2 * 2 / 3)
 # AP = 5/6.
 #
 # To draw boxes, one threshold has to be chosen, and not by looking at the test mosaics. Here is the one with the
-# highest F1 = 2 · precision · recall / (precision + recall) on mosaics of *training* pictures. It is far below 0.5: if
+# highest F1 = 2 · precision · recall / (precision + recall) on mosaics of *training* images. It is far below 0.5: if
 # a center is near the line between two cells, neither can be sure, and each says "perhaps"; and the score is the
 # probability of a pet *times* that of its species, which is often in doubt.
 
@@ -272,7 +272,7 @@ guesses = detections(grid, predict(model, np.stack([m.image for m in known])))
 curve = precision_recall([d.boxes for d in guesses], [d.scores for d in guesses], [m.boxes for m in known])
 f1 = 2 * curve.precision * curve.recall / np.maximum(curve.precision + curve.recall, 1e-9)
 threshold = float(curve.thresholds[f1.argmax()]) if len(f1) else 0.5
-print(f"threshold {threshold:.2f}" + (f": F1 {f1.max():.2f} on training pictures" if len(f1) else ""))
+print(f"threshold {threshold:.2f}" + (f": F1 {f1.max():.2f} on training images" if len(f1) else ""))
 
 # %% [markdown]
 # AP belongs to one class. For "cat", only boxes called cat count, and only true cats; the mean over the classes is
@@ -343,7 +343,7 @@ believed = [found[n].above(threshold) for n in shown]
 lesson.figure(boxes_on_images(
     test_images[shown], [test_boxes[n] for n in shown], [d.boxes for d in believed], [d.species for d in believed],
     [[f"{SPECIES[kind]} {score:.2f}" for kind, score in zip(d.species, d.scores)] for d in believed], SPECIES,
-    title=f"Mosaics of held-out pictures, with all boxes that score {threshold:.2f} or more"), "detections",
+    title=f"Mosaics of held-out images, with all boxes that score {threshold:.2f} or more"), "detections",
     alt=f"Twelve mosaics with true and found boxes, {sum(map(len, believed))} found for "
         f"{sum(len(test_boxes[n]) for n in shown)} pets")
 
@@ -366,7 +366,7 @@ print("found: " + ", ".join(f"{share:.0%} of {groups[name].sum()} {name}" for na
 # Of the rendered pets that stand free nearly all are found; those in a crowd and the small ones are harder. But most
 # of what mAP lacks are cats taken for dogs, and dogs for cats.
 #
-# With `--data` and a handful of held-out pictures, the 200 mosaics show the same few pets again and again. The numbers
+# With `--data` and a handful of held-out images, the 200 mosaics show the same few pets again and again. The numbers
 # then say how those few are found, each many times, and little about pets at large.
 
 # %%

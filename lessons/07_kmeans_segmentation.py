@@ -1,12 +1,12 @@
 # %% [markdown]
 # # 07 · K-means: sort the pixels by color
-# Slides 4–5. *How far does a picture fall into its parts if all we do is to put similar colors together?*
+# Slides 4–5. *How far does an image fall into its parts if all we do is to put similar colors together?*
 #
 # **New here:** clustering. Nobody tells K-means what a pet is, or that there are pets: it gets points and a number k,
-# and finds k groups. *Segmentation*, giving every pixel of a picture a class, is the task of all lessons from here on.
+# and finds k groups. *Segmentation*, giving every pixel of an image a class, is the task of all lessons from here on.
 #
 # **Needs:** NumPy; trimaps and IoU (lesson 5). No network: nothing is trained here by gradients. `--image my_photo.jpg`
-# takes a picture of your own.
+# takes an image of your own.
 
 # %%
 import argparse
@@ -36,7 +36,7 @@ task = Segmentation(lesson)
 train, test = task.train, task.test
 
 # %% [markdown]
-# ## 1. Two steps in turns
+# ## 1. Two steps alternately
 # Four numbers, 1, 2, 9, 10, and k = 2 centers that begin at 1 and 2. *Label*: each number joins its nearest center.
 # *Move*: each center goes to the mean of its numbers. Repeat until no label changes (Lloyd's algorithm). What falls is
 # the *inertia*, the sum of squared distances to the own center: a new label is taken only if it is nearer, and no
@@ -51,15 +51,15 @@ print(f"centers {found.centers.ravel()}, inertia {found.history}")
 assert found.centers.ravel().tolist() == [1.5, 9.5] and found.history == [113, 14, 1]
 
 # %% [markdown]
-# ## 2. A picture is a cloud of points
-# Each pixel becomes a point (red, green, blue). Where it was in the picture is forgotten.
+# ## 2. An image is a cloud of points
+# Each pixel becomes a point (red, green, blue). Where it was in the image is forgotten.
 
 
 # %%
 def load_photo(path, side=256):
-    """Return a picture (3, H, W) of floats in [0, 1], made smaller until its longer side is at most `side`."""
+    """Return an image (3, H, W) of floats in [0, 1], made smaller until its longer side is at most `side`."""
     with Image.open(path) as file:
-        photo = ImageOps.exif_transpose(file).convert("RGB")        # phones store how the picture was held
+        photo = ImageOps.exif_transpose(file).convert("RGB")        # phones store how the image was held
     photo.thumbnail((side, side))
     return np.asarray(photo, np.float32).transpose(2, 0, 1) / 255
 
@@ -83,7 +83,7 @@ print(f"{path.name}: {W} x {H}, {len(points):,} points, {different:,} different 
 assert np.array_equal(as_image(points, H, W), photo)
 
 # %% [markdown]
-# Four centers, moved step by step. They begin at pixels of the picture. *k-means++* draws them one after the other,
+# Four centers, moved step by step. They begin at pixels of the image. *k-means++* draws them one after the other,
 # each with a probability in proportion to the squared distance from the nearest one so far: they start far apart.
 
 # %%
@@ -120,8 +120,8 @@ lesson.figure(figure, "steps")
 # %% [markdown]
 # On the right, the lines are the centers' ways from where they began to where they end, in clouds of their own color.
 #
-# ## 3. The picture in k colors
-# Put each pixel's center in its place. **Predict:** from which k on can you tell what the picture shows?
+# ## 3. The image in k colors
+# Put each pixel's center in its place. **Predict:** from which k on can you tell what the image shows?
 
 
 # %%
@@ -131,11 +131,11 @@ def cluster(points, k, seed=lesson.seed, **ends):
 
 
 ks = (2, 3, 4, 8, 16)
-cell = round(256 * W / max(H, W))                                   # width of one picture in the figure
+cell = round(256 * W / max(H, W))                                   # width of one image in the figure
 by_color = {k: cluster(points, k) for k in ks}
 repainted = [as_image(found.centers[found.labels], H, W) for found in by_color.values()]
-lesson.figure(plotting.image_strip(np.stack([photo, *repainted]), ["the picture", *(f"k = {k}" for k in ks)], columns=3,
-                                   title="A few colors are enough to know the picture again", cell=cell), "colors")
+lesson.figure(plotting.image_strip(np.stack([photo, *repainted]), ["the image", *(f"k = {k}" for k in ks)], columns=3,
+                                   title="A few colors are enough to know the image again", cell=cell), "colors")
 for k, found in by_color.items():
     error = np.sqrt(found.inertia / points.size)
     print(f"k = {k}: {found.iterations} iterations, colors are off by {255 * error:.1f} of 255 (root mean square)")
@@ -198,8 +198,8 @@ lesson.figure(figure, "elbow", alt="Inertia per pixel by number of clusters: " +
 #
 # ## 5. Color and place
 # A patch of fur and a stone of the same color fall into one cluster, however far apart they are. Give each point two
-# more coordinates, its column and row as shares of the picture's longer side, times a weight w. The squared distance
-# is then |color difference|² + w² |place difference|²: the way across the picture counts as much as a color difference
+# more coordinates, its column and row as shares of the image's longer side, times a weight w. The squared distance
+# is then |color difference|² + w² |place difference|²: the way across the image counts as much as a color difference
 # of w, where 1 is from no red to full red.
 #
 # **Predict:** what do the clusters look like with w = 10?
@@ -219,16 +219,16 @@ for weight in weights:
     labels = found.labels.reshape(H, W)
     alike.append(float(np.mean(labels[:, 1:] == labels[:, :-1])))   # of each pixel and its right neighbor
     print(f"w = {weight}: {alike[-1]:.0%} of neighboring pixels are in the same cluster")
-lesson.figure(plotting.image_strip(np.stack([photo, *strip]), ["the picture", *(f"w = {weight}" for weight in weights)],
+lesson.figure(plotting.image_strip(np.stack([photo, *strip]), ["the image", *(f"w = {weight}" for weight in weights)],
                                    columns=3, title="k = 8 clusters of color and place: from patches to tiles",
                                    cell=cell), "places")
 
 # %% [markdown]
-# With w = 10 color no longer matters: the picture is cut into eight tiles of much the same size. (*Superpixels* are
+# With w = 10 color no longer matters: the image is cut into eight tiles of much the same size. (*Superpixels* are
 # made this way, with a small w and hundreds of clusters.)
 #
 # ## 6. Clusters have no names
-# Our question is another one: which pixels are the pet? The truth is the picture's trimap: of each pixel, whether it is
+# Our question is another one: which pixels are the pet? The truth is the image's trimap: of each pixel, whether it is
 # object (the pet), background, or border. K-means says only "cluster 2". First let an *oracle* name the clusters: it
 # looks at the true trimap, and gives each cluster the class that most of its pixels have. No way to name these clusters
 # gets more pixels right, so this is a bound, not a result.
@@ -246,7 +246,7 @@ def count(labels, truth, k):
 ways = {"oracle, k = 3": (3, 0), "oracle, k = 8": (8, 0), "oracle, k = 8, place": (8, 0.5), "oracle, k = 16": (16, 0)}
 held = task.held                                                               # 200 of them, if there are more
 guesses = {name: np.empty_like(held.trimaps) for name in ways}                 # (n, H, W)
-line = Progress(len(held), "clustering each picture", patience=2)
+line = Progress(len(held), "clustering each image", patience=2)
 for n, (image, truth) in enumerate(zip(held.images, held.trimaps)):
     pixels = as_points(image.astype(np.float32) / 255)
     for name, (k, weight) in ways.items():
@@ -259,9 +259,9 @@ line.line(len(held), "")
 
 # %% [markdown]
 # ## 7. Without looking at the answer
-# Now honestly. A rule must be fixed before it meets a new picture: cluster the colors of *all* training pictures
+# Now honestly. A rule must be fixed before it meets a new image: cluster the colors of *all* training images
 # together into 64, name each cluster by what most of its *training* pixels are, and then give each pixel of a held-out
-# picture the name of its nearest center. This is the first rung of the ladder: lessons 9 to 17 climb from here.
+# image the name of its nearest center. This is the first rung of the ladder: lessons 9 to 17 climb from here.
 #
 # **Predict:** the background has the most pixels. What will become of a color that pets and walls share?
 
@@ -285,7 +285,7 @@ classes = counts.argmax(axis=1).astype(np.uint8)                               #
 nearest = np.stack([nearest_color(image) for image in held.images]).reshape(held.trimaps.shape)
 guesses["K-means"] = classes[nearest]
 matrix = sum(confusion_matrix(truth, classes[nearest_color(image)].reshape(truth.shape), len(CLASSES))
-             for image, truth in zip(test.images, test.trimaps))               # of all held-out pictures
+             for image, truth in zip(test.images, test.trimaps))               # of all held-out images
 seconds = time.perf_counter() - started
 
 # %% [markdown]
@@ -318,8 +318,8 @@ lesson.figure(plotting.class_bars(bars, title=lesson.headline(
 
 # %% [markdown]
 # The rule does hardly better than calling everything background, and with an equal say it finds pets and borders
-# everywhere: pets have no color of their own. The oracle shows that the clusters of a *single* picture do follow the
-# pet, more or less. What is missing is to know which of them it is, and that differs from picture to picture. Even the
+# everywhere: pets have no color of their own. The oracle shows that the clusters of a *single* image do follow the
+# pet, more or less. What is missing is to know which of them it is, and that differs from image to image. Even the
 # oracle hardly finds the border: it is a place *between* two things, and one pixel's color does not tell.
 
 # %%
@@ -340,4 +340,4 @@ if lesson.as_intended:
 # 1. `--image` with photos of your own. Find one where k = 3 cuts out the subject, and one where no k does. Why?
 # 2. Let the oracle have k = 64, then 256. Where does its pixel accuracy go, and why is that no success of K-means?
 # 3. Let the rule cluster and compare `with_place(..., 1)` instead of colors alone. It gets better, about 0.33 in mean
-#    IoU instead of 0.21. What has it learnt about photos of pets?
+#    IoU instead of 0.21. What has it learned about photos of pets?

@@ -1,9 +1,9 @@
 # %% [markdown]
 # # 08 · Cross entropy at every pixel
-# Slides 12–14. *A classifier gives one answer a picture. What are output, label and loss if every pixel gets one?*
+# Slides 12–14. *A classifier gives one answer an image. What are output, label and loss if every pixel gets one?*
 #
 # **New here:** nothing but the shape. Segmentation is classification H·W times over: three scores for each pixel, a
-# softmax over them, a cross entropy, and the mean of them all. And its gradient, which is itself a picture.
+# softmax over them, a cross entropy, and the mean of them all. And its gradient, which is itself an image.
 #
 # **Needs:** softmax, one-hot and cross entropy (lesson 1), a convolutional network (lesson 4), trimaps (lesson 5).
 
@@ -23,7 +23,7 @@ softmax, loss = Softmax(), CrossEntropyLoss()
 
 # %% [markdown]
 # ## 1. Input and output
-# A picture of 2 x 2 pixels goes into a model, and out come 3 x 2 x 2 numbers: a *map* for each of the classes 0, 1, 2,
+# An image of 2 x 2 pixels goes into a model, and out come 3 x 2 x 2 numbers: a *map* for each of the classes 0, 1, 2,
 # with a score, or logit, for each pixel. *Argmax* over the three maps gives each pixel the class with the largest
 # score.
 #
@@ -41,7 +41,7 @@ print(labels)
 assert labels.tolist() == [[0, 2], [2, 1]]
 
 # %% [markdown]
-# ## 2. The label of a picture is a picture
+# ## 2. The label of an image is an image
 # For training, the ground truth says the right class of each pixel. One-hot (lesson 1) writes it as probabilities, in
 # the shape of the output: 1 in the map of the right class, 0 in the others.
 #
@@ -105,7 +105,7 @@ assert np.isclose(by_hand, by_library) and round(by_library, 3) == 0.511 and f"{
 # %% [markdown]
 # ## 4. All pixels
 # The total loss is the mean of the pixels' losses: 1/(H·W) ΣΣ. Not the sum, so that it, and the step that a learning
-# rate makes, do not depend on the picture's size.
+# rate makes, do not depend on the image's size.
 #
 # **Predict:** four pixels, with the scores of section 1 and the truth of section 2. Three of four labels are wrong. Is
 # the loss above or below ln 3 = 1.099, the loss of a model that gives each class 1/3?
@@ -180,7 +180,7 @@ print(f"gradient against differences: largest error {error:.1e} of the largest g
 assert error < 1e-8
 
 # %% [markdown]
-# ## 7. The gradient is a picture
+# ## 7. The gradient is an image
 # Three maps of numbers, as large as the photo. To look at them we need logits that are partly right, so a small
 # network (two 5x5 convolutions; lesson 10 is about such) learns for a few steps. How good it becomes does not matter
 # here.
@@ -208,7 +208,7 @@ tall, gap = round(side * H / W), 12
 figure = blank(4 * (side + gap) + 64, 2 * (tall + 30) + 46)
 write(figure, MARGIN, MARGIN + 8, "The gradient is large where the model is wrong, and zero where it is sure and right",
       TITLE, 4 * side, weight="bold")
-rows = ((p, "probability of {}", "viridis", 0, picture[0].transpose(1, 2, 0), "picture"),
+rows = ((p, "probability of {}", "viridis", 0, picture[0].transpose(1, 2, 0), "image"),
         (dlogits * (H * W), "gradient of {}, times H·W", "RdBu_r", -1, plotting.colorize(trimap[0]), "trimap"))
 for row, (maps, heading, colors, low, beside, name) in enumerate(rows):
     top = 64 + row * (tall + 30)
@@ -226,7 +226,7 @@ for row, (maps, heading, colors, low, beside, name) in enumerate(rows):
     bar.set_ticks([low, (low + 1) / 2, 1])
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=SMALL, labelcolor=QUIET, color=QUIET, length=3)
-lesson.figure(figure, "gradient", alt="A picture, its trimap, and for each class the map of its probability and that "
+lesson.figure(figure, "gradient", alt="An image, its trimap, and for each class the map of its probability and that "
               f"of its gradient; the loss is {model_loss:.3f}. The gradient is large where the model is wrong")
 
 # %% [markdown]
@@ -235,7 +235,7 @@ lesson.figure(figure, "gradient", alt="A picture, its trimap, and for each class
 # else.
 #
 # ## 8. Training without a model
-# Forget the network: let the logits themselves be the parameters, 3·H·W of them for one picture, and follow the
+# Forget the network: let the logits themselves be the parameters, 3·H·W of them for one image, and follow the
 # gradient. As the mean divides each pixel's gradient by H·W, a learning rate of H·W gives each pixel a step of p - y.
 #
 # **Predict:** from logits 0, all p are 1/3. After one step they are 2/3 for the right class and -1/3 for the others.
@@ -275,8 +275,8 @@ print("pixels right: " + ", ".join(f"{share:.1%} at step {step}" for step, share
 assert right[-1] == 1
 
 # %% [markdown]
-# Every pixel walked alone to its own truth. The picture was never looked at: these logits are of no use for any other.
-# A network has to *make* the logits from the picture, with weights that all pixels of all pictures share. Its backward
+# Every pixel walked alone to its own truth. The image was never looked at: these logits are of no use for any other.
+# A network has to *make* the logits from the image, with weights that all pixels of all images share. Its backward
 # pass starts from the maps above, and all lessons from here on differ only in what comes before them.
 
 # %%

@@ -2,7 +2,7 @@
 # # 09 · Segmentation (1): a class from a pixel's color
 # Slides 15–16. *How is a segmentation network trained, and what does one find that looks at each pixel by itself?*
 #
-# **New here:** the first network whose output is a picture; the training that all lessons up to 17 share, step by step;
+# **New here:** the first network whose output is an image; the training that all lessons up to 17 share, step by step;
 # and a network of 1 × 1 convolutions only, applied to each pixel alone.
 #
 # **Needs:** a CNN and its training (lesson 4), trimaps (lesson 5), 1 × 1 convolution (lesson 6), mean IoU and K-means
@@ -27,23 +27,23 @@ lesson = Lesson("09_segmentation_1x1")
 
 # %% [markdown]
 # ## 1. The data
-# In: a picture, (3, H, W). Out: a class for each of its pixels, object (the pet), background, or the border between
-# them. Some pictures are to train on, the others held out.
+# In: an image, (3, H, W). Out: a class for each of its pixels, object (the pet), background, or the border between
+# them. Some images are to train on, the others held out.
 
 # %%
 train, test = lesson.pets("train"), lesson.pets("test")                # what cannot be read is left out and named
 shares = np.array([(train.trimaps == k).mean() for k in range(3)])     # of the pixels, for each class
-print(f"{len(train)} pictures to train on, {len(test)} held out: images {train.images.shape} {train.images.dtype}, "
+print(f"{len(train)} images to train on, {len(test)} held out: images {train.images.shape} {train.images.dtype}, "
       f"trimaps {train.trimaps.shape} {train.trimaps.dtype}")
 print("of the pixels are " + ", ".join(f"{share:.0%} {name}" for share, name in zip(shares, CLASSES)))
 shown = train[:8]
 overlaid = [plotting.overlay(*pair).transpose(2, 0, 1) for pair in zip(shown.images, shown.trimaps)]
 lesson.figure(plotting.image_strip(np.concatenate([as_input(shown.images), overlaid]), columns=len(shown),
-                                   title="Training pictures, and below with their trimaps: orange object, blue-gray "
+                                   title="Training images, and below with their trimaps: orange object, blue-gray "
                                    "background, yellow border"), "data")
 
 # %% [markdown]
-# Minibatches, augmentation and a budget, as in lesson 4: each picture is flipped or not, at random, together with its
+# Minibatches, augmentation and a budget, as in lesson 4: each image is flipped or not, at random, together with its
 # trimap. (If there are so few that each is shown more than 20 times, they are also cropped, shifted and tinted.) The
 # budget is the same for all models of this ladder: what differs later is the model, and nothing else.
 
@@ -73,7 +73,7 @@ assert sum(p.data.size for p in model.parameters()) == (3 * w + w) + 2 * w + (w 
 # A 1 × 1 convolution multiplies a pixel's three numbers by a matrix; ReLU works on single numbers; and so does batch
 # norm in eval mode, when mean and variance are fixed numbers and no longer those of a batch.
 #
-# **Predict:** shuffle the pixels of a picture. What becomes of the result? No training is needed to answer that, so let
+# **Predict:** shuffle the pixels of an image. What becomes of the result? No training is needed to answer that, so let
 # the model keep the random weights it was born with.
 
 # %%
@@ -92,13 +92,13 @@ assert receptive_field(model, image.shape) == (1, 1)
 low, high = scores[:, 0].min(), scores[:, 0].max()
 gray = [np.clip((maps[:, :1] - low) / (high - low + 1e-9), 0, 1) for maps in (scores, scores_of_shuffled)]
 panels = np.concatenate([image, gray[0].repeat(3, axis=1), shuffled(image), gray[1].repeat(3, axis=1)])
-lesson.figure(plotting.image_strip(panels, ["a picture", "its scores for object", "the same pixels, shuffled",
+lesson.figure(plotting.image_strip(panels, ["an image", "its scores for object", "the same pixels, shuffled",
                                             "their scores for object"], columns=4, cell=192,
                                    title="Shuffled pixels keep the scores that they had before"), "shuffled")
 
 # %% [markdown]
 # `receptive_field` measures the same from the other end: put a 1 into dy at one pixel of the result, go `backward`, and
-# look at which pixels of the picture get a gradient. It is one pixel: the *receptive field* of this model is 1 × 1.
+# look at which pixels of the image get a gradient. It is one pixel: the *receptive field* of this model is 1 × 1.
 #
 # ## 4. The loss
 # Cross entropy at each pixel, averaged over all of them (lesson 8). A model that gives all three classes the same
@@ -120,10 +120,10 @@ x, labels = next(iter(batches))
 in_batch = np.bincount(labels.ravel(), minlength=3) / labels.size      # checked on one batch, by the loss itself
 constant = np.log(np.maximum(in_batch, 1e-9))[:, None, None] * np.ones(labels[:, None].shape)       # (n, 3, H, W)
 assert np.isclose(loss.forward(constant, labels), entropy(in_batch))
-print(f"random weights: {first_loss:.3f}; only the shares, in all training pictures: {entropy(shares):.3f}")
+print(f"random weights: {first_loss:.3f}; only the shares, in all training images: {entropy(shares):.3f}")
 
 # %% [markdown]
-# That number is the *entropy* of the shares. What a model gets below it, it has learnt from the picture.
+# That number is the *entropy* of the shares. What a model gets below it, it has learned from the image.
 #
 # ## 5. Training, in the open
 # The step of all lessons: forward, loss, backward, and the optimizer, here Adam with the cosine schedule. Only the
@@ -163,7 +163,7 @@ print(f"one epoch by hand: mean loss {np.mean(by_hand):.4f}")
 # %% [markdown]
 # ## 6. The same from now on, in two lines
 # All of this is in `Segmentation` (`minidl/tasks/segmentation/experiment.py`): it reads the data, makes the batches,
-# and its `fit` is the loop above, with progress, scores on the held-out pictures, and checkpoints. Do not
+# and its `fit` is the loop above, with progress, scores on the held-out images, and checkpoints. Do not
 # believe it, look: the batches must be the same, and so must the weights after one epoch, to the last bit.
 
 # %%
@@ -186,7 +186,7 @@ model = pixelwise((1,), lesson.width, rng=lesson.seed)
 history = task.fit(model)
 lesson.figure(plotting.learning_curves(history, scores={"pixel_accuracy": "pixels right", "mean_iou": "mean IoU"},
                                        title=lesson.headline(
-                                           f"Little is learnt beyond how frequent each class is "
+                                           f"Little is learned beyond how frequent each class is "
                                            f"(loss {entropy(shares):.3f})", "Training the 1 × 1 network")), "training")
 
 # %% [markdown]
@@ -211,7 +211,7 @@ lesson.figure(results_figure(results, test.images, test.trimaps, lesson.headline
 
 # %% [markdown]
 # ## 8. All that it knows: a table of colors
-# A function of the color can be written down as a table. Show the model a picture of all colors, in 16 steps of red, of
+# A function of the color can be written down as a table. Show the model an image of all colors, in 16 steps of red, of
 # green and of blue: 4096 pixels. What it answers there is all that it will ever answer.
 #
 # And such a table can be had without any network: count, for each of these colors, how often its pixels are object.
@@ -248,11 +248,11 @@ if common.sum() > 2:
 
 # %%
 slices = [1, 4, 7, 10, 13]                                             # of blue
-rows = {"the colors": palette, "object, learnt": learnt[0], "object, counted": counted}
+rows = {"the colors": palette, "object, learned": learnt[0], "object, counted": counted}
 side, room = 144, 112
 figure = canvas.blank(room + len(slices) * (side + 6) + 76, 62 + 3 * (side + 6) + 30)
 canvas.write(figure, 12, 20, lesson.headline("Learnt or counted: hardly a color is more often pet than not",
-                                             "How often each color is object: learnt, and counted"), canvas.TITLE,
+                                             "How often each color is object: learned, and counted"), canvas.TITLE,
              room + 5 * side, weight="bold")
 for r, (name, table) in enumerate(rows.items()):
     top = 62 + r * (side + 6)
@@ -270,15 +270,15 @@ scale = canvas.place(figure, room + 5 * (side + 6) + 12, 62 + side + 6, 12, 2 * 
 figure.colorbar(drawn, cax=scale).set_ticks([0, 0.5, 1], labels=["0", "0.5", "1"], fontsize=canvas.SMALL)
 canvas.write(figure, room, 62 + 3 * (side + 6) + 12, "In each square red grows to the right and green upward, both "
              "from 0 to 1. Light gray: fewer than 100 training pixels", canvas.SMALL, 5 * side, color=canvas.QUIET)
-lesson.figure(figure, "color_table", alt="The probability of object for each color, learnt by the network and counted "
-              f"in the training pictures; right: all background {all_background:.1%}, the model "
+lesson.figure(figure, "color_table", alt="The probability of object for each color, learned by the network and counted "
+              f"in the training images; right: all background {all_background:.1%}, the model "
               f"{result.scores['pixel_accuracy']:.1%}")
 
 # %% [markdown]
 # ## 9. Would a better model help?
 # Not if it sees one pixel only. No matter how it is trained, for each color it has one answer; the best is the class
-# that most pixels of this color have. Two tables: one made from the training pictures; and one that cheats, made from
-# the held-out pictures' own truth. No function of these 4096 colors gets more of their pixels right.
+# that most pixels of this color have. Two tables: one made from the training images; and one that cheats, made from
+# the held-out images' own truth. No function of these 4096 colors gets more of their pixels right.
 #
 # **Predict:** how much better than "all background" can it be?
 
@@ -289,7 +289,7 @@ by_table = pixel_accuracy(confusion_matrix(held.trimaps, best[color_index(held.i
 of_test = count(held)
 bound = float(of_test.max(axis=1).sum() / of_test.sum())
 print(f"right: all background {all_background:.1%}, the model {result.scores['pixel_accuracy']:.1%}, the training "
-      f"pictures' table {by_table:.1%}; no table more than {bound:.1%}")
+      f"images' table {by_table:.1%}; no table more than {bound:.1%}")
 print(f"{pixels[best == 0].sum() / pixels.sum():.1%} of the training pixels have a color that is mostly object")
 assert max(by_table, all_background) <= bound
 
@@ -337,4 +337,4 @@ if lesson.as_intended and not history.stopped:
 #    Its mean IoU is about 0.23: where does the gain come from, when no more pixels are right?
 # 2. `task.loss = CrossEntropyLoss(weight=(1 / shares).astype(np.float32))` before the last `task.fit`: each class
 #    counts alike now. What happens to mean IoU, and what to the share of pixels that are right? Why?
-# 3. `pixelwise((3,), ...)` in section 2. Which of the assertions fail, and at which pixels of the shuffled picture?
+# 3. `pixelwise((3,), ...)` in section 2. Which of the assertions fail, and at which pixels of the shuffled image?

@@ -2,7 +2,7 @@
 # # 10 · Segmentation (2): look at the neighbors, too
 # Slides 17–18. *A pixel's color does not tell its class. What do the 5 × 5 pixels around it tell?*
 #
-# **New here:** the receptive field (lesson 9 measured one of 1 × 1), the part of the picture that one pixel's class can
+# **New here:** the receptive field (lesson 9 measured one of 1 × 1), the part of the image that one pixel's class can
 # depend on: predicted, measured and drawn. And texture, which a single pixel does not have.
 #
 # **Needs:** lesson 9, whose training is used here as it is, and convolution (lesson 4).
@@ -40,7 +40,7 @@ assert sum(p.data.size for p in model.parameters()) == 9 * w + 3 + (25 - 1) * 3 
 
 # %% [markdown]
 # ## 2. What one pixel sees
-# **Predict:** which pixels can the class of the picture's middle pixel depend on? And that of the pixel in the upper
+# **Predict:** which pixels can the class of the image's middle pixel depend on? And that of the pixel in the upper
 # left corner, around which there are zeros?
 
 # %%
@@ -51,7 +51,7 @@ seen = seen_pixels(model, shape, m, m)                                 # (H, W) 
 assert (height, width) == (5, 5) and seen[m - 2:m + 3, m - 2:m + 3].all() and seen.sum() == 25
 corner = seen_pixels(model, shape, 0, 0)
 assert corner[:3, :3].all() and corner.sum() == 9
-print(f"receptive field {height} × {width}; in the corner {corner.sum()} pixels of the picture and 16 zeros")
+print(f"receptive field {height} × {width}; in the corner {corner.sum()} pixels of the image and 16 zeros")
 
 # %% [markdown]
 # So the order of the pixels matters now. Lesson 9 shuffled them and got the same scores, shuffled; no longer.
@@ -64,7 +64,7 @@ scores, scores_of_shuffled = predict(model, x), predict(model, shuffled)
 assert not np.allclose(scores_of_shuffled, scores.reshape(1, 3, -1)[..., order].reshape(shape), atol=1e-4)
 
 # %% [markdown]
-# Here is what it has to decide from: two places of each class, in a picture at true size (each pixel is a square), and
+# Here is what it has to decide from: two places of each class, in an image at true size (each pixel is a square), and
 # the 5 × 5 pixels around them. **Predict** the class of the middle pixel of each, before you look for it on the left.
 
 # %%
@@ -118,7 +118,7 @@ def roughness(images):
 
 
 def inner(trimaps):
-    """(n, H, W) -> (n, H-4, W-4): only the pixels whose windows lie in the picture."""
+    """(n, H, W) -> (n, H-4, W-4): only the pixels whose windows lie in the image."""
     return trimaps[:, 2:-2, 2:-2]
 
 
@@ -149,7 +149,7 @@ lesson.figure(figure, "roughness", alt="Share of object in ten groups of pixels,
 
 # %% [markdown]
 # Compare `shares.png` of lesson 9. Now the rule "the class that most pixels of this roughness have", on the held-out
-# pictures. **Predict:** one number a pixel, and no color at all: better than the 1 × 1 network?
+# images. **Predict:** one number a pixel, and no color at all: better than the 1 × 1 network?
 
 # %%
 rule = counts.argmax(axis=0)                                           # (10,) classes
@@ -164,7 +164,7 @@ print(f"by roughness alone: {pixel_accuracy(matrix):.1%} of the pixels right, me
 # are.
 #
 # ## 4. Training
-# The loss, the pictures and their order, the number of epochs: as in lesson 9.
+# The loss, the images and their order, the number of epochs: as in lesson 9.
 
 # %%
 first_loss = task.first_loss(model)
@@ -179,7 +179,7 @@ lesson.figure(plotting.learning_curves(history, scores={"mean_iou": "mean IoU", 
 
 # %% [markdown]
 # ## 5. The filters of the first layer
-# Each of the w kernels has 5 × 5 numbers for red, green and blue: a small picture, drawn with 0 as medium gray. A
+# Each of the w kernels has 5 × 5 numbers for red, green and blue: a small image, drawn with 0 as medium gray. A
 # filter answers strongly where the photo looks like it. One that is light on one side and dark on the other finds
 # edges; one whose 75 numbers are much alike sees brightness.
 #
@@ -188,7 +188,7 @@ lesson.figure(plotting.learning_curves(history, scores={"mean_iou": "mean IoU", 
 
 # %%
 def as_patches(weight):
-    """(w, 3, 5, 5) -> the same as pictures in [0, 1]; each filter is scaled by its largest number, 0 becomes gray."""
+    """(w, 3, 5, 5) -> the same as images in [0, 1]; each filter is scaled by its largest number, 0 becomes gray."""
     return 0.5 + 0.5 * weight / np.abs(weight).max(axis=(1, 2, 3), keepdims=True)
 
 
@@ -213,7 +213,7 @@ lesson.figure(strip, "filters", alt=f"{len(by_use)} filters of the first layer a
 # After these few epochs a filter is still mostly the noise that it was born with. What was added is smooth: the bottom
 # row shows what the loss asked for.
 #
-# What becomes of a picture: for each class the channel whose weight in the last layer speaks most for it, its filter,
+# What becomes of an image: for each class the channel whose weight in the last layer speaks most for it, its filter,
 # and the map that it gives (behind batch norm and ReLU), dark for 0.
 
 # %%
@@ -227,7 +227,7 @@ side = 192
 figure = canvas.blank(4 * (side + 6) + 18, side + 100)
 canvas.write(figure, 12, 20, "One channel for each class: where it is bright, it speaks for the class", canvas.TITLE,
              780, weight="bold")
-for n, (name, cell) in enumerate([("the picture", picture), *zip(CLASSES, maps[0, chosen])]):
+for n, (name, cell) in enumerate([("the image", picture), *zip(CLASSES, maps[0, chosen])]):
     left = 12 + n * (side + 6)
     axes = canvas.place(figure, left, 84, side, side)
     axes.imshow(cell, "magma", interpolation="nearest", aspect="auto")
@@ -241,7 +241,7 @@ for n, (name, cell) in enumerate([("the picture", picture), *zip(CLASSES, maps[0
 lesson.figure(figure, "channels")
 
 # %% [markdown]
-# A bright or dark frame is no mistake of the drawing: there the window reaches into the zeros around the picture, which
+# A bright or dark frame is no mistake of the drawing: there the window reaches into the zeros around the image, which
 # look like a black edge.
 #
 # ## 6. The result, beside the rungs before
@@ -279,7 +279,7 @@ if lesson.as_intended and not history.stopped:
 # **Try:**
 # 1. `pixelwise((3, 3), ...)` in place of `pixelwise((5,), ...)`: the same receptive field. Predict the number of
 #    parameters, then the mean IoU. (The assertion about parameters has to go.) Lesson 11 will ask why.
-# 2. Train on pictures without color: replace `task.train` and `task.test` by gray ones, with
+# 2. Train on images without color: replace `task.train` and `task.test` by gray ones, with
 #    `dataclasses.replace(pets, images=pets.images.mean(axis=1, keepdims=True).repeat(3, 1).astype(np.uint8))`. How much
 #    of the mean IoU was color, how much texture? (0.35 is left.)
 # 3. `seen_pixels(model, shape, 0, 30)`: predict the number of pixels at the upper edge, then count them.

@@ -38,7 +38,7 @@ model.summary(shape)
 # %% [markdown]
 # ## 2. What one pixel sees
 # A pixel of the result looks at 5 × 5 places of the map behind the first block, and each of them at 9 × 9 pixels of the
-# picture. Walk from the left edge to the right one: every kernel of size k reaches (k - 1) / 2 further on both sides.
+# image. Walk from the left edge to the right one: every kernel of size k reaches (k - 1) / 2 further on both sides.
 #
 # **Predict:** the receptive field of kernels of 9 and 5. Of 5 and 5? How many 3 × 3 blocks see as far as 9 and 5?
 
@@ -56,7 +56,7 @@ for kernels in [*ladder.values(), (5, 5), (3, 3, 3)]:
 assert receptive_field(model, shape) == (13, 13) and reach((3,) * 6) == 13
 
 # %% [markdown]
-# The three receptive fields, around the same places of a picture, at true size.
+# The three receptive fields, around the same places of an image, at true size.
 
 # %%
 example = min(7, len(test) - 1)
@@ -162,7 +162,7 @@ lesson.figure(bars, "classes")
 
 # %% [markdown]
 # ## 6. Where it sees better
-# Of the pictures drawn, the windows, a third of a side wide, in which the new model has won most pixels.
+# Of the images drawn, the windows, a third of a side wide, in which the new model has won most pixels.
 # **Look:** what is in the window, and what would you have said from 5 × 5 pixels of it?
 
 
@@ -210,7 +210,7 @@ for two_blocks, kernels in ((False, (13,)), (True, (3, 3))):
 figure = canvas.blank(490, 320)
 canvas.write(figure, 12, 20, lesson.headline("The second block did more than the wider sight",
                                              "One block or two, 5 × 5 or 13 × 13"), canvas.TITLE, 466, weight="bold")
-canvas.write(figure, 12, 44, "mean IoU, held-out pictures", canvas.TEXT, 400, weight="bold")
+canvas.write(figure, 12, 44, "mean IoU, held-out images", canvas.TEXT, 400, weight="bold")
 axes = canvas.place(figure, 44, 60, 340, 220)
 canvas.quiet(axes)
 kernels_of = {(False, 5): "(5,)", (False, 13): "(13,)", (True, 5): "(3, 3)", (True, 13): "(9, 5)"}
@@ -235,7 +235,7 @@ lesson.figure(figure, "control", alt="Mean IoU of one block or two, seeing 5 × 
 # combine such findings: an edge here *and* fur beside it. "Larger kernels" alone would have been the wrong lesson.
 #
 # ## 8. And so on?
-# To see 25 × 25 pixels, or 49 × 49, or all of the picture, double the kernels: (17, 9), (33, 17), (65, 33). Or put
+# To see 25 × 25 pixels, or 49 × 49, or all of the image, double the kernels: (17, 9), (33, 17), (65, 33). Or put
 # small ones in a longer row. **Predict:** by which factor does each doubling of the reach raise the price?
 
 # %%
@@ -255,10 +255,10 @@ assert planned["one pair of kernels"][0] == (13, multiply_adds(model))
 
 # %%
 figure = canvas.blank(860, 360)
-canvas.write(figure, 12, 20, lesson.headline("Every step took about ten times the work; to see the whole picture "
+canvas.write(figure, 12, 20, lesson.headline("Every step took about ten times the work; to see the whole image "
                                              "takes far more", "What it costs to see further"), canvas.TITLE, 830,
              weight="bold")
-canvas.write(figure, 12, 48, "mean IoU, held-out pictures", canvas.TEXT, 380, weight="bold")
+canvas.write(figure, 12, 48, "mean IoU, held-out images", canvas.TEXT, 380, weight="bold")
 axes = canvas.place(figure, 44, 66, 330, 230)
 canvas.quiet(axes)
 for n, r in enumerate(drawn):
@@ -269,7 +269,7 @@ axes.set_xscale("log")
 axes.minorticks_off()
 axes.set(xlim=(costs["1 × 1"]["multiply_adds"] / 3, costs["9 × 9"]["multiply_adds"] * 3), ylim=(0, 1))
 canvas.write(figure, 209, 330, "multiply-adds a pixel", canvas.TEXT, 330, ha="center")
-canvas.write(figure, 440, 48, "multiply-adds a pixel, reckoned", canvas.TEXT, 380, weight="bold")
+canvas.write(figure, 440, 48, "multiply-adds a pixel, calculated", canvas.TEXT, 380, weight="bold")
 axes = canvas.place(figure, 490, 66, 340, 230)
 canvas.quiet(axes)
 for n, (plan, points) in enumerate(planned.items()):
@@ -281,7 +281,7 @@ axes.set_yscale("log")
 axes.minorticks_off()
 axes.set(xlim=(0, 104))
 axes.axvline(size, color=canvas.QUIET, linewidth=0.8, linestyle=":")
-axes.text(size + 1, axes.get_ylim()[0] * 1.2, f"a side of the picture: {size}", fontsize=canvas.SMALL,
+axes.text(size + 1, axes.get_ylim()[0] * 1.2, f"a side of the image: {size}", fontsize=canvas.SMALL,
           color=canvas.QUIET)
 canvas.write(figure, 660, 330, "receptive field: side of the square, in pixels", canvas.TEXT, 340, ha="center")
 lesson.figure(figure, "cost", alt="Left, mean IoU over multiply-adds a pixel: " + "; ".join(
@@ -293,7 +293,7 @@ lesson.figure(figure, "cost", alt="Left, mean IoU over multiply-adds a pixel: " 
 # %% [markdown]
 # Doubling the reach takes nearly four times the work with large kernels, and twice with a row of small ones, which has
 # more blocks besides (exercise 1). Still, all that work is done at full resolution, at each pixel anew, for neighbors
-# that see nearly the same. Is there a more efficient way to see the whole picture? Make it smaller: lesson 12.
+# that see nearly the same. Is there a more efficient way to see the whole image? Make it smaller: lesson 12.
 
 # %%
 lesson.finish(test=result.scores, costs=costs, gained=gains,
@@ -309,7 +309,7 @@ if lesson.as_intended and not history.stopped:
 # %% [markdown]
 # **Try:**
 # 1. `pixelwise((3,) * 6, ...)` as a third control: the receptive field of (9, 5), six blocks. Section 8 says what it
-#    costs. Predict its mean IoU with what you have learnt in section 7, then run it. (More than 0.6.)
+#    costs. Predict its mean IoU with what you have learned in section 7, then run it. (More than 0.6.)
 # 2. `pixelwise((5, 9), ...)`: the same receptive field again. Why does it cost about twice as much?
 # 3. `--size 128`: the same pets with twice as many pixels on each side. What happens to the mean IoU, and why? (How
 #    large a share of the pet does the model see now?)

@@ -1,10 +1,10 @@
 # %% [markdown]
-# # 12 · Encode, then reshape: a picture from one long row of numbers
-# Slides 21–23. *Pooling makes it cheap to see the whole picture. Can a dense layer turn what is left into a picture
+# # 12 · Encode, then reshape: an image from one long row of numbers
+# Slides 21–23. *Pooling makes it cheap to see the whole image. Can a dense layer turn what is left into an image
 # again?*
 #
 # **New here:** an *encoder*, conv blocks with poolings between them; what `Reshape` does to the order of numbers, and
-# pixel shuffle instead; and *equivariance*: if the picture moves, does the answer move along, as the maps of lesson 4
+# pixel shuffle instead; and *equivariance*: if the image moves, does the answer move along, as the maps of lesson 4
 # did?
 #
 # **Needs:** dense layers (lesson 0), pooling (lesson 4), the data and the loss (lessons 8, 9), conv blocks (lessons
@@ -24,13 +24,13 @@ from minidl.training import predict
 
 lesson = Lesson("12_segmentation_reshape")
 if lesson.size < 8:
-    raise ValueError(f"--size: expected at least 8, so that pictures can be moved to the side, got {lesson.size}")
+    raise ValueError(f"--size: expected at least 8, so that images can be moved to the side, got {lesson.size}")
 task = Segmentation(lesson)
 
 # %% [markdown]
 # ## 1. The encoder
 # With 9 × 9 and 5 × 5 kernels at full resolution a pixel saw 13 × 13 pixels, and the training took long. A pooling
-# halves the maps: the next 3 × 3 kernel then covers twice as much of the picture, at a quarter of the work. Done over
+# halves the maps: the next 3 × 3 kernel then covers twice as much of the image, at a quarter of the work. Done over
 # and over until 2 × 2 places are left, with more and more channels, this is slide 21.
 #
 # **Predict:** the shapes after the poolings, for 64 channels in the first block and 128 × 128 pixels.
@@ -57,7 +57,7 @@ assert shapes == [(64, 64, 64), (128, 32, 32), (256, 16, 16), (512, 8, 8), (512,
 
 # %% [markdown]
 # Behind it: flatten to a row of 512 · 2 · 2 numbers, a dense layer to 3 · 128 · 128, one number for each class and
-# pixel, and that row, reshaped, is the picture.
+# pixel, and that row, reshaped, is the image.
 #
 # **Predict:** the dense layer has a weight for each pair (number in, number out), and a bias for each number out. How
 # many parameters is that, and what share of the whole model's?
@@ -78,10 +78,10 @@ assert slide_dense == 100_712_448
 
 # %% [markdown]
 # ## 2. Reshape: the same numbers, row after row
-# Slide 22 reshapes four 3 × 3 maps into one 6 × 6 picture. `Reshape` moves nothing: the numbers stay in the order in
+# Slide 22 reshapes four 3 × 3 maps into one 6 × 6 image. `Reshape` moves nothing: the numbers stay in the order in
 # which they lie in memory, first map first, each row by row, and are only cut into rows of six instead of three.
 #
-# **Predict:** from which maps do the six numbers of the picture's second row come?
+# **Predict:** from which maps do the six numbers of the image's second row come?
 
 # %%
 maps = np.array([[1, 2, 5, 1, 4, 3, 4, 2, 0], [7, 4, 1, 2, 5, 5, 9, 3, 6],
@@ -96,7 +96,7 @@ print(reshaped.astype(int), shuffled.astype(int), sep="\n\n")
 
 # %% [markdown]
 # Pixel shuffle makes one 2 × 2 square of each *place*, with one number from each map: what was top left in the maps is
-# top left in the picture. Let us color each number by the map it comes from, and ring those that were at the maps'
+# top left in the image. Let us color each number by the map it comes from, and ring those that were at the maps'
 # top left.
 
 
@@ -146,9 +146,9 @@ order = other.forward(np.arange(3.0 * S * S)[None]).astype(int).ravel()    # whi
 assert np.array_equal(other.forward(row), one.forward(row[:, order]))
 
 # %% [markdown]
-# The pictures are the same if the dense layer's outputs are numbered in another order, and nothing in its training
+# The images are the same if the dense layer's outputs are numbered in another order, and nothing in its training
 # depends on their numbers. So it would learn neither better nor worse: behind a dense layer any order is as good as any
-# other. That should make us suspicious. It is as good, because none has anything to do with places in a picture.
+# other. That should make us suspicious. It is as good, because none has anything to do with places in an image.
 #
 # ## 3. The model
 # Ours is smaller in width and size, otherwise the slide's.
@@ -165,7 +165,7 @@ print(f"the dense layer has {share:.1%} of all parameters")
 # %% [markdown]
 # ## 4. Loss and training
 # As for all models of the ladder: cross entropy at each pixel, near ln 3 = 1.0986 or somewhat above it before training;
-# Adam, the same pictures in the same order, the same number of epochs.
+# Adam, the same images in the same order, the same number of epochs.
 
 # %%
 first_loss = task.first_loss(model)
@@ -181,7 +181,7 @@ lesson.figure(curves, "training")
 
 # %% [markdown]
 # ## 5. The result, beside the rungs before
-# **Predict:** this model sees the whole picture, those before it at most 13 × 13 pixels. On which class does it win, on
+# **Predict:** this model sees the whole image, those before it at most 13 × 13 pixels. On which class does it win, on
 # which does it lose?
 
 # %%
@@ -191,8 +191,8 @@ print(results_table(results))
 lesson.figure(results_figure(results[-4:], task.test.images, task.test.trimaps, lesson.headline(
     "Reshape: the right place, a usual shape, a ragged outline", "Reshape, and the rungs before it")), "predictions")
 train_scores = segmentation_scores(model, task.train.images[:200], task.train.trimaps[:200], CLASSES)
-lesson.figure(plotting.class_bars({"training pictures": train_scores, "held-out pictures": result.scores},
-                                  title=lesson.headline("The border is lost, on training pictures too",
+lesson.figure(plotting.class_bars({"training images": train_scores, "held-out images": result.scores},
+                                  title=lesson.headline("The border is lost, on training images too",
                                                         "IoU of each class")), "classes")
 
 # %% [markdown]
@@ -234,7 +234,7 @@ for title, left, encoder_counts, dense_count in both:
 lesson.figure(figure, "parameters")
 
 # %% [markdown]
-# Twice the side would make four times as many outputs. And pictures of another size cannot be put in at all: the conv
+# Twice the side would make four times as many outputs. And images of another size cannot be put in at all: the conv
 # blocks would take them, but the row in front of the dense layer gets too long.
 
 # %%
@@ -247,8 +247,8 @@ else:
 
 # %% [markdown]
 # **Second: no place for place.** A convolution uses the same weights everywhere. In a dense layer each pixel has
-# weights of its own: what is learnt about an ear at one place says nothing about ears at another. So let us move the
-# pictures d pixels to the right (what enters on the left is mirrored) and see whether the predictions move along. A
+# weights of its own: what is learned about an ear at one place says nothing about ears at another. So let us move the
+# images d pixels to the right (what enters on the left is mirrored) and see whether the predictions move along. A
 # model with predict(shift(x)) = shift(predict(x)) is called *equivariant*.
 #
 # To compare with: the 5 × 5 convolution of lesson 10, after one epoch of training only.
@@ -264,7 +264,7 @@ def shift(x, d):
 
 
 def classes(model, images):
-    """Return the predicted classes (n, H, W) of pictures."""
+    """Return the predicted classes (n, H, W) of images."""
     return predict(model, images).argmax(axis=1)
 
 
@@ -286,22 +286,22 @@ assert min(agreement["5 × 5 convolution"]) > 0.9999
 
 # %%
 figure, (axes,) = canvas.subplots(640, 320, title=lesson.headline(
-    "A convolution's answer moves along with the picture, the reshaped one only in part",
-    "Does the answer move along with the picture?"))
+    "A convolution's answer moves along with the image, the reshaped one only in part",
+    "Does the answer move along with the image?"))
 axes.set_title("share of pixels where predict(shift(x)) = shift(predict(x))", loc="left", fontsize=canvas.TEXT)
-axes.set_xlabel("pixels that the pictures are moved by", fontsize=canvas.SMALL)
+axes.set_xlabel("pixels that the images are moved by", fontsize=canvas.SMALL)
 axes.set_xticks(range(len(distances)), [str(d) for d in distances])
 plotting.named_lines(axes, {f"{name}  {values[-1]:.0%}": (range(len(values)), values)
                             for name, values in agreement.items()}, (None, 1))
-lesson.figure(figure, "shift", alt="Share of pixels whose answer moves along with the picture: " + "; ".join(
+lesson.figure(figure, "shift", alt="Share of pixels whose answer moves along with the image: " + "; ".join(
     f"{name} " + ", ".join(f"{value:.1%} for {d}" for d, value in zip(distances, values))
     for name, values in agreement.items()))
 
 # %% [markdown]
 # The convolution's 100 % is mathematics; training has nothing to do with it. The third line is what a model scores that
-# gives the same answer for the moved picture as before. For one pixel the reshaping model is no better than that: it
+# gives the same answer for the moved image as before. For one pixel the reshaping model is no better than that: it
 # does not notice. (Its poolings have to do with that, and lesson 13 will measure an FCN in the same way.) For more, it
-# follows as far as it has seen pets at the new place in training; each place has to be learnt by itself.
+# follows as far as it has seen pets at the new place in training; each place has to be learned by itself.
 
 # %%
 d = distances[-2:][0]                                              # the last but one
@@ -322,10 +322,10 @@ lesson.figure(grid, "moved")
 
 # %% [markdown]
 # **Third: blur.** A pixel's scores are sums of the row's numbers, times weights. Seen from the other end: each number
-# of the row adds one fixed picture of scores, its column of the weights, times its value. All that the model can ever
+# of the row adds one fixed image of scores, its column of the weights, times its value. All that the model can ever
 # draw is a mixture of these.
 #
-# **Predict:** what do these pictures show? Are they smooth?
+# **Predict:** what do these images show? Are they smooth?
 
 # %%
 row = predict(Sequential(*model.layers[:-2]), task.held.images)                                    # (n, row)
@@ -333,11 +333,11 @@ templates = dense.weight.data.T.reshape(-1, 3, lesson.size, lesson.size)        
 mixed = np.tensordot(row[0], templates, 1) + dense.bias.data.reshape(3, lesson.size, lesson.size)
 assert np.allclose(mixed, predict(model, images[:1])[0], atol=1e-3)
 towards_object = templates[:, 0] - templates[:, 1]                 # (row, H, W): object's score minus background's
-use = row.std(axis=0) * towards_object.std(axis=(1, 2))            # how much a template changes from picture to picture
+use = row.std(axis=0) * towards_object.std(axis=(1, 2))            # how much a template changes from image to image
 chosen = np.argsort(-use)[:16]
 limit = 0.7 * float(np.abs(towards_object[chosen]).max())
 strip = plotting.image_strip(towards_object[chosen], columns=8, colormap="RdBu_r", limits=(-limit, limit),
-                             title=f"16 of the {len(use)} pictures that predictions are mixed from "
+                             title=f"16 of the {len(use)} images that predictions are mixed from "
                                    "(red: object, blue: background)")
 lesson.figure(strip, "templates")
 
@@ -346,8 +346,8 @@ lesson.figure(strip, "templates")
 # any other; there is no template for *this* tail. And they are grainy: nothing tells a weight that its pixel has
 # neighbors, so what was random at the start is still in there. Hence the ragged outlines.
 #
-# Scores on training pictures are hardly better than on held-out ones (`classes.png`): with so few epochs it is not yet
-# that millions of weights learn pictures by heart. It has too much to learn, everything anew for each place.
+# Scores on training images are hardly better than on held-out ones (`classes.png`): with so few epochs it is not yet
+# that millions of weights learn images by heart. It has too much to learn, everything anew for each place.
 #
 # What is needed is a model that sees as much as this one, and keeps every place in its place: lessons 13 to 17.
 
@@ -371,5 +371,5 @@ if lesson.as_intended and not history.stopped:
 #    `setattr(task, name, dataclasses.replace(pets, trimaps=stirred.reshape(pets.trimaps.shape)))`. What can
 #    `reshape_segmenter` still learn, what the 5 × 5 convolution? (`--epochs 2` is enough; each also without stirring.)
 # 3. Can it be taught to move along? `task.augment = Augment(crop=(1, 1), color=0, shift=0.25)` (from
-#    `minidl.batches`) shifts the training pictures. Which line of `shift.png` rises, and what becomes of the
+#    `minidl.batches`) shifts the training images. Which line of `shift.png` rises, and what becomes of the
 #    score?

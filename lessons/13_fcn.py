@@ -1,6 +1,6 @@
 # %% [markdown]
 # # 13 · FCN: only convolutions, and coarse scores enlarged
-# Slide 24. *Can a network see the whole picture and still keep every place in its place?*
+# Slide 24. *Can a network see the whole image and still keep every place in its place?*
 #
 # **New here:** the *fully convolutional* network of Long, Shelhamer and Darrell: class scores on the encoder's coarse
 # maps; transposed convolutions that enlarge them; and skips, ways around the deeper layers, whose scores are *added*.
@@ -44,15 +44,15 @@ for i in range(3):
 print(f"maps {maps.shape[1:]} -> scores {score_maps.shape[1:]}: the dense layer at 9 places")
 
 # %% [markdown]
-# It is the dense layer, moved over the maps: a classifier becomes a map of scores, for pictures of any size. That is
+# It is the dense layer, moved over the maps: a classifier becomes a map of scores, for images of any size. That is
 # the paper's first idea, and what lesson 12 lacked: one set of weights for all places. But after five poolings the map
-# of scores is 32 times smaller than the picture.
+# of scores is 32 times smaller than the image.
 #
 # ## 2. Enlarging with a transposed convolution
 # A convolution collects: each output pixel is a weighted sum of the input pixels under its kernel. *Transposed*, it
 # paints: each input pixel paints its kernel, times its value, onto the output, and where painted kernels overlap they
-# add up. How many pixels apart they are painted is the *stride*; in general, how many pixels of the picture one step on
-# a map is. The kernel is learnt. `enlarge` of `minidl/models.py` makes such a layer that begins with
+# add up. How many pixels apart they are painted is the *stride*; in general, how many pixels of the image one step on
+# a map is. The kernel is learned. `enlarge` of `minidl/models.py` makes such a layer that begins with
 # a tent for each class: largest in the middle, falling in straight lines to 0 at the places of the neighbors.
 #
 # **Predict:** the row 1, 5, 4, 8 is enlarged 8 times. What do the tents add up to between two of the values, and what
@@ -149,13 +149,13 @@ for name, best in truth_enlarged.items():
 
 # %% [markdown]
 # From squares of 32 × 32 pixels no border at all: nowhere is it the largest share. With tents that stay tents, this is
-# about what can be had (the first exercise). But these are learnt.
+# about what can be had (the first exercise). But these are learned.
 #
 # **Predict:** can trained models do better than the truth's shares?
 #
 # ## 4. Loss and training
 # As for all models of the ladder: cross entropy at each pixel, near ln 3 = 1.0986 or somewhat above it before training;
-# Adam, the same pictures in the same order, the same number of epochs; for each of the three from scratch.
+# Adam, the same images in the same order, the same number of epochs; for each of the three from scratch.
 
 # %%
 first_loss = task.first_loss(models["FCN-8s"])
@@ -200,7 +200,7 @@ lesson.figure(plotting.class_bars(scores, title=lesson.headline(
 
 # %% [markdown]
 # How can FCN-32s do better than the truth's shares? Its scores need not say what is in a square, only what is to be
-# painted; and the kernels are learnt. There is one for each pair of (score, class that it paints), and all but
+# painted; and the kernels are learned. There is one for each pair of (score, class that it paints), and all but
 # three were 0 at the start.
 #
 # **Predict:** do the tents stay tents?
@@ -208,7 +208,7 @@ lesson.figure(plotting.class_bars(scores, title=lesson.headline(
 # %%
 figure = canvas.blank(790, 404)
 canvas.write(figure, 12, 20, lesson.headline("FCN-8s keeps its tents, FCN-32s tears them to pieces",
-                                             "The learnt kernels") + " (red: above 0, blue: below)",
+                                             "The learned kernels") + " (red: above 0, blue: below)",
              canvas.TITLE, 730, weight="bold")
 for left, name in ((90, "FCN-32s"), (450, "FCN-8s")):
     kernels = models[name].layers[-1].weight.data                  # (score, painted class, 2 stride, 2 stride)
@@ -226,8 +226,8 @@ lesson.figure(figure, "kernels")
 
 # %% [markdown]
 # On 64 × 64 pixels FCN-32s has 2 × 2 places, always the same four. An outer tile of 16 × 16 pixels of its kernel is
-# only ever painted by one or two of them, always onto the same part of the picture (the rest falls outside), a tile in
-# the middle by all four. So the tiles need not fit together, and learn in part what lies *there* in our pictures: a
+# only ever painted by one or two of them, always onto the same part of the image (the rest falls outside), a tile in
+# the middle by all four. So the tiles need not fit together, and learn in part what lies *there* in our images: a
 # small dense layer has come back. FCN-8s has 8 × 8 places, and nearly all of them use all of its kernel.
 
 # %%
@@ -239,7 +239,7 @@ lesson.figure(results_figure(results[-4:], task.held.images, task.held.trimaps, 
 
 # %% [markdown]
 # ## 6. Skips that add
-# From the scores on, FCN-8s is linear: enlarge and add. So its result is a *sum* of three pictures, what the scores at
+# From the scores on, FCN-8s is linear: enlarge and add. So its result is a *sum* of three images, what the scores at
 # stride 32, 16 and 8 contribute, each enlarged all the way.
 #
 # **Predict:** which of the three says most?
@@ -282,7 +282,7 @@ loudest = (32, 16, 8)[int(np.argmax(spread))]
 canvas.write(figure, 12, 20, f"Three contributions, added; stride {loudest} says most (red: object, blue: background)",
              canvas.TITLE, 6 * cell, weight="bold")
 for k in range(n):
-    shown = [("picture", images[k].transpose(1, 2, 0)), *((name, maps[k]) for name, maps in differences.items()),
+    shown = [("image", images[k].transpose(1, 2, 0)), *((name, maps[k]) for name, maps in differences.items()),
              ("prediction", plotting.colorize(predictions["FCN-8s"][k]))]
     for j, (name, picture) in enumerate(shown):
         axes = canvas.place(figure, 12 + j * (cell + 4), 64 + k * (cell + 4), cell, cell)
@@ -294,14 +294,14 @@ lesson.figure(figure, "contributions")
 
 # %% [markdown]
 # The paper trains FCN-32s first, then adds a finer score map whose weights begin at 0, and so on: there the coarse
-# scores must carry the picture, and the finer ones correct it. Here all three begin at random and learn together, and
+# scores must carry the image, and the finer ones correct it. Here all three begin at random and learn together, and
 # the finer ones take over what they can say better.
 #
 # ## 7. Any size
-# No layer knows the picture's size. So the trained FCN-8s takes six held-out pictures laid out as one, without being
+# No layer knows the image's size. So the trained FCN-8s takes six held-out images laid out as one, without being
 # told or trained.
 #
-# **Predict:** are the pets found as if each picture had been put in alone? Where not?
+# **Predict:** are the pets found as if each image had been put in alone? Where not?
 
 # %%
 six = np.arange(6) % len(task.test)
@@ -328,10 +328,10 @@ strip = plotting.image_strip(np.stack(views), columns=2, cell=480, titles=[
 lesson.figure(strip, "any_size")
 
 # %% [markdown]
-# Mostly, but not near the seams: alone, a picture ends in zeros, here in another picture, and a pet that its frame cuts
+# Mostly, but not near the seams: alone, an image ends in zeros, here in another image, and a pet that its frame cuts
 # off runs on into its neighbor.
 #
-# *Scale* is something else. The same held-out pictures, read with twice as many pixels on each side, have pets twice
+# *Scale* is something else. The same held-out images, read with twice as many pixels on each side, have pets twice
 # as large as those it was trained on.
 #
 # **Predict:** better (there are more pixels to see), or worse?
@@ -343,7 +343,7 @@ print(f"at {2 * lesson.size} × {2 * lesson.size} pixels: mean IoU {scores_twice
       f"instead of {scores['FCN-8s']['mean_iou']:.3f}")
 
 # %% [markdown]
-# And lesson 12's experiment: move the pictures d pixels to the right, and compare predict(shift(x)) with
+# And lesson 12's experiment: move the images d pixels to the right, and compare predict(shift(x)) with
 # shift(predict(x)).
 #
 # **Predict:** is FCN-8s equivariant? (It is made of convolutions; but also of poolings.)
@@ -370,9 +370,9 @@ for d in (1, lesson.size // 8, lesson.size // 4):
 # ## 8. What is not the paper's
 # Theirs: VGG-16 as encoder, trained on ImageNet; two layers of 4096 channels before the scores; one model trained
 # after the other, 32s, 16s, 8s, with score layers beginning at 0; the last enlargement fixed to bilinear, only those
-# before it learnt; photos of about 500 × 375 pixels, 21 classes. Their mean IoU: 0.594, 0.624 and 0.627 (on a part of
-# PASCAL VOC's validation pictures). Ours: small, without pretraining, all learnt at once, with batch norm. Finer scores
-# gain more here, since our pictures are so small that stride 32 leaves 2 × 2 places of them.
+# before it learned; photos of about 500 × 375 pixels, 21 classes. Their mean IoU: 0.594, 0.624 and 0.627 (on a part of
+# PASCAL VOC's validation images). Ours: small, without pretraining, all learned at once, with batch norm. Finer scores
+# gain more here, since our images are so small that stride 32 leaves 2 × 2 places of them.
 
 # %%
 lesson.finish(test=scores["FCN-8s"], fcn_16s=scores["FCN-16s"], fcn_32s=scores["FCN-32s"],
@@ -390,7 +390,7 @@ if lesson.as_intended and not any(rows.stopped for rows in histories.values()):
 
 # %% [markdown]
 # **Try:**
-# 1. What are learnt kernels worth? Fix the last enlargement of FCN-32s, as the paper does:
+# 1. What are learned kernels worth? Fix the last enlargement of FCN-32s, as the paper does:
 #    `Pyramid(*fcn(32, lesson.width, rng=lesson.seed).layers[:-1], Upsample(32, "bilinear"), multiple=32)` (`Pyramid` is
 #    in `minidl.models`), and train it with `task.fit`. To which number printed above does its mean IoU come close?
 # 2. Which of the three contributions is dispensable? Predict with `three[1] + three[2]` alone and count the right

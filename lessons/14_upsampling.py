@@ -38,7 +38,7 @@ if lesson.size % 8:
 
 # %%
 def row(values, scale, mode):
-    """Enlarge a list of numbers, through the layer that enlarges pictures."""
+    """Enlarge a list of numbers, through the layer that enlarges images."""
     x = np.array(values, float).reshape(1, 1, 1, -1)                         # (N, C, H, W) = (1, 1, 1, W)
     return Upsample((1, scale), mode).forward(x).ravel()
 
@@ -78,7 +78,7 @@ lesson.figure(figure, "one_dimension")
 # Where two rings are far apart in height, nearest makes one large step, bilinear as many small ones as there are new
 # pixels between.
 #
-# ## 2. A picture: the same along both sides
+# ## 2. An image: the same along both sides
 # Slide 27: four pixels, 1 and 5 above, 4 and 8 below. What lies at a quarter of the way to the right and three quarters
 # down? First along the two sides, down; then between what was found there, across.
 #
@@ -134,7 +134,7 @@ lesson.figure(figure, "two_dimensions")
 # %% [markdown]
 # ## 3. As matrices
 # Each new value is a mix of old ones with fixed shares. So a row enlarges by a matrix A, one row of shares for each new
-# pixel, and a picture x by two: **y = A x Bᵀ**, A for its columns, B for its rows.
+# pixel, and an image x by two: **y = A x Bᵀ**, A for its columns, B for its rows.
 #
 # **Predict:** the sum of each row of A; and which of the two A have a row with more than one number in it.
 
@@ -168,7 +168,7 @@ lesson.figure(figure, "matrices")
 # %% [markdown]
 # **Backward.** A linear map's derivative is the map itself, so dx is dy sent back through the same shares:
 # **dx = Aᵀ dy B**. What was copied forward is summed backward; what was mixed is handed back in the same parts. Nothing
-# is learnt here: there are no parameters.
+# is learned here: there are no parameters.
 #
 # **Predict:** nearest, scale 2, and dy all ones: what is dx? And bilinear?
 
@@ -195,7 +195,7 @@ for mode in ("nearest", "bilinear"):
 
 # %%
 def shrink(x, factor):
-    """Return pictures (N, C, H, W) made smaller by averaging over squares of factor x factor pixels."""
+    """Return images (N, C, H, W) made smaller by averaging over squares of factor x factor pixels."""
     A, B = (interpolation_matrix(size // factor, factor, "nearest") / factor for size in x.shape[2:])
     return (A.T @ x @ B).astype(np.float32)                        # (N, C, H / factor, W / factor)
 
@@ -355,7 +355,7 @@ lesson.figure(figure, "checkerboard")
 
 # %% [markdown]
 # Kernel 3 at stride 2 paints unevenly, whatever it learns on top. Kernel 4 paints evenly *if* its weights let it; each
-# of the four places in a 2 × 2 square still has weights of its own, and they must be learnt to agree. After nearest
+# of the four places in a 2 × 2 square still has weights of its own, and they must be learned to agree. After nearest
 # upsampling, one kernel serves all places: in an even region the result is even, for any weights. (The rim differs in
 # all three: beyond it are zeros.)
 #

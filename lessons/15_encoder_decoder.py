@@ -1,6 +1,6 @@
 # %% [markdown]
-# # 15 · Encoder–decoder: squeeze a picture, then draw its trimap
-# Slides 31–33. *What is left of a picture in a few coarse maps, and how much of the trimap can be drawn from that?*
+# # 15 · Encoder–decoder: squeeze an image, then draw its trimap
+# Slides 31–33. *What is left of an image in a few coarse maps, and how much of the trimap can be drawn from that?*
 #
 # **New here:** the whole pyramid, five times smaller with more channels (encoding), then five times larger with fewer
 # (decoding); its feature maps; and its *bottleneck*, the smallest map, which everything must pass.
@@ -28,7 +28,7 @@ task = Segmentation(lesson)
 # An encoder block is a 3 × 3 convolution, batch norm, ReLU and 2 × 2 max pooling, as in lessons 12 and 13. A decoder
 # block is upsampling and a 3 × 3 convolution, batch norm and ReLU; the last has only upsampling and convolution, to the
 # classes' scores. The dense layer of lesson 12, which had no place for place, is gone: every layer here keeps left on
-# the left and top on top. And unlike in lesson 13, learnt layers work at every resolution on the way up.
+# the left and top on top. And unlike in lesson 13, learned layers work at every resolution on the way up.
 #
 # **Predict:** the shapes after the ten blocks, for the slide's 128 × 128 pixels and 64 channels in the first block.
 
@@ -62,7 +62,7 @@ model.summary(ours)
 # %% [markdown]
 # ## 2. The bottleneck, counted
 # The slide's smallest map is (512, 4, 4). Five halvings of 64 pixels leave 2: ours is smaller, but for the same reason.
-# One place of it stands for 32 × 32 pixels of the picture, in both.
+# One place of it stands for 32 × 32 pixels of the image, in both.
 #
 # **Predict:** how many numbers enter, how many are left there, how many classes must be drawn from them?
 
@@ -75,7 +75,7 @@ assert drawn // (smallest[1] * smallest[2]) == 32 * 32
 
 # %% [markdown]
 # ## 3. Loss and training
-# As for all models of the ladder: cross entropy at each pixel, Adam, the same pictures, the same number of epochs. A
+# As for all models of the ladder: cross entropy at each pixel, Adam, the same images, the same number of epochs. A
 # model that knows nothing starts near ln 3 = 1.0986, ours with random weights somewhat above.
 
 # %%
@@ -85,7 +85,7 @@ model = encoder_decoder(lesson.width, rng=lesson.seed)
 history = task.fit(model)
 curves = plotting.learning_curves(history, scores={"mean_iou": "mean IoU", "iou_object": "object IoU",
                                                    "iou_border": "border IoU"},
-                                  title=lesson.headline("The object is learnt early, the border hardly",
+                                  title=lesson.headline("The object is learned early, the border hardly",
                                                         "Training the encoder–decoder"))
 lesson.figure(curves, "training")
 
@@ -126,7 +126,7 @@ def chosen_channels(maps, n=3):
 
 
 def draw_column(figure, left, width, pictures, head, shape, room):
-    """Draw three pictures below each other, what they are above and their shape below."""
+    """Draw three images below each other, what they are above and their shape below."""
     for k, picture in enumerate(pictures):
         axes = canvas.place(figure, left, 66 + k * 138 + (128 - width) // 2, width, width)
         axes.imshow(picture, "magma", interpolation="nearest", aspect="auto")
@@ -154,17 +154,17 @@ for (head, pictures), m, width in zip(columns, maps, widths):
     left += width + gap
 for k, name in enumerate(CLASSES):
     canvas.write(figure, left - gap + 6, 66 + k * 138 + 64, name, canvas.SMALL, 76)
-lesson.figure(figure, "feature_maps", alt=f"A picture and, of each of ten blocks, three feature maps, from {ours[1:]} "
+lesson.figure(figure, "feature_maps", alt=f"An image and, of each of ten blocks, three feature maps, from {ours[1:]} "
               f"to {smallest} and back: fur is seen in the first ones, later only the pet's shape")
 
 # %% [markdown]
-# Left below the picture: the truth and the prediction. Of each block the three channels that vary most are drawn, each
+# Left below the image: the truth and the prediction. Of each block the three channels that vary most are drawn, each
 # with brightness of its own, dark for small; below them the map's shape and how many numbers that is. Eyes and fur are
 # there in the first block or two. At 2 × 2 places nothing is left to recognize by eye, and on the way back comes
 # the outline of a pet, but no fur: nobody asked for it.
 #
 # ## 5. The decoder draws what the bottleneck says
-# Nothing else reaches it. So we can forge the bottleneck: its left half from one picture, its right half from another.
+# Nothing else reaches it. So we can forge the bottleneck: its left half from one image, its right half from another.
 #
 # **Predict:** what does the decoder draw?
 
@@ -183,7 +183,7 @@ understood = right >= np.median(right)
 on_the_left = (predicted[:, :, :middle] != 1).mean(axis=(1, 2)) * understood                       # (n,)
 on_the_right = (predicted[:, :, middle:] != 1).mean(axis=(1, 2)) * understood
 n = min(4, len(right) // 2)
-one = np.argsort(-on_the_left)[:n]                                 # pets that fill the left half of their picture
+one = np.argsort(-on_the_left)[:n]                                 # pets that fill the left half of their image
 on_the_right[one] = 0
 other = np.argsort(-on_the_right)[:n]                              # and others that fill the right one
 bottleneck = feature_maps(model, as_input(task.held.images[one]))[5]                               # (n, C, h, w)
@@ -199,7 +199,7 @@ cells = [plotting.colorize(labels).transpose(2, 0, 1) for k in range(n)
 strip = np.stack(cells)
 strip[..., middle - 1] = 0                                         # a line through the middle
 figure = plotting.image_strip(strip, columns=6, cell=128, titles=["one", "another", "forged of both"] * n,
-                              title="A forged bottleneck: the left places of one picture, the right ones of another")
+                              title="A forged bottleneck: the left places of one image, the right ones of another")
 lesson.figure(figure, "forged")
 
 # %% [markdown]
@@ -252,7 +252,7 @@ lesson.figure(figure, "thickness", alt="Share of the pet's pixels that are found
 
 # %% [markdown]
 # Of the thinnest parts little is found, of the thickest nearly all. Is that the bottleneck's doing? Lesson 17 leaves it
-# as it is, and opens a way around it; exercise 1 draws these bars again. Now let us look at pictures whose pet was
+# as it is, and opens a way around it; exercise 1 draws these bars again. Now let us look at images whose pet was
 # found, but for its thin parts; in red, what of the pet was taken for background.
 
 # %%
@@ -271,7 +271,7 @@ lesson.figure(grid, "lost")
 
 # %% [markdown]
 # ## 7. The result, beside the rungs before
-# **Predict:** a model that sees the whole picture, against those that see 5 or 13 pixels of it: where does it win,
+# **Predict:** a model that sees the whole image, against those that see 5 or 13 pixels of it: where does it win,
 # where does it lose?
 
 # %%
@@ -285,7 +285,7 @@ lesson.figure(plotting.class_bars(result.scores, title=lesson.headline(
     "The border is far below the object", "IoU of each class")), "classes")
 
 # %% [markdown]
-# It wins what needs the whole picture, the object and the background, by far. At the border it is no better than 9 × 9,
+# It wins what needs the whole image, the object and the background, by far. At the border it is no better than 9 × 9,
 # which saw little but worked at full resolution; and FCN-8s, which adds finer scores, has more of it.
 
 
@@ -304,6 +304,6 @@ if lesson.as_intended and not history.stopped:
 # 1. `encoder_decoder(lesson.width, skip=True)` is the model of lesson 17; `blocks` does not fit it, so leave out
 #    sections 2, 4 and 5. What becomes of the bars in `thickness.png`, the first and the last?
 # 2. `--size 128 --epochs 1`: the bottleneck is now 4 × 4, as on the slide. Before you run it: which numbers of section
-#    2 change, and is a larger or a smaller share of the picture's numbers left?
+#    2 change, and is a larger or a smaller share of the image's numbers left?
 # 3. Forge every second channel instead of the right half: `forged[:, ::2] = ...[5][:, ::2]`. Do the drawings
 #    still show one outline on the left and another on the right?

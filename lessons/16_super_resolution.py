@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 16 · Super-resolution: what was there before the picture was made small?
+# # 16 · Super-resolution: what was there before the image was made small?
 # Slide 33, further reading. *Upsampling + convolution can draw more pixels than came in. Which ones should it draw?*
 #
 # **New here:** PSNR and SSIM; the network of ESRGAN, its adversary and its perceptual loss, that is training *through*
@@ -34,20 +34,20 @@ from minidl.tasks.super_resolution.map_conv import interpolated_state, interpola
 from minidl.tasks.super_resolution.perceptual import feature_distance, train_encoder
 from minidl.training import predict
 
-lesson = Lesson("16_super_resolution", budget=14_000, quick_epochs=8)          # few pictures: few steps an epoch
+lesson = Lesson("16_super_resolution", budget=14_000, quick_epochs=8)          # few images: few steps an epoch
 
 # %% [markdown]
 # ## 1. Data, and what an image program does
-# The large pictures are the pets; the small ones are made of them with Pillow's bicubic filter, 4 times (and, for
+# The large images are the pets; the small ones are made of them with Pillow's bicubic filter, 4 times (and, for
 # comparison, 2 times) smaller on each side. All have 8 bits a color, as files have. From 16 × 16 pixels nobody can know
-# the 64 × 64: countless large pictures shrink to the same small one.
+# the 64 × 64: countless large images shrink to the same small one.
 #
 # Image programs enlarge with fixed rules: *nearest* copies the next pixel, *bilinear* mixes 2 × 2 of them (lesson 14),
 # *bicubic* 4 × 4, some with negative weights, which sharpens edges.
 #
-# Two scores compare the result with the true picture. **PSNR** is the mean squared error on a logarithmic scale, in
+# Two scores compare the result with the true image. **PSNR** is the mean squared error on a logarithmic scale, in
 # decibels: 3 dB more are half the error. **SSIM** compares mean, contrast and pattern under a sliding window; 1 is
-# equal. **Predict:** which rule wins? What PSNR has a picture in which every value (0 to 1) is off by 0.1?
+# equal. **Predict:** which rule wins? What PSNR has an image in which every value (0 to 1) is off by 0.1?
 
 # %%
 task = SuperResolution(lesson, 4)
@@ -73,7 +73,7 @@ for problem in (task, half):
 #
 # Two things are as in the paper: no batch norm (whose statistics change from batch to batch, and show), and each block
 # adds only 0.2 of what it computes. Two are not: the paper has 23 RRDBs of 64 channels, 16.7 million parameters, and
-# learns whole pictures; ours has one of 16, and learns what to *add* to the bilinear enlargement.
+# learns whole images; ours has one of 16, and learns what to *add* to the bilinear enlargement.
 #
 # **Predict:** how many channels does the last convolution of a dense block see, with 16 + 8 for each of four before it?
 
@@ -115,7 +115,7 @@ for scale in scores:
 
 # %%
 figure = canvas.blank(900, 330)
-canvas.write(figure, 12, 20, "PSNR on held-out pictures (dB)" + lesson.headline(": from bilinear past bicubic", ""),
+canvas.write(figure, 12, 20, "PSNR on held-out images (dB)" + lesson.headline(": from bilinear past bicubic", ""),
              canvas.TITLE, 870, weight="bold")
 for k, (problem, rows) in enumerate(((task, history), (half, half_history))):
     axes = canvas.place(figure, 50 + 440 * k, 66, 300, 210)
@@ -135,19 +135,19 @@ for k, (problem, rows) in enumerate(((task, history), (half, half_history))):
 lesson.figure(figure, "training")
 
 # %% [markdown]
-# One epoch is enough to pass bicubic: a fixed rule mixes the same few pixels everywhere, the network has learnt what
+# One epoch is enough to pass bicubic: a fixed rule mixes the same few pixels everywhere, the network has learned what
 # outlines look like and draws them sharp (below, in the first comparison). But fur and grass are gone. Where ten
-# different blades of grass fit the small picture, the answer nearest to all of them is their median: an even green.
+# different blades of grass fit the small image, the answer nearest to all of them is their median: an even green.
 # Scored pixel by pixel, *no texture* beats *a wrong texture*. That is no fault of the training; it is the aim.
 #
 # ## 4. Second aim: look right
 # ### What "look alike" means: features
-# A network that was trained on pictures sees edges, patterns, parts. Compare what it sees, not the pixels. The paper
+# A network that was trained on images sees edges, patterns, parts. Compare what it sees, not the pixels. The paper
 # takes VGG-19, trained on 1.2 million photos; we train a small encoder here, in seconds, to tell pet, border and
 # background apart, and cut it before its last activation (behind a ReLU most features are 0, and say nothing).
 #
 # A second encoder, from other random weights, is the *judge*: a generator that is trained to please one encoder should
-# not be scored by the same. The score is the *feature distance*: both pictures' features at a place, behind each of the
+# not be scored by the same. The score is the *feature distance*: both images' features at a place, behind each of the
 # three convolutions, as arrows of length 1; the squared distance of their tips; the mean over all places. 0 is equal.
 
 # %%
@@ -158,7 +158,7 @@ eye.summary((1, 3, lesson.size, lesson.size))
 
 
 def looks(pictures):
-    """Return the mean feature distance of held-out pictures from the true ones, as the judge sees it."""
+    """Return the mean feature distance of held-out images from the true ones, as the judge sees it."""
     return float(feature_distance(judge, pictures, truth).mean())
 
 
@@ -171,14 +171,14 @@ for method, pictures in results[4].items():
 # rewards what it was made of.
 #
 # ### The adversary
-# A second network, the *discriminator*, is shown true and enlarged pictures and learns to tell them apart; the
+# A second network, the *discriminator*, is shown true and enlarged images and learns to tell them apart; the
 # generator learns to be mistaken for true. In ESRGAN the discriminator is *relativistic*: it need not say "real" or
 # "fake", only which of two looks more real. With the logits C and averages over the batch,
 #
 #     L_D = mean softplus(-(C(real) - mean C(fake))) + mean softplus(C(fake) - mean C(real))
 #
 # and the generator's loss is the same with the roles exchanged. Ours judges squares of 4 × 4 pixels and their
-# surroundings, not whole pictures: in so few steps, it learns more from 256 squares than from one picture.
+# surroundings, not whole images: in so few steps, it learns more from 256 squares than from one image.
 #
 # **Predict:** both losses, if the discriminator cannot tell real from fake. (softplus(0) = ln 2 = 0.693)
 
@@ -194,7 +194,7 @@ assert np.isclose(adversarial(np.zeros((4, 1)), np.array([1, 1, 0, 0])), 2 * np.
 # which would learn to be fooled. `backward` does two things, it returns dx and adds to the parameters' gradients. We
 # want only the first; `backward_frozen` takes back the second.
 #
-# Below, real and fake pictures go through the discriminator as one batch. Only the fake ones came from the generator,
+# Below, real and fake images go through the discriminator as one batch. Only the fake ones came from the generator,
 # so of the discriminator's dx only their half goes on.
 
 # %%
@@ -253,8 +253,8 @@ assert all(np.array_equal(array, state[name]) for name, array in critic64.state_
 
 # %% [markdown]
 # ### Training two networks against each other
-# A step of each, in turns. The discriminator's forward of the generator's step serves its own step as well: neither its
-# weights nor the pictures have changed, so its logits have not. Its gradients are zeroed *after* the generator's step,
+# A step of each, alternately. The discriminator's forward of the generator's step serves its own step, too: neither its
+# weights nor the images have changed, so its logits have not. Its gradients are zeroed *after* the generator's step,
 # and only `critic.backward_parameters` adds to them.
 #
 # A duel does not settle down as a loss does. So we keep a running average of the generator's weights over about the
@@ -266,9 +266,9 @@ assert all(np.array_equal(array, state[name]) for name, array in critic64.state_
 
 # %%
 def duel(name, generator, critic, steps, lr, sample_map=None):
-    """Train generator and critic in turns; afterwards the generator has its average weights.
+    """Train generator and critic alternately; afterwards the generator has its average weights.
 
-    sample_map(n): draws how much of the second aim each of n pictures gets, (n, 1, 1, 1); it is also their map.
+    sample_map(n): draws how much of the second aim each of n images gets, (n, 1, 1, 1); it is also their map.
     """
     path = lesson.out / "checkpoints" / f"{name}.npz"
     if lesson.resume and path.exists():
@@ -344,9 +344,9 @@ lesson.figure(figure, "interpolation")
 # much and win little. A mixture also averages out what either network does wrong by itself.
 #
 # ## 5. Third aim: at each place the one that suits it
-# One a for a whole picture is crude. A sharp outline wants the first aim, grass the second. Park, Moon and Cho let one
-# generator take a *map* t(x, y) from 0 to 1 besides the picture, train it on all aims at once, and let a second,
-# small network predict the best map from the small picture.
+# One a for a whole image is crude. A sharp outline wants the first aim, grass the second. Park, Moon and Cho let one
+# generator take a *map* t(x, y) from 0 to 1 besides the image, train it on all aims at once, and let a second,
+# small network predict the best map from the small image.
 #
 # In the paper the map scales and shifts the features (with learned functions of t). Ours steps in where we already are,
 # the network interpolation: each convolution gets weights W0 + t W1, *with the t of the pixel*. As a convolution is
@@ -362,7 +362,7 @@ print(f"largest difference to a = 0.4: {np.abs(flat.astype(int) - mixtures[2]).m
 assert np.abs(flat.astype(int) - mixtures[2]).max() <= 1             # rounding
 
 # %% [markdown]
-# So far only its ends were trained. Now each training picture gets a t of its own, drawn evenly from 0 to 1, and with
+# So far only its ends were trained. Now each training image gets a t of its own, drawn evenly from 0 to 1, and with
 # it the objective L1 + t · (features + adversary). (The paper's objective also moves through four depths of features.)
 
 # %%
@@ -374,7 +374,7 @@ sweep = np.linspace(0, 1, 6)
 
 
 def drawn(t, small=task.small_test):
-    """Return the pictures that the map network makes of small ones with the map (or the number) t."""
+    """Return the images that the map network makes of small ones with the map (or the number) t."""
     return as_images(predict(map_net, with_map(small, t)))
 
 
@@ -392,10 +392,10 @@ lesson.figure(figure, "objectives")
 # work of many.
 #
 # ### The best map, searched, and then predicted
-# For training pictures the truth is known: draw them with each t, measure the judge's feature distance at each place
+# For training images the truth is known: draw them with each t, measure the judge's feature distance at each place
 # (a mean over 4 × 4 pixels and their neighbors, as features look around), and take the t with the smallest.
 #
-# The predictor sees the small picture only, four 3 × 3 convolutions and a sigmoid, and learns from two sources, as in
+# The predictor sees the small image only, four 3 × 3 convolutions and a sigmoid, and learns from two sources, as in
 # the authors' code: the searched maps, and the feature distance itself, whose gradient comes *through* encoder and
 # generator, both frozen, out at the generator's fourth input channel, which is the map.
 #
@@ -405,7 +405,7 @@ lesson.figure(figure, "objectives")
 
 # %%
 def best_map(small, large):
-    """Return for each pixel of small pictures the t of the sweep that looks best to the judge, (n, 1, S/4, S/4)."""
+    """Return for each pixel of small images the t of the sweep that looks best to the judge, (n, 1, S/4, S/4)."""
     costs = [smoothed(block_means(feature_distance(judge, drawn(t, small), large), 4)) for t in sweep]
     return sweep[np.argmin(costs, axis=0)][:, None].astype(np.float32)
 
@@ -453,7 +453,7 @@ for name, encoder in (("judge", judge), ("first_encoder", eye)):
 columns = {"small": task.small_test[shown].repeat(4, axis=2).repeat(4, axis=3),
            "predicted t": colored(predicted[shown], lesson.size), "best t": colored(best[shown], lesson.size),
            "t = 0": fixed[0][shown], "t = 1": fixed[-1][shown], "predicted map": results[4]["map"][shown]}
-figure = comparison(columns, truth[shown], "Where to aim for what: t predicted from the small picture, and the best t, "
+figure = comparison(columns, truth[shown], "Where to aim for what: t predicted from the small image, and the best t, "
                     "for which one must know the truth (blue 0: L1, yellow 1: looks)")
 lesson.figure(figure, "maps")
 
@@ -487,12 +487,12 @@ lesson.figure(figure, "tradeoff")
 
 # %% [markdown]
 # In the middle, the network that was trained there beats the mixtures. That its map may change from place to place adds
-# next to nothing: a difference in the third digit, and with a sample of 20 real pictures to learn from not even that.
+# next to nothing: a difference in the third digit, and with a sample of 20 real images to learn from not even that.
 # How much there would be to win shows the best map, which cheats. Most of what makes a place want this or that t cannot
-# be seen in the small picture.
+# be seen in the small image.
 #
-# **What the downsized versions leave out.** Of ESRGAN: 22 of 23 RRDBs, VGG-19 (our encoder has seen a thousand pictures
-# and one task), a discriminator that sees the whole picture, hundreds of thousands of steps, and weights of 1 for
+# **What the downsized versions leave out.** Of ESRGAN: 22 of 23 RRDBs, VGG-19 (our encoder has seen a thousand images
+# and one task), a discriminator that sees the whole image, hundreds of thousands of steps, and weights of 1 for
 # features, 0.005 for the adversary and 0.01 for L1 (ours: 0.3, 0.01 and 1; features of another network have another
 # scale). Of the objective map: features of four depths that t leads through one after the other, modulated features
 # instead of interpolated weights, LPIPS, which was fitted to the judgement of people, as the judge, and a U-Net that
@@ -513,7 +513,7 @@ if lesson.as_intended and not history.stopped:
 
 # %% [markdown]
 # **Try:**
-# 1. `base=None` in `generator`: the network must learn the whole picture, as in the paper. How many epochs later does
+# 1. `base=None` in `generator`: the network must learn the whole image, as in the paper. How many epochs later does
 #    it pass bicubic? (`psnr` in the lines of the training.)
 # 2. `WEIGHT["adversary"] = 0`, then `WEIGHT["features"] = 0`. Which of the two brings the texture, which the sharp
 #    outline? Compare `comparison.png` and the feature distance.

@@ -1,6 +1,6 @@
 # %% [markdown]
 # # 17 · U-Net: let the details skip the bottleneck
-# Slides 34–36. *An encoder–decoder squeezes a picture through a few coarse maps. How do fine edges get past them?*
+# Slides 34–36. *An encoder–decoder squeezes an image through a few coarse maps. How do fine edges get past them?*
 #
 # **New here:** the skip connection. At each resolution the encoder's maps, taken just before the pooling, are laid
 # beside the decoder's upsampled maps. The decoder brings *what* is there, the skip brings *where* exactly.
@@ -23,32 +23,32 @@ rng = np.random.default_rng(lesson.seed)
 
 # %% [markdown]
 # ## 1. Input and output
-# In: a picture, (3, H, W), numbers in [0, 1]. Out: for each pixel one of three classes, object (the pet), background,
+# In: an image, (3, H, W), numbers in [0, 1]. Out: for each pixel one of three classes, object (the pet), background,
 # or the border between them, a band of a few pixels that even people do not draw alike.
 
 # %%
-task = Segmentation(lesson)                # pictures, batches, loss and budget: the same for all models of lessons 9-17
+task = Segmentation(lesson)                # images, batches, loss and budget: the same for all models of lessons 9-17
 train, test = task.train, task.test
 shares = [float((train.trimaps == k).mean()) for k in range(3)]
 print("of the pixels are " + ", ".join(f"{share:.0%} {name}" for share, name in zip(shares, CLASSES)))
 
 # %% [markdown]
-# A network that sees the same picture again and again learns it by heart. If each is shown a few times, it is enough
+# A network that sees the same image again and again learns it by heart. If each is shown a few times, it is enough
 # to flip some of them; if hundreds of times, because there are few, they had better look different each time. Whatever
-# moves the picture's pixels must move the trimap's with them.
+# moves the image's pixels must move the trimap's with them.
 
 # %%
 shown = train[:8]
 varied = [task.augment(image, trimap, rng) for image, trimap in zip(shown.images, shown.trimaps)]
 overlaid = [plotting.overlay(image, trimap).transpose(2, 0, 1) for image, trimap in varied]
 strip = plotting.image_strip(np.concatenate([as_input(shown.images), np.stack(overlaid)]),
-                             title="Training pictures; below, as one epoch shows them, under their trimaps")
+                             title="Training images; below, as one epoch shows them, under their trimaps")
 lesson.figure(strip, "data")
 print(f"{task.epochs} epochs, {task.augment}")
 
 # %% [markdown]
 # ## 2. The model
-# **Predict:** the deepest maps are 32 times smaller than the picture, on each side. How many numbers are left there,
+# **Predict:** the deepest maps are 32 times smaller than the image, on each side. How many numbers are left there,
 # of how many that came in?
 
 # %%
@@ -87,8 +87,8 @@ print("ten steps on one batch: " + " ".join(f"{value:.2f}" for value in first_st
 assert first_steps[-1] < first_steps[0], "the loss of a batch that is shown again and again must fall"
 
 # %% [markdown]
-# Now the real thing: every picture once an epoch, varied each time, the learning rate falling along a cosine. The
-# held-out pictures are only looked at, never learnt from.
+# Now the real thing: every image once an epoch, varied each time, the learning rate falling along a cosine. The
+# held-out images are only looked at, never learned from.
 
 # %%
 model = unet(lesson.width, rng=lesson.seed)
@@ -100,13 +100,13 @@ history = fit(model, batches, loss, optimizer, task.epochs, schedule=schedule,
               checkpoint=lesson.out / "checkpoints", resume=lesson.resume)
 curves = plotting.learning_curves(history, scores={"mean_iou": "mean IoU", "iou_border": "border IoU"},
                                   title=lesson.headline("Even the border, which the models before hardly found, is "
-                                                        "learnt", "Training the U-Net"))
+                                                        "learned", "Training the U-Net"))
 lesson.figure(curves, "training")
 
 # %% [markdown]
 # ## 5. The result
 # **Predict:** what will be better than the encoder–decoder's, the object or the border? And is it better on the
-# pictures that it has learnt from?
+# images that it has learned from?
 #
 # "All background" is the score to beat. The result is also saved as the last rung of a ladder: lesson 18 draws all of
 # it. And the weights are saved: `python -m minidl.predict --weights out/17_unet/weights.npz cat.jpg` segments your own
@@ -120,14 +120,14 @@ all_background = float((test.trimaps == 1).mean())
 notes = {"U-Net": [f"{(labels == guess).mean():.0%} right" for labels, guess in zip(test.trimaps, predicted)]}
 lesson.figure(plotting.prediction_grid(test.images[:8], test.trimaps[:8], {"U-Net": predicted}, notes=notes, columns=2,
                                        title=lesson.headline("U-Net: most pets have their ears, legs and tails back",
-                                                             "The U-Net on held-out pictures")), "predictions")
-lesson.figure(plotting.class_bars({"training pictures": train_scores, "held-out pictures": scores},
-                                  title=lesson.headline("Held-out pictures are nearly as good as those learnt "
+                                                             "The U-Net on held-out images")), "predictions")
+lesson.figure(plotting.class_bars({"training images": train_scores, "held-out images": scores},
+                                  title=lesson.headline("Held-out images are nearly as good as those learned "
                                                         "from", "IoU of each class")), "classes")
 
 # %% [markdown]
 # All is better, the border by far the most: its IoU is more than twice the encoder–decoder's. What is still missing are
-# thin parts on a ground of their own color. On the training pictures it is hardly better: they were not learnt by
+# thin parts on a ground of their own color. On the training images it is hardly better: they were not learned by
 # heart.
 
 # %%

@@ -3,7 +3,7 @@
 # Slides 34–36. *Are the fine edges of the U-Net really owed to its skips, and which skip brings what?*
 #
 # **New here:** the fair comparison (one difference, several seeds), and silencing a part of a trained network to learn
-# what that part does. At the end, the ladder: all models of the deck on the same pictures.
+# what that part does. At the end, the ladder: all models of the deck on the same images.
 #
 # **Needs:** the encoder–decoder (lesson 15), the U-Net (lesson 17).
 
@@ -23,7 +23,7 @@ from minidl.training import predict
 
 lesson = Lesson("18_skip_connections", width=8)
 task = Segmentation(lesson)
-held = task.test[:200]                     # the held-out pictures that this lesson looks at more closely
+held = task.test[:200]                     # the held-out images that this lesson looks at more closely
 
 # %% [markdown]
 # ## 1. One difference
@@ -49,9 +49,9 @@ assert sizes["with skips"] - sizes["without skips"] == more
 
 # %% [markdown]
 # ## 2. Six trainings
-# A network's result also depends on chance: on its first weights, and on the order of the pictures. One training of
+# A network's result also depends on chance: on its first weights, and on the order of the images. One training of
 # each kind could not tell the skips' part from luck. So both are trained with three seeds, and *within* a seed they
-# get the same pictures in the same order; loss (cross entropy) and optimizer are those of lesson 17.
+# get the same images in the same order; loss (cross entropy) and optimizer are those of lesson 17.
 #
 # To keep six trainings within a minute or so, width and epochs are half of lesson 17's: these networks are less well
 # trained, and not part of the ladder below.
@@ -77,7 +77,7 @@ for seed in seeds:
 # %%
 border = {name: np.array([history[-1].get("iou_border", 0.0) for history in histories[name]]) for name in histories}
 gain = border["with skips"] - border["without skips"]          # one for each seed
-print("border IoU on held-out pictures:\nseed   without skips   with skips   gain")
+print("border IoU on held-out images:\nseed   without skips   with skips   gain")
 for seed, a, b in zip(seeds, *border.values()):
     print(f"{seed:>4} {a:>15.3f} {b:>12.3f} {b - a:>6.3f}")
 spread = {name: float(np.ptp(values)) for name, values in border.items()}
@@ -172,17 +172,17 @@ for name, shares in found.items():
     print(f"{name:<34}{''.join(f'{share:>22.3f}' for share in shares.values())}")
 
 # %% [markdown]
-# Now the windows in which most pixels are thin, one for each picture, enlarged.
+# Now the windows in which most pixels are thin, one for each image, enlarged.
 
 # %%
 side = lesson.size * 3 // 8
 counts = windows(windows(parts["thin parts"], side, axis=1).sum(axis=-1), side, axis=2).sum(axis=-1)
-chosen = np.argsort(-counts.max(axis=(1, 2)), kind="stable")[:8]                      # pictures
+chosen = np.argsort(-counts.max(axis=(1, 2)), kind="stable")[:8]                      # images
 corners = [np.unravel_index(counts[n].argmax(), counts[n].shape) for n in chosen]
 
 
 def cut(maps):
-    """Return the windows of maps (n, ..., H, W), one of each chosen picture."""
+    """Return the windows of maps (n, ..., H, W), one of each chosen image."""
     return np.stack([maps[n][..., y:y + side, x:x + side] for n, (y, x) in zip(chosen, corners)])
 
 
@@ -200,7 +200,7 @@ lesson.figure(zoom, "thin-parts")
 #
 # The forward pass, written out: a `Skip` lays the result of its inner layers beside its own input.
 #
-# **Predict:** the finest skip has the picture's resolution, the coarsest a sixteenth of it. Which one, silenced, costs
+# **Predict:** the finest skip has the image's resolution, the coarsest a sixteenth of it. Which one, silenced, costs
 # the border most? Which one the object?
 
 
@@ -269,10 +269,10 @@ lesson.figure(figure, "silenced", alt="Lost when a skip is silenced: " + "; ".jo
 # tell a pet's from a carpet's. At 8 × 8 it is the other way round: each place has seen 38 × 38 pixels, and says whether
 # that is pet. The skip at 4 × 4 is hardly missed; the bottleneck right below it says nearly the same.
 #
-# A silenced network is not one that was trained without that skip: that one would have learnt to do with what it has.
+# A silenced network is not one that was trained without that skip: that one would have learned to do with what it has.
 #
 # ## 6. The ladder
-# All rungs, trained alike (lessons 9–17: full width, all epochs), on the same held-out pictures. **Predict:** which
+# All rungs, trained alike (lessons 9–17: full width, all epochs), on the same held-out images. **Predict:** which
 # step up was the largest, in mean IoU and in border IoU?
 
 # %%
@@ -291,7 +291,7 @@ else:
 
 # %% [markdown]
 # The largest steps: from one pixel to 5 × 5 in mean IoU, and the last one, the skips, in border IoU. More context, then
-# the whole picture, then place.
+# the whole image, then place.
 #
 # Two steps go down, and both for a reason. K-means and 1 × 1 know the same, a pixel's color. The network answers
 # "background" nearly always, and rightly so: that makes the fewest mistakes. K-means ventures to call some colors
@@ -316,5 +316,5 @@ if lesson.as_intended:
 # 1. More weights, or the skips? Find the smallest width at which `encoder_decoder` without skips has as many parameters
 #    as the U-Net here, and train that one instead. How much of the gain is owed to the weights?
 # 2. `--epochs 12` trains each network for 6 epochs. How much smaller is the gain? Do the curves still rise?
-# 3. In `forward`, let a silenced skip bring the maps of another picture, `np.roll(x, 1, axis=0)`. Is a wrong *where*
+# 3. In `forward`, let a silenced skip bring the maps of another image, `np.roll(x, 1, axis=0)`. Is a wrong *where*
 #    worse than none? Or silence all skips but one: which does best alone?

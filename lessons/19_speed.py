@@ -5,7 +5,7 @@
 # **New here:** nothing is computed that earlier lessons did not compute. What changes is the order of the work: who
 # runs the loops, where in memory the numbers lie, how many of them are on their way at a time.
 #
-# **Needs:** convolution and im2col, batch norm (lesson 0), upsampling (lesson 14). No training, no pictures: random
+# **Needs:** convolution and im2col, batch norm (lesson 0), upsampling (lesson 14). No training, no images: random
 # numbers will do.
 
 # %%
@@ -27,7 +27,7 @@ rng = np.random.default_rng(lesson.seed)
 results = {}                               # for metrics.json
 
 # %% [markdown]
-# Two tools. `ms` runs functions in turns, so that all of them meet the same ups and downs of the machine, leaves out a
+# Two tools. `ms` runs functions alternately, so that all of them meet the same ups and downs of the machine, omits a
 # first round as warm-up, and returns the *median* time of a call. `check` compares two results: a faster way to a
 # different result is not faster. Times differ from machine to machine, and from run to run; results must not.
 
@@ -53,10 +53,10 @@ def report(times):
 
 # %% [markdown]
 # ## 1. Seven loops
-# A convolution by the book: for each picture, output channel, row and column, a sum over input channels and
+# A convolution by the book: for each image, output channel, row and column, a sum over input channels and
 # the kernel's places. Padding 1, no bias.
 #
-# **Predict:** one layer of the deck's U-Net takes 8 pictures from 64 to 128 channels at 64 x 64. How many
+# **Predict:** one layer of the deck's U-Net takes 8 images from 64 to 128 channels at 64 x 64. How many
 # multiplications with addition is that? And how long would these loops need: seconds, minutes, hours?
 
 
@@ -103,7 +103,7 @@ print(f"{tiny_macs:,} multiply-adds: {loops:.1f} ms, {nanoseconds:.0f} ns each\n
 #
 # ## 2. Let NumPy run the long loops
 # Python's price is *per operation*, whether on one number or a million. So turn the loops inside out: keep those that
-# are short, over the kernel's 3 x 3 places, and give the five long ones to NumPy. For place (i, j), all pictures are
+# are short, over the kernel's 3 x 3 places, and give the five long ones to NumPy. For place (i, j), all images are
 # shifted, and their channels mixed by the matrix weight[:, :, i, j].
 #
 # **Predict:** how many operations does Python start now? How much faster will it be?
@@ -172,8 +172,8 @@ results |= {"peak_gflops": peak / 1e9, "textbook_gflops": 2e-6 * macs / whole,
 # takes longer than adding up nine times. Why is it so slow?
 #
 # ## 4. Memory order
-# Memory is one long line of cells; the shape is only a way to count them. A batch of 2 pictures with 3 channels of
-# 2 x 2 pixels has 24. **Predict:** N pictures, C channels: in which order of N, C, H, W is a channel, of all pictures,
+# Memory is one long line of cells; the shape is only a way to count them. A batch of 2 images with 3 channels of
+# 2 x 2 pixels has 24. **Predict:** N images, C channels: in which order of N, C, H, W is a channel, of all images,
 # in one piece?
 
 
@@ -223,9 +223,9 @@ for batch in orders.values():
 report(ms(2, **{f"maxima_{order}": lambda batch=batch: maxima(batch) for order, batch in orders.items()}))
 
 # %% [markdown]
-# One channel of one picture, size x size floats, is a piece long enough. How long must a piece be? Below, the same
+# One channel of one image, size x size floats, is a piece long enough. How long must a piece be? Below, the same
 # number of floats is copied in pieces of 2, of 4, and so on, each with a gap behind it, like the rows of a padded
-# picture.
+# image.
 #
 # **Predict:** from which length on does it not matter?
 
@@ -245,12 +245,12 @@ times = ms(1.5, **{str(2**k): copier(2**k, count) for k in range(1, 13)})
 per_float = {int(run): 1e6 * value / count for run, value in times.items()}    # nanoseconds
 results["copy_ns_per_float"] = {str(run): value for run, value in per_float.items()}
 title = f"Copied in pieces of 4, a float takes {per_float[4] / per_float[64]:.1f} times as long as in pieces of 64"
-lesson.figure(figures.times({"copy": per_float}, title, "floats in a piece (in im2col: the width of a picture)",
+lesson.figure(figures.times({"copy": per_float}, title, "floats in a piece (in im2col: the width of an image)",
                             "nanoseconds per float", {run: str(run) for run in per_float}), "runs")
 print(f"pieces of 4: {per_float[4]:.2f} ns per float, of 64: {per_float[64]:.2f}, of 4096: {per_float[4096]:.2f}")
 
 # %% [markdown]
-# The U-Net's deepest maps, of 128 x 128 pictures, are 4 x 4: their rows are such short pieces, one reason why
+# The U-Net's deepest maps, of 128 x 128 images, are 4 x 4: their rows are such short pieces, one reason why
 # convolutions of small maps reach less of the peak. The textbook's rows are worse still: what lies side by side in them
 # comes, number by number, from far apart.
 #
@@ -346,7 +346,7 @@ print(f"scatter takes {results['scatter_ms'] / results['gather_ms']:.2f} of gath
 # %% [markdown]
 # The multiplications are as many as before; only what is copied is less.
 #
-# Columns of a whole batch are large: nine times x. Made for a few pictures at a time, they are still in the cache when
+# Columns of a whole batch are large: nine times x. Made for a few images at a time, they are still in the cache when
 # the product comes to read them, and the next ones take the same memory. **Predict:** what is the best size of a part?
 
 
@@ -359,7 +359,7 @@ def in_parts(limit):
 
 our_x, our_y = layout.channel_major(x), layout.empty(y.shape, y.dtype)
 all_bytes = 9 * x.nbytes
-limits = [all_bytes * count // N for count in sorted({1, min(2, N), max(1, N // 2), N})]     # so many pictures
+limits = [all_bytes * count // N for count in sorted({1, min(2, N), max(1, N // 2), N})]     # so many images
 for limit in limits:
     in_parts(limit)
     check(our_y, y)
@@ -369,19 +369,19 @@ for limit in limits:
 results |= {"one_picture_at_a_time_ms": times[str(limits[0])], "all_columns_at_once_ms": times[str(limits[-1])]}
 
 # %% [markdown]
-# minidl takes parts of `layout.COLUMNS_BYTES`, 4 MiB (at least a picture). Unless a single part was enough, it makes
+# minidl takes parts of `layout.COLUMNS_BYTES`, 4 MiB (at least an image). Unless a single part was enough, it makes
 # them again in the backward pass instead of keeping them: nine times x, for each layer, would soon fill the memory.
 #
 # ## 7. Fewer multiplications
 # So far the sums stayed the same. Behind a nearest upsampling there are fewer to do: the four pixels that it makes of
-# each are equal. A row of the large picture, 2p or 2p + 1, with weights w0, w1, w2 for the rows above, at and below it:
+# each are equal. A row of the large image, 2p or 2p + 1, with weights w0, w1, w2 for the rows above, at and below it:
 #
 #     large row    sees large rows           which are small rows    so the weights are
 #     2p           2p-1   2p     2p+1        p-1   p    p            w0 for p-1,        w1 + w2 for p
 #     2p + 1       2p     2p+1   2p+2        p     p    p+1          w0 + w1 for p,     w2 for p+1
 #
-# Two weights instead of three, and so for columns: of the large picture's pixels, each of four kinds is a 2 x 2
-# convolution of the *small* picture. 4*4 multiplications instead of 4*9: 16 of 36, 44 %.
+# Two weights instead of three, and so for columns: of the large image's pixels, each of four kinds is a 2 x 2
+# convolution of the *small* image. 4*4 multiplications instead of 4*9: 16 of 36, 44 %.
 #
 # **Predict:** 44 % of the time, too?
 
@@ -500,7 +500,7 @@ layer = {"seven loops, extrapolated": 3000 * forward_loops} | ms(8, **candidates
 texts = [f"{number(value)} ms" if value < 10_000 else duration(value / 1000) for value in layer.values()]
 speedup = float(f"{layer['seven loops, extrapolated'] / layer['minidl']:.2g}")
 title = f"One layer, forward and backward: minidl takes 1/{speedup:,.0f} of the loops' time"
-sizes = f"{N} pictures, {C} to {2 * C} channels, {size} x {size}; threads: {get_num_threads()}"
+sizes = f"{N} images, {C} to {2 * C} channels, {size} x {size}; threads: {get_num_threads()}"
 lesson.figure(figures.ladder(layer, title, f"milliseconds for one layer ({sizes})", texts,
                              extrapolated=["seven loops, extrapolated"]), "ladder",
               alt=f"{title}. " + ", ".join(f"{name}: {text}" for name, text in zip(layer, texts)))

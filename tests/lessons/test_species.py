@@ -19,6 +19,6 @@ def test_lesson_04_reports_missing_species(tmp_path, species):
     lesson = "04_image_classification"
     result = run(ROOT / "lessons" / f"{lesson}.py", "--quick", "--data", data, "--out", tmp_path / "out")
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "cats and dogs need pictures of both" in result.stdout and not result.stderr
+    assert "cats and dogs need images of both" in result.stdout and not result.stderr
     numbers = json.loads((tmp_path / "out" / lesson / "metrics.json").read_text(encoding="utf-8"))
     assert "digits_accuracy" in numbers["test"] and "pets_accuracy" not in numbers["test"]
