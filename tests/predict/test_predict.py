@@ -14,7 +14,7 @@ import pytest
 from PIL import Image, ImageOps
 from hypothesis import given, settings, strategies as st
 
-from minidl import Layer, Upsample, pixelwise, unet
+from minidl import Flatten, Upsample, pixelwise, unet
 from minidl.checkpoint import save_weights
 from minidl.datasets.pets.decode import ORIENTATION, UPRIGHT, open_image, open_trimap
 from minidl.metrics import confusion_matrix, mean_iou
@@ -126,13 +126,6 @@ def test_scores_are_enlarged_bilinearly_in_any_number_of_strips(monkeypatch):
         assert np.array_equal(enlarged_classes(scores, 36, 28), whole)
 
 
-class MeanColor(Layer):
-    """A model that returns only a vector for an image."""
-
-    def forward(self, x):
-        return x.mean(axis=(2, 3))
-
-
 def test_what_cannot_be_segmented_is_refused():
     model = pixelwise((1,), 2, rng=0)
     with pytest.raises(ValueError, match="expected an image of mode RGB, got L"):
@@ -141,7 +134,7 @@ def test_what_cannot_be_segmented_is_refused():
     with pytest.raises(ValueError, match="NaN or infinity"):
         segment(model, corner().convert("RGB"))
     with pytest.raises(ValueError, match=r"expected a model that returns \(N, classes, 26, 39\)"):
-        segment(MeanColor(), corner().convert("RGB"), 32)
+        segment(Flatten(), corner().convert("RGB"), 32)
 
 
 # All kinds of images, from the command line
@@ -223,8 +216,7 @@ def test_mask_is_a_trimap_in_color_and_overlay_the_image_under_it(run, tmp_path)
             assert overlay.getpixel(place) == pytest.approx([(gray + c) / 2 for c in colors.getpixel(place)], abs=1)
 
 
-@pytest.mark.parametrize("classes", [2, 12])
-@pytest.mark.parametrize("said", [True, False], ids=["said by the file", "said by options"])
+@pytest.mark.parametrize("classes, said", [(2, True), (12, False)], ids=["said by the file", "said by options"])
 def test_models_of_other_numbers_of_classes(classes, said, tmp_path, capsys):
     model = unet(2, classes, rng=0)
     state: dict[str, Any] = model.state_dict()
@@ -238,25 +230,27 @@ def test_models_of_other_numbers_of_classes(classes, said, tmp_path, capsys):
 
 # Folders, names, failures
 
-def test_a_folder_with_broken_files_is_done_but_for_these(run, tmp_path):
+def test_a_folder_with_broken_files_is_done_but_for_these(run, tmp_path, monkeypatch):
     folder, out = tmp_path / "my pets", tmp_path / "out"
     write_corners(folder, "a.jpg", "sub/a.jpg", "z.png")
     (folder / "cut.jpg").write_bytes((folder / "a.jpg").read_bytes()[:300])
     (folder / "empty.png").write_bytes(b"")
     (folder / "text.gif").write_text("not an image", encoding="utf-8")
     Image.fromarray(np.zeros((4, 4), np.float32)).save(folder / "float.tif")
+    corner(61, 40).save(folder / "huge.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 60 * 40)
     for passed_over in ("notes.txt", ".hidden.jpg", "._a.jpg"):
         (folder / passed_over).write_bytes(b"x")
     done = run(folder)
-    assert done.status == 1 and "3 of 7 segmented" in done.out and "4 failed" in done.out
-    for name in ("cut.jpg", "empty.png", "text.gif", "float.tif"):
+    assert done.status == 1 and "3 of 8 segmented" in done.out and "5 failed" in done.out
+    for name in ("cut.jpg", "empty.png", "text.gif", "float.tif", "huge.png"):
         assert done.err.count(f"error: my pets/{name}: ") == 1
-    assert done.err.count("error") == 4
+    assert done.err.count("error") == 5 and "huge.png: suspiciously large" in done.err
     written = sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
     assert written == sorted(["table.csv", *(f"my pets/{name}.{what}.png" for name in ("a.jpg", "sub/a.jpg", "z.png")
                                              for what in ("mask", "overlay"))])
     rows = {Path(row["image"]).relative_to(folder).as_posix(): row for row in done.rows}
-    assert len(rows) == 7 and "none of the formats" in rows["text.gif"]["problem"] and not rows["text.gif"]["mask"]
+    assert len(rows) == 8 and "none of the formats" in rows["text.gif"]["problem"] and not rows["text.gif"]["mask"]
     good = rows["sub/a.jpg"]
     assert (good["width"], good["height"], good["problem"]) == ("60", "40", "") and Path(good["mask"]).is_file()
     assert float(good["object"]) == pytest.approx(0.25, abs=0.02)
@@ -307,16 +301,12 @@ def test_what_is_not_there_is_named(run, tmp_path):
         assert problem in done.err
 
 
-@pytest.mark.parametrize("arguments", [[], ["a.jpg", "--size", "0"], ["a.jpg", "--threads", "x"],
-                                       ["a.jpg", "--nonsense"], ["a.jpg", "--model", "vgg"], ["a.jpg", "--width", "3"]])
-def test_impossible_options_have_status_2(arguments, run, tmp_path):
-    with pytest.raises(SystemExit) as stop:
-        run(*arguments)
-    assert stop.value.code == 2 and not (tmp_path / "out").exists()
-
-
-def test_weights_sizes_and_folders_that_cannot_be_used_have_status_2(run, tmp_path):
+def test_options_weights_and_folders_that_cannot_be_used_have_status_2(run, tmp_path):
     image, = write_corners(tmp_path, "a.jpg")
+    for options in (["--size", "0"], ["--threads", "x"], ["--nonsense"], ["--model", "vgg"], ["--width", "3"]):
+        with pytest.raises(SystemExit) as stop:
+            run(image, *options)
+        assert stop.value.code == 2
     state: dict[str, Any] = unet(2).state_dict()
     np.savez(tmp_path / "bare.npz", **state)
     (tmp_path / "bad.npz").write_bytes(b"PK\3\4")
@@ -327,14 +317,6 @@ def test_weights_sizes_and_folders_that_cannot_be_used_have_status_2(run, tmp_pa
         done = run(*arguments, image)
         assert done.status == 2 and said in done.err
     assert not (tmp_path / "out").exists()
-
-
-def test_a_huge_image_is_refused_by_name(run, tmp_path, monkeypatch):
-    huge, = write_corners(tmp_path, "huge.png")
-    corner(20, 20).save(tmp_path / "small.png")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 60 * 40 - 1)
-    done = run(huge, tmp_path / "small.png")
-    assert done.status == 1 and "huge.png: suspiciously large" in done.err and "1 of 2 segmented" in done.out
 
 
 @pytest.mark.parametrize("error, status, said, rows", [
