@@ -7,11 +7,10 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: Markdown without its leading "# ", or code; `line` is the number of its first line in the file."""
+    """One cell: Markdown without its leading "# ", or code."""
 
     code: bool
     text: str
-    line: int
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ def read_script(path: Path) -> Script:
         if found:
             slides, question = found[1].strip(), " ".join(found[2].split())
             rest = after
-        cells[0] = Cell(False, rest.strip("\n"), cells[0].line)
+        cells[0] = Cell(False, rest.strip("\n"))
     return Script(path, int(path.name[:2]), title, slides, question, tuple(cell for cell in cells if cell.text))
 
 
@@ -56,25 +55,14 @@ def split_cells(text: str) -> list[Cell]:
     """Cut a text in percent format into its cells; what stands before the first `# %%` is code.
 
     >>> split_cells("# %% [markdown]\\n# Some *text*\\n# %%\\nx = 1\\n")
-    [Cell(code=False, text='Some *text*', line=2), Cell(code=True, text='x = 1', line=4)]
+    [Cell(code=False, text='Some *text*'), Cell(code=True, text='x = 1')]
     """
-    cells: list[Cell] = []
-    lines: list[str] = []
-    code, first = True, 1
-    for number, line in enumerate([*text.split("\n"), "# %%"], start=1):
-        if not line.startswith("# %%"):
-            lines.append(line)
-            continue
-        if not code:
-            lines = [re.sub("^# ?", "", one) for one in lines]
-        while lines and not lines[0].strip():
-            lines.pop(0)
-            first += 1
-        body = "\n".join(lines).rstrip()
-        if body:
-            cells.append(Cell(code, body, first))
-        code, lines, first = "[markdown]" not in line, [], number + 1
-    return cells
+    before, *parts = re.split("(?m)^# %%(.*)$", text)            # then in turn: what is right of a "# %%", and below it
+    cells = [Cell(True, before)]
+    for mark, body in zip(parts[::2], parts[1::2]):
+        code = "[markdown]" not in mark
+        cells.append(Cell(code, body if code else re.sub("(?m)^# ?", "", body)))
+    return [Cell(cell.code, cell.text.strip("\n").rstrip()) for cell in cells if cell.text.strip()]
 
 
 def figures_made(code: str) -> list[str]:
