@@ -9,6 +9,7 @@ doi:10.24432/C50P49, CC BY 4.0: the 1,797 images of that set's test part, drawn 
 """
 import gzip
 import os
+import warnings
 import zlib
 
 import numpy as np
@@ -41,29 +42,23 @@ def load_digits(path: str | os.PathLike[str]) -> tuple[Array, Array]:
         If it is not a gzip file, truncated or damaged, or holds anything but such rows (the line is named).
     """
     try:
-        with gzip.open(path, "rt", encoding="ascii") as file:
-            lines = file.read().splitlines()
-    except (gzip.BadGzipFile, EOFError, zlib.error, UnicodeDecodeError) as error:
+        with gzip.open(path, "rt", encoding="ascii") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)                     # of an empty file
+            table = np.loadtxt(file, delimiter=",", comments=None, ndmin=2)                            # (N, 65)
+    except (gzip.BadGzipFile, EOFError, zlib.error, ValueError) as error:
         raise ValueError(f"{path}: expected a gzip file of numbers, but it is truncated, damaged or something else "
                          f"({type(error).__name__}: {error})") from error
-    if not lines:
-        raise ValueError(f"{path}: expected rows of {SIDE * SIDE} gray values and a digit, got an empty file")
-    table = np.array([_row(line, f"{path}, line {k}") for k, line in enumerate(lines, 1)])        # (N, 65)
+    if table.shape[1] != SIDE * SIDE + 1 or not len(table):
+        raise ValueError(f"{path}: expected rows of {SIDE * SIDE} gray values and a digit, got {len(table)} rows of "
+                         f"{table.shape[1]} values")
+    fits = (table >= 0) & (table <= [INK] * SIDE * SIDE + [CLASSES - 1]) & (table == table.round())    # not NaN, either
+    wrong = np.argwhere(~fits)
+    if len(wrong):
+        row, column = wrong[0]
+        raise ValueError(f"{path}, line {row + 1}, value {column + 1}: expected gray values from 0 to {INK} and a "
+                         f"digit from 0 to {CLASSES - 1}, got {table[row, column]:g}")
     images = table[:, :-1].reshape(-1, 1, SIDE, SIDE).astype(np.float32) / INK
     return images, table[:, -1].astype(np.int64)
-
-
-def _row(line: str, where: str) -> list[int]:
-    """Return the 65 numbers of one line; `where` names it in errors."""
-    cells = line.split(",")
-    if len(cells) != SIDE * SIDE + 1:
-        raise ValueError(f"{where}: expected {SIDE * SIDE} gray values and a digit with commas between them, "
-                         f"got {len(cells)} value{'s' if len(cells) != 1 else ''}")
-    for k, cell in enumerate(cells):
-        what, largest = ("a gray value", INK) if k < SIDE * SIDE else ("a digit", CLASSES - 1)
-        if not (cell.isascii() and cell.isdigit() and len(cell) <= 2 and int(cell) <= largest):
-            raise ValueError(f"{where}, value {k + 1}: expected {what} from 0 to {largest}, got {cell[:20]!r}")
-    return [int(cell) for cell in cells]
 
 
 def stratified_split(labels: Array, share: float = 0.2,

@@ -14,12 +14,13 @@ from PIL import Image
 
 from minidl.datasets import synthetic_pets as pets
 from minidl.datasets.rendering import calibration
-from minidl.datasets.rendering.calibration import class_shares, color_table_iou, contact_sheet, save_contact_sheet
+from minidl.datasets.rendering.calibration import class_shares, color_table, contact_sheet, save_contact_sheet
 from minidl.datasets.rendering.parts import BREEDS
 from minidl.datasets.rendering.shading import rasterize
 from minidl.datasets.rendering.solids import Solid
 from minidl.datasets.rendering.trimap import band, grown
 from minidl.datasets.synthetic_pets import Sample, ensure, render, write
+from minidl.metrics import iou
 
 
 @lru_cache(maxsize=None)
@@ -107,10 +108,10 @@ def test_a_color_table_learns_next_to_nothing():
     images = np.stack([p.image for p in some()]).transpose(0, 3, 1, 2)                   # (48, 3, 128, 128)
     labels = np.stack([p.trimap for p in some()]) - 1
     halves = (images[:24], labels[:24]), (images[24:], labels[24:])
-    assert np.mean([color_table_iou(*halves), color_table_iou(*halves[::-1])]) <= 0.30
+    assert np.mean([iou(color_table(*halves)), iou(color_table(*halves[::-1]))]) <= 0.30
     labels[labels == 2] = 1                                        # were the pets of one color, it would learn
     images[:] = np.where(labels[:, None] == 0, np.reshape([250, 10, 10], (3, 1, 1)), images)
-    assert color_table_iou(*halves)[:2].mean() > 0.9
+    assert iou(color_table(*halves))[:2].mean() > 0.9
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from PIL import Image
 
 from minidl.datasets.pets import CLASSES, load_pets
 from minidl.datasets.rendering.stage import render
-from minidl.metrics import confusion_matrix, iou, mean_iou
+from minidl.metrics import confusion_matrix, mean_iou
 from minidl.runtime.files import replacing
 from minidl.types import Array
 
@@ -32,11 +32,6 @@ def color_table(train: Part, test: Part) -> Array:
     np.add.at(counts, (_color_bin(train[0]), train[1]), 1)
     counts[:, CLASSES.index("background")] += counts.sum(axis=1) == 0
     return confusion_matrix(test[1], counts.argmax(axis=1)[_color_bin(test[0])], len(CLASSES))
-
-
-def color_table_iou(train: Part, test: Part) -> Array:
-    """Return the IoU (3,) of :func:`color_table`."""
-    return iou(color_table(train, test))
 
 
 def _color_bin(images: Array) -> Array:
