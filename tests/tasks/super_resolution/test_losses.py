@@ -30,7 +30,7 @@ def judged(draw):
 def test_relativistic_loss_is_that_of_its_definition(case, shift):
     """-E log D(real, fake) - E log(1 - D(fake, real)), with D(a, b) = sigmoid(a - mean of b), image by image."""
     logits, target = case
-    loss = RelativisticAverageLoss()
+    loss, before = RelativisticAverageLoss(), logits.copy()
     check_loss(loss, logits, target)
     check_loss(loss, logits, 1 - target.astype(int))
     real = [z for row, t in zip(logits, target) if t for z in row.ravel()]
@@ -43,7 +43,7 @@ def test_relativistic_loss_is_that_of_its_definition(case, shift):
                 - sum(math.log(1 - D(f, real)) for f in fake) / len(fake))
     assert loss(logits, target) == pytest.approx(expected, rel=1e-9)
     assert loss(logits + shift, target) == pytest.approx(expected, rel=1e-9, abs=1e-12)      # only differences count
-    assert loss.backward().sum() == pytest.approx(0, abs=1e-12)
+    assert loss.backward().sum() == pytest.approx(0, abs=1e-12) and np.array_equal(logits, before)
 
 
 def test_relativistic_loss_by_hand():
