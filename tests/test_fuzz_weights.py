@@ -254,6 +254,7 @@ def test_checkpoints_to_resume_from(tmp_path, training, data):
 @pytest.mark.parametrize("name, value, message", [
     ("epoch", 3, "at epoch 3 of 2, step 0, which cannot be"),
     ("epoch", -10**9, "which cannot be"), ("step", 2, "at epoch 2 of 2, step 2"), ("step", -1, "step -1"),
+    ("rng_state", {"array": [1], "dtype": "O"}, "a generator's state of uint32 or uint64, got 'O'"),
     ("history", [], "a history of 2 rows"), ("history", [{"loss": "low"}] * 2, "a history of 2 rows of numbers"),
     ("optimizer/steps", -1, "expected steps >= 0"), ("optimizer/lr", np.nan, "expected lr >= 0, got nan"),
     ("optimizer/m", "text", "m: expected numbers"),

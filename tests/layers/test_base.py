@@ -131,6 +131,11 @@ def test_astype_forgets_the_forward_pass_of_the_other_type():
         m.backward(y.astype(np.float64))
 
 
+def test_astype_takes_floating_point_types_only():
+    with pytest.raises(ValueError, match="Linear.astype: expected a floating-point dtype, got int64"):
+        Linear(2, 2).astype(np.int64)
+
+
 def test_train_and_eval_switch_the_whole_tree_and_return_it():
     m = model()
     assert m.eval() is m and not any(layer.training for _, layer in m.walk())
