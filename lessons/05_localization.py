@@ -168,7 +168,7 @@ lesson.figure(figure, "losses", alt="Loss and slope over the error from -3 to 3.
 augment = Augment(flip=0.5, crop=(0.85, 1), shift=0, color=0.2)
 batches = BoxBatches(train, to_targets, lesson.batch_size, np.random.default_rng(lesson.seed), augment)
 size = np.prod(train.boxes[:, 2:] - train.boxes[:, :2], axis=1)                    # (n,) square pixels
-same = train.subset(np.repeat(np.argsort(size)[:2], 4))                            # the two smallest, four times each
+same = train[np.repeat(np.argsort(size)[:2], 4)]                            # the two smallest, four times each
 x, answers = next(iter(BoxBatches(same, to_targets, 8, np.random.default_rng(lesson.seed), augment)))
 lesson.figure(boxes_on_images(x, to_boxes(answers)[:, None], title="Two training images, each varied four times: "
                               "the box goes along", true_name="the pet's box"), "augmented",

@@ -42,20 +42,11 @@ def save_weights(path: str | os.PathLike[str], model: Layer, image_size: tuple[i
 
 
 class BuiltBy(NamedTuple):
-    """Which function built a model.
-
-    Attributes
-    ----------
-    builder : str
-    arguments : {name: value}
-        All but `rng`, as JSON knows them.
-    layers : str
-        The model's `repr` at that time; it differs after a layer was changed.
-    """
+    """Which function built a model, and how."""
 
     builder: str
-    arguments: dict[str, Any]
-    layers: str
+    arguments: dict[str, Any]    # all but `rng`, as JSON knows them
+    layers: str                  # the model's `repr` at that time; it differs after a layer was changed
 
 
 def builder(function: Callable[Given, Model]) -> Callable[Given, Model]:

@@ -284,8 +284,7 @@ class BCEWithLogitsLoss(_ElementwiseLoss):
 
     def values(self, prediction: Array, target: Array) -> Array:
         if not (target.min() >= 0 and target.max() <= 1):
-            raise ValueError("BCEWithLogitsLoss: expected targets in [0, 1], "
-                             f"got {target.min():g} to {target.max():g}")
+            raise ValueError(f"BCEWithLogitsLoss: expected targets in [0, 1], got {target.min():g} to {target.max():g}")
         return np.maximum(prediction, 0) - prediction * target + np.log1p(np.exp(-np.abs(prediction)))
 
     def derivatives(self, prediction: Array, target: Array) -> Array:

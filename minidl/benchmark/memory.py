@@ -1,5 +1,4 @@
 """The most memory that three training steps need, each library in a process of its own."""
-import ctypes
 import json
 import os
 import platform
@@ -26,28 +25,12 @@ def peak_bytes() -> int | None:
         lines = status.read_text(encoding="utf-8").splitlines()
         found = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
         return int(found[0]) * 1024 if found else None
-    windows: Any = getattr(ctypes, "windll", None)
-    if windows is not None:
-        return _windows_peak_bytes(windows)
-    import resource                                      # there is none on Windows
+    try:
+        import resource
+    except ImportError:                                  # Windows
+        return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return int(peak if platform.system() == "Darwin" else peak * 1024)    # macOS counts bytes, the others KiB
-
-
-class _Counters(ctypes.Structure):
-    """PROCESS_MEMORY_COUNTERS of the Windows API."""
-
-    _fields_ = [("size", ctypes.c_uint32), ("page_faults", ctypes.c_uint32), ("peak_working_set", ctypes.c_size_t),
-                ("others", ctypes.c_size_t * 7)]
-
-
-def _windows_peak_bytes(windows: Any) -> int | None:
-    counters = _Counters(size=ctypes.sizeof(_Counters))
-    this_process = windows.kernel32.GetCurrentProcess
-    this_process.restype = ctypes.c_void_p
-    ask = windows.psapi.GetProcessMemoryInfo
-    ask.argtypes = [ctypes.c_void_p, ctypes.POINTER(_Counters), ctypes.c_uint32]
-    return int(counters.peak_working_set) if ask(this_process(), ctypes.byref(counters), counters.size) else None
 
 
 def of_this_process(who: str, config: Config, threads: int | None) -> Result:

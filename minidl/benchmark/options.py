@@ -57,8 +57,7 @@ def config(text: str) -> Config:
     """
     parts = text.split(",")
     if len(parts) != 3 or not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
-        raise argparse.ArgumentTypeError("expected WIDTH,SIZE,BATCH, three integers such as 16,64,8, "
-                                         f"got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected WIDTH,SIZE,BATCH, three integers such as 16,64,8, got {text!r}")
     found = Config(*map(int, parts))
     if found.size % 32:
         raise argparse.ArgumentTypeError("expected a SIZE that divides by 32, as the U-Net halves its images five "

@@ -12,6 +12,7 @@ from pathlib import Path
 from minidl.datasets.download.oxford_pets import IMAGES, SOURCES, download
 from minidl.datasets.pets import load_pets
 from minidl.runtime.files import project_root, shorten
+from minidl.runtime.options import whole
 from minidl.runtime.threads import set_num_threads
 
 BYTES_PER_PIXEL = 4          # of a resized image: red, green, blue, and the trimap
@@ -27,14 +28,10 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     command.add_argument("--to", type=Path, help="folder (default: data/oxford-iiit-pet in the project)")
     command.add_argument("--mirror", metavar="URL", action="append", default=[],
                          help="folder on the web that has the archives, to be asked first; may be given repeatedly")
-    command.add_argument("--size", type=int, nargs="*", default=[128],
+    command.add_argument("--size", type=whole, nargs="*", default=[128],
                          help="sides to resize the images to, none for none (default: 128)")
-    command.add_argument("--threads", type=int, help="threads to resize with (default: one per core)")
-    options = parser.parse_args(argv)
-    for name, values in (("--size", options.size), ("--threads", [options.threads])):
-        if any(value is not None and value < 1 for value in values):
-            command.error(f"{name}: expected at least 1, got {min(values)}")
-    return options
+    command.add_argument("--threads", type=whole, help="threads to resize with (default: one per core)")
+    return parser.parse_args(argv)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -43,8 +40,8 @@ def run(options: argparse.Namespace) -> None:
     to, cache = options.to or root / "data" / "oxford-iiit-pet", root / "data" / "cache"
     if options.threads is not None:
         set_num_threads(options.threads)
-    room = {cache: sum(IMAGES * BYTES_PER_PIXEL * size**2 for size in options.size)}
-    download(to, sources=(*options.mirror, *SOURCES), room=room)
+    resized = sum(IMAGES * BYTES_PER_PIXEL * size**2 for size in options.size)
+    download(to, sources=(*options.mirror, *SOURCES), cache_bytes=resized)
     for size in options.size:
         for split in ("train", "test"):
             pets = load_pets(to, split, size, cache=cache, broken="skip")

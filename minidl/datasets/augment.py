@@ -54,16 +54,10 @@ class Augment:
     color: float = 0.2
 
     def __post_init__(self) -> None:
-        # Written so that NaN, which fails every comparison, is refused as well.
-        if not 0 <= self.flip <= 1:
-            raise ValueError(f"Augment: expected flip to be a probability from 0 to 1, got {self.flip}")
-        if np.shape(self.crop) != (2,) or not 0 < self.crop[0] <= self.crop[1] <= 1:
-            raise ValueError("Augment: expected crop to be two shares, 0 < smallest <= largest <= 1, "
-                             f"got {self.crop}")
-        if not 0 <= self.shift <= 0.5:
-            raise ValueError(f"Augment: expected shift to be a share from 0 to 0.5, got {self.shift}")
-        if not 0 <= self.color < 1:
-            raise ValueError(f"Augment: expected color to be from 0 to less than 1, got {self.color}")
+        crop = self.crop if np.shape(self.crop) == (2,) else (0, 0)
+        if not (0 <= self.flip <= 1 and 0 < crop[0] <= crop[1] <= 1 and 0 <= self.shift <= 0.5 and 0 <= self.color < 1):
+            raise ValueError("Augment: expected 0 <= flip <= 1, 0 < crop[0] <= crop[1] <= 1, 0 <= shift <= 0.5 and "
+                             f"0 <= color < 1, got {self}")
 
     def __call__(self, image: Array, labels: Labels, rng: np.random.Generator) -> tuple[Array, Labels]:
         """Return a variation of an image and its labels; neither is modified.

@@ -36,8 +36,6 @@ def load_digits(path: str | os.PathLike[str]) -> tuple[Array, Array]:
 
     Raises
     ------
-    OSError
-        If the file cannot be read.
     ValueError
         If it is not a gzip file, truncated or damaged, or holds anything but such rows (the line is named).
     """

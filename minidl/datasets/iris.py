@@ -32,8 +32,6 @@ def load_iris(path: str | os.PathLike[str]) -> tuple[Array, Array]:
 
     Raises
     ------
-    OSError
-        If the file cannot be read.
     ValueError
         If a line is malformed, a length is not a number from 0.1 to 30, or a species is unknown (the line is named).
     """

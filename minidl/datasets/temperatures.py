@@ -19,18 +19,11 @@ COLDEST, HOTTEST = -90, 60  # degrees Celsius, beyond all that was ever measured
 
 @dataclass(frozen=True, eq=False)
 class Temperatures:
-    """A series of days without a gap.
+    """A series of days without a gap."""
 
-    Attributes
-    ----------
-    dates : datetime64[D] array of shape (N,)
-    highest, lowest : float32 arrays of shape (N,)
-        Air temperature of each day in degrees Celsius.
-    """
-
-    dates: Array
-    highest: Array
-    lowest: Array
+    dates: Array      # datetime64[D] (N,)
+    highest: Array    # float32 (N,): air temperature in degrees Celsius
+    lowest: Array     # likewise
 
     def __len__(self) -> int:
         return len(self.dates)
@@ -46,8 +39,6 @@ def load_temperatures(path: str | os.PathLike[str]) -> Temperatures:
 
     Raises
     ------
-    OSError
-        If the file cannot be read.
     ValueError
         If a line is malformed, a temperature is impossible or the day's maximum below its minimum (the line is named),
         or a day is missing, given twice or out of order (the day is named).

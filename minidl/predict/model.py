@@ -64,7 +64,7 @@ def open_model(path: str | os.PathLike[str] = PETS, builder: str | None = None, 
         if builder is None:
             builder, arguments = said["builder"], said["arguments"]
         state = model_arrays(arrays)
-        model = build(builder, arguments, sum(array.size for array in state.values()))
+        model = build(builder, arguments, state)                 # `load_state_dict` lists what does not fit
         with np.errstate(over="ignore", invalid="ignore"):       # what float32 cannot hold becomes infinite,
             model.load_state_dict(state)
         broken = [name for name, array in model.state_dict().items() if not np.isfinite(array).all()]
@@ -92,8 +92,8 @@ def read_text(arrays: Mapping[str, Array]) -> dict[str, Any]:
                          f"writes it, got {text[:200]!r}") from error
 
 
-def build(name: str, arguments: dict[str, Any], numbers: int) -> Layer:
-    """Build a model, unless it is much too large for a file of so many numbers: anybody may have written the file."""
+def build(name: str, arguments: dict[str, Any], state: Mapping[str, Array]) -> Layer:
+    """Build a model, unless its first or last weights do not fit the file: forged numbers must not fill the memory."""
     if name not in BUILDERS:
         raise ValueError(f"expected a model that segments images of any size, one of {', '.join(BUILDERS)}; got {name}")
     try:
@@ -105,21 +105,13 @@ def build(name: str, arguments: dict[str, Any], numbers: int) -> Layer:
             raise ValueError(f"expected a model with 3 input channels and 2 to {CLASSES_MOST} classes")
         if len(kernels) > KERNELS_MOST or max(kernels, default=0) > KERNEL_MOST:
             raise ValueError(f"expected at most {KERNELS_MOST} kernel sizes of at most {KERNEL_MOST}")
-        needed = count_numbers(BUILDERS[name], **full)
-        if needed > 10 * numbers:                                # below that, `load_state_dict` lists what does not fit
-            raise ValueError(f"its weights are {needed:,} numbers, but the file has {numbers:,}")
+        layers = {int(layer): array for layer, array in ((key.split(".")[0], array) for key, array in state.items())
+                  if layer.isdecimal()}
+        ends = [len(np.atleast_1d(layers[layer])) for layer in (min(layers, default=0), max(layers, default=0))
+                if layers]
+        if [full["width"], full["classes"]] != ends:
+            raise ValueError("expected width and classes to be the outputs of the file's first and last layers, "
+                             f"{' and '.join(map(str, ends))}")
         return BUILDERS[name](**full)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name} with the arguments {arguments!r:.200}: {error}") from error
-
-
-def count_numbers(builder: Callable[..., Layer], width: int, classes: int, **others: Any) -> int:
-    """Return how many numbers are in the `state_dict` of a model, without building it.
-
-    Each side of each array is a linear function of the width and of the classes, so three narrow models give it. A file
-    that claims a width of a million costs no memory.
-    """
-    narrow, wider, more = ([array.shape for array in builder(width=w, classes=k, **others).state_dict().values()]
-                           for w, k in ((1, 1), (2, 1), (1, 2)))
-    return sum(math.prod(a + (width - 1) * (b - a) + (classes - 1) * (c - a) for a, b, c in zip(*sides))
-               for sides in zip(narrow, wider, more))

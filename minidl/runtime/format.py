@@ -71,16 +71,7 @@ def flat(numbers: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]:
 
 
 def aligned(rows: Sequence[Sequence[str]], sides: str) -> str:
-    """Return rows as lines of aligned columns, a rule below the first row and above the last.
-
-    >>> print(aligned([("layer", "n"), ("ReLU", ""), ("Linear", "6"), ("total", "12")], "<>"))
-    layer    n
-    ----------
-    ReLU
-    Linear   6
-    ----------
-    total   12
-    """
+    """Return rows as lines of aligned columns ("<" left, ">" right), a rule below the first row and above the last."""
     widths = [max(map(len, column)) for column in zip(*rows)]
     lines = ["  ".join(f"{cell:{side}{width}}" for cell, side, width in zip(row, sides, widths)).rstrip()
              for row in rows]

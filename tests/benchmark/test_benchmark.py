@@ -1,10 +1,8 @@
 """The benchmark measures what it says. How fast anything is, is not tested: it depends on the machine."""
-import ctypes
 import json
 import re
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -165,20 +163,6 @@ def test_peak_memory_counts_an_array_that_is_gone():
     before, after, heavy = json.loads(answer)
     assert heavy == []                                    # nothing that takes memory is imported for nothing
     assert before is None or before < 2**30 and after - before > 2**25
-
-
-def test_peak_memory_as_windows_says_it():
-    def get_info(process, counters, size):
-        assert (process, size) == (-1, ctypes.sizeof(memory._Counters))
-        counters._obj.peak_working_set = 12345
-        return 1
-
-    def get_process():
-        return -1
-
-    windows = SimpleNamespace(kernel32=SimpleNamespace(GetCurrentProcess=get_process),
-                              psapi=SimpleNamespace(GetProcessMemoryInfo=get_info))
-    assert memory._windows_peak_bytes(windows) == 12345
 
 
 def test_what_is_unknown_is_said_to_be_unknown(monkeypatch):

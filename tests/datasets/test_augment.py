@@ -141,15 +141,14 @@ def test_any_size_gives_an_image_in_range(seed, H, W, floating):
     assert np.array_equal(image, before[0]) and np.array_equal(labels, before[1])
 
 
-@pytest.mark.parametrize("options, words", [
-    ({"flip": 1.1}, "flip"), ({"flip": -0.1}, "flip"), ({"flip": np.nan}, "flip"), ({"crop": (0, 1)}, "crop"),
-    ({"crop": (0.9, 0.8)}, "crop"), ({"crop": (0.5, 1.1)}, "crop"), ({"crop": 0.8}, "crop"),
-    ({"crop": (0.5, np.nan)}, "crop"), ({"crop": (0.5, 0.7, 1)}, "crop"), ({"shift": 0.6}, "shift"),
-    ({"shift": -0.1}, "shift"), ({"color": 1}, "color"), ({"color": -0.1}, "color"), ({"color": np.nan}, "color"),
+@pytest.mark.parametrize("name, values", [
+    ("flip", [1.1, -0.1, np.nan]), ("shift", [0.6, -0.1]), ("color", [1, -0.1, np.nan]),
+    ("crop", [(0, 1), (0.9, 0.8), (0.5, 1.1), 0.8, (0.5, np.nan), (0.5, 0.7, 1)]),
 ])
-def test_bad_strengths(options, words):
-    with pytest.raises(ValueError, match=f"Augment: expected {words} to be"):
-        Augment(**options)
+def test_bad_strengths(name, values):
+    for value in values:
+        with pytest.raises(ValueError, match=rf"Augment: expected 0 <= flip .*{name}="):
+            Augment(**{name: value})
 
 
 @pytest.mark.parametrize("image, labels, words", [

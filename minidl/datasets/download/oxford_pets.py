@@ -11,7 +11,7 @@ https://www.robots.ox.ac.uk/~vgg/data/pets/
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from minidl.datasets.download.fetch import Archive, fetch, size_of
@@ -31,7 +31,7 @@ RECORD = "downloaded.json"   # in the finished folder: the archives' checksums
 
 
 def download(to: str | os.PathLike[str], archives: Sequence[Archive] = ARCHIVES, sources: Sequence[str] = SOURCES,
-             room: Mapping[Path, int] | None = None) -> Path:
+             cache_bytes: int = 0) -> Path:
     """Make `to` a folder with the contents of the archives, unless it is one already, and return it.
 
     Parameters
@@ -41,8 +41,8 @@ def download(to: str | os.PathLike[str], archives: Sequence[Archive] = ARCHIVES,
         Each NAME.tar.gz holds a folder NAME.
     sources : sequence of str
         URLs of folders that have them, the best first.
-    room : {path: bytes}, optional
-        What will be written elsewhere afterwards: the free space for it is checked, too, before the long work.
+    cache_bytes : int
+        What will be written beside it afterwards: the free space is checked for that, too, before the long work.
 
     Raises
     ------
@@ -64,7 +64,10 @@ def download(to: str | os.PathLike[str], archives: Sequence[Archive] = ARCHIVES,
     partial = to.with_name(to.name + ".partial")
     partial.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(partial / "unpacking", ignore_errors=True)     # what an interruption left
-    _check_room({**(room or {}), partial: sum(_needed(archive, partial) for archive in archives)})
+    needed = cache_bytes + sum(_needed(archive, partial) for archive in archives)
+    free = shutil.disk_usage(partial).free
+    if free < needed:
+        raise OSError(f"{shorten(partial)}: expected {needed / 1e9:.2f} GB of free disk space, got {free / 1e9:.2f} GB")
     for archive in archives:
         if not (partial / _top(archive)).is_dir():
             _unpack(fetch(archive, partial, sources), partial, _top(archive))
@@ -93,19 +96,6 @@ def _needed(archive: Archive, partial: Path) -> int:
     if (partial / _top(archive)).is_dir():
         return 0
     return max(0, archive.size - size_of(partial / archive.name)) + archive.unpacked
-
-
-def _check_room(needed: Mapping[Path, int]) -> None:
-    """Raise an OSError if a disk has too little free space for all that is to be written to it."""
-    disks: dict[int, tuple[Path, int]] = {}
-    for path, size in needed.items():
-        path.mkdir(parents=True, exist_ok=True)
-        _, sum_ = disks.get(path.stat().st_dev, (path, 0))
-        disks[path.stat().st_dev] = path, sum_ + size
-    for path, size in disks.values():
-        free = shutil.disk_usage(path).free
-        if free < size:
-            raise OSError(f"{shorten(path)}: expected {size / 1e9:.2f} GB of free disk space, got {free / 1e9:.2f} GB")
 
 
 def _unpack(path: Path, partial: Path, top: str) -> None:

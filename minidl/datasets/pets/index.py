@@ -143,8 +143,7 @@ def _read_list(path: Path) -> list[Entry]:
 def _parse_line(line: str, origin: str) -> Entry:
     name, *numbers = unicodedata.normalize("NFC", line).split()
     if len(numbers) not in (0, 3):
-        raise ValueError("expected NAME or NAME CLASS-ID SPECIES BREED-ID (a name without spaces), "
-                         f"got {line[:80]!r}")
+        raise ValueError(f"expected NAME or NAME CLASS-ID SPECIES BREED-ID (a name without spaces), got {line[:80]!r}")
     if name.startswith(".") or "/" in name or "\\" in name or len(name) > NAME_LENGTH:
         raise ValueError(f"expected the name of an image without folders, got {name[:80]!r}")
     if not numbers:

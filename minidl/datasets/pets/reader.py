@@ -28,6 +28,7 @@ import numpy as np
 from minidl.datasets.pets.cache import cache_path, open_records, record_type
 from minidl.datasets.pets.decode import Problem, pillow_warnings, read_one
 from minidl.datasets.pets.index import LISTS, Source, find_sources
+from minidl.layers.arguments import positive
 from minidl.runtime.files import replacing
 from minidl.runtime.progress import Progress
 from minidl.runtime.threads import get_num_threads
@@ -44,39 +45,17 @@ CHUNK = 64               # images that are decoded before their records are writ
 class Pets:
     """N images of pets, all resized to S x S, with what is known about them.
 
-    Attributes
-    ----------
-    names : list of str
-        The images' names, without suffix.
-    images : uint8 array of shape (N, 3, S, S)
-        Red, green and blue, 0..255.
-    trimaps : uint8 array of shape (N, S, S)
-        The class of every pixel, an index into CLASSES: 0 object, 1 background, 2 border (in the files
-        1, 2, 3).
-    species : int64 array of shape (N,)
-        0 cat, 1 dog, -1 unknown.
-    breeds : int64 array of shape (N,)
-        CLASS-ID - 1 (0..36 in the Oxford set), -1 unknown.
-    boxes : float32 array of shape (N, 4)
-        The box x0, y0, x1, y1 around the trimap's object and border pixels: pixels of the resized image,
-        half-open, so that `trimaps[i, y0:y1, x0:x1]` holds all of the pet. NaN if there is no such pixel.
-    head_boxes : float32 array of shape (N, 4)
-        The head's box, likewise, from the xml file and scaled with the image (xmin, ymin, xmax, ymax are
-        taken for the box's edges). NaN where there is no xml file.
-    problems : list of str
-        One line for each image that was left out: which, and why.
-
-    The arrays of :func:`load_pets` are read-only; images and trimaps of the cache are memory-mapped.
+    The arrays of `load_pets` are read-only; images and trimaps of the cache are memory-mapped.
     """
 
-    names: list[str]
-    images: Array
-    trimaps: Array
-    species: Array
-    breeds: Array
-    boxes: Array
-    head_boxes: Array
-    problems: list[str]
+    names: list[str]        # without suffix
+    images: Array           # uint8 (N, 3, S, S): red, green and blue
+    trimaps: Array          # uint8 (N, S, S): the class of every pixel, an index into CLASSES (in the files 1, 2, 3)
+    species: Array          # int64 (N,): 0 cat, 1 dog, -1 unknown
+    breeds: Array           # int64 (N,): CLASS-ID - 1 (0..36 in the Oxford set), -1 unknown
+    boxes: Array            # float32 (N, 4): x0, y0, x1, y1 around object and border pixels, half-open; NaN without any
+    head_boxes: Array       # float32 (N, 4): the head's, from the xml file, scaled with the image; NaN without one
+    problems: list[str]     # one line for each image that was left out: which, and why
 
     def __len__(self) -> int:
         return len(self.names)
@@ -85,21 +64,9 @@ class Pets:
         return f"Pets({len(self)} images of {self.images.shape[-1]} x {self.images.shape[-1]})"
 
     def __getitem__(self, which: Any) -> "Pets":
-        """Return some of the images as Pets: see :meth:`subset`. One index gives Pets of length 1."""
-        return self.subset(which)
+        """Return some of the images as Pets, in the order asked for: a slice gives views, everything else copies.
 
-    def subset(self, which: Any) -> "Pets":
-        """Return some of the images, in the order asked for.
-
-        Parameters
-        ----------
-        which : int, slice, sequence of int, or bool array of shape (N,)
-            A slice gives views, everything else copies.
-
-        Raises
-        ------
-        IndexError
-            If an index is out of range or not an index at all.
+        One index gives Pets of length 1; an IndexError if one is out of range or not an index at all.
         """
         if not isinstance(which, slice):
             which = np.atleast_1d(np.arange(len(self))[which])
@@ -171,9 +138,8 @@ def _check_options(split: str, size: int, broken: str, limit: int | None) -> Non
         raise ValueError(f"load_pets: expected split 'train', 'test' or 'all', got {split!r}")
     if broken not in ("refuse", "skip"):
         raise ValueError(f"load_pets: expected broken 'refuse' or 'skip', got {broken!r}")
-    for name, value in (("size", size), ("limit", 1 if limit is None else limit)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-            raise ValueError(f"load_pets: expected {name} to be a positive integer, got {value!r}")
+    positive("load_pets: size", size)
+    positive("load_pets: limit", 1 if limit is None else limit)
 
 
 def _judge(count: int, problems: list[str], folder: Path, broken: str) -> None:

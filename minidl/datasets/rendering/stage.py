@@ -1,7 +1,6 @@
 """One image: an animal, lit and drawn in front of a textured room or garden full of distractions.
 
-Fur, walls, rugs and toys take their colors from one list, so color says next to nothing about the class of a
-pixel.
+Fur, walls, rugs and toys take their colors from one list, so color says next to nothing about the class of a pixel.
 """
 from dataclasses import dataclass
 
@@ -25,29 +24,14 @@ RENDERER = 1             # counts changes of the images; a set written by anothe
 
 @dataclass(frozen=True)
 class Sample:
-    """One rendered pet.
+    """One rendered pet."""
 
-    Attributes
-    ----------
-    image : (size, size, 3) uint8 array
-    trimap : (size, size) uint8 array
-        1 object, 2 background, 3 border.
-    species : int
-        1 cat, 2 dog.
-    breed : int
-        Breed number within the species, from 1.
-    name : str
-        File name without suffix.
-    head : (int, int, int, int)
-        xmin, ymin, xmax, ymax of the head in pixels, all inclusive.
-    """
-
-    image: Array
-    trimap: Array
-    species: int
-    breed: int
-    name: str
-    head: tuple[int, int, int, int]
+    image: Array                       # (size, size, 3) uint8
+    trimap: Array                      # (size, size) uint8: 1 object, 2 background, 3 border
+    species: int                       # 1 cat, 2 dog
+    breed: int                         # its number within the species, from 1
+    name: str                          # of its files, without suffix
+    head: tuple[int, int, int, int]    # xmin, ymin, xmax, ymax in pixels, all inclusive
 
     @property
     def class_id(self) -> int:

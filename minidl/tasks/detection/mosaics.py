@@ -60,7 +60,7 @@ class Mosaics:
         self.left_out = [name for name, good in zip(pets.names, usable) if not good]
         if not usable.any():
             raise ValueError(f"Mosaics: expected images with a pet of known species, got none among {len(pets)}")
-        self.pets = pets if usable.all() else pets.subset(usable)
+        self.pets = pets if usable.all() else pets[usable]
         self.count, self.sides, self.size = count, sides, pets.images.shape[-1]
         self._scenes: dict[int, Array] = {}                                # backgrounds, made when first needed
 

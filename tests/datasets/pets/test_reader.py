@@ -90,12 +90,12 @@ def five(folder):
     ([], []), (slice(None), [0, 1, 2, 3, 4]),
 ])
 def test_subsets(five, which, expected):
-    for part in (five[which], five.subset(which)):
-        assert part.names == [f"pet_{i}" for i in expected] and len(part) == len(expected)
-        assert part.breeds.tolist() == expected
-        assert part.species.tolist() == [i % 2 for i in expected]
-        assert part.trimaps[:, 0, 0].tolist() == [i % 3 for i in expected]
-        assert part.images.shape == (len(expected), 3, 8, 8) and part.boxes.shape == (len(expected), 4)
+    part = five[which]
+    assert part.names == [f"pet_{i}" for i in expected] and len(part) == len(expected)
+    assert part.breeds.tolist() == expected
+    assert part.species.tolist() == [i % 2 for i in expected]
+    assert part.trimaps[:, 0, 0].tolist() == [i % 3 for i in expected]
+    assert part.images.shape == (len(expected), 3, 8, 8) and part.boxes.shape == (len(expected), 4)
 
 
 @pytest.mark.parametrize("which", [5, [0, 7], "pet_1", [[0, 1]], [True, False], 1.5])

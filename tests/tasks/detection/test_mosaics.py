@@ -60,7 +60,7 @@ def test_the_same_seed_makes_the_same_mosaics():
 
 
 def test_only_the_pets_given_appear_with_their_species():
-    pets = block_pets(n=3).subset([1, 2])
+    pets = block_pets(n=3)[[1, 2]]
     for mosaic in Mosaics(pets, count=(1, 1)).fixed(20, seed=0):
         k = int(mosaic.image[0].max()) - 200                               # the block's color
         assert k in (1, 2) and mosaic.species.tolist() == [k % 2]
