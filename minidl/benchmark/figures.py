@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
 from minidl.plotting.canvas import GRID, INK, LINE_COLORS, QUIET, SMALL, TEXT, subplots
-from minidl.plotting.charts import named_lines
+from minidl.plotting.scores import named_lines
 from minidl.types import Array
 
 

@@ -1,8 +1,7 @@
 """The lessons' figures: images and predictions, curves and scores."""
 from minidl.plotting.canvas import save
-from minidl.plotting.charts import class_bars, learning_curves, named_lines
-from minidl.plotting.grids import image_strip, prediction_grid
-from minidl.plotting.images import CLASS_COLORS, colorize, overlay, shown
+from minidl.plotting.pictures import CLASS_COLORS, colorize, image_strip, overlay, prediction_grid, shown
+from minidl.plotting.scores import class_bars, learning_curves, named_lines
 
 __all__ = [
     "CLASS_COLORS", "class_bars", "colorize", "image_strip", "learning_curves", "named_lines", "overlay",

@@ -13,7 +13,7 @@ from minidl.datasets.pets import CLASSES
 from minidl.datasets.pets.decode import blame, open_image, pillow_warnings
 from minidl.layers import Layer
 from minidl.plotting.canvas import LINE_COLORS
-from minidl.plotting.images import CLASS_COLORS
+from minidl.plotting.pictures import CLASS_COLORS
 from minidl.predict.inference import segment
 from minidl.predict.jobs import Job
 from minidl.runtime.files import replacing

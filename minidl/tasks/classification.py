@@ -11,7 +11,7 @@ from minidl.metrics import checked
 from minidl.plotting.canvas import (
     GRID, INK, LINE_COLORS, QUIET, SMALL, TEXT, TITLE, counted, describe, subplots, text_width,
 )
-from minidl.plotting.grids import ImageGrid, checked_images
+from minidl.plotting.pictures import ImageGrid, checked_images
 from minidl.runtime.format import percent
 from minidl.training import predict
 from minidl.types import Array

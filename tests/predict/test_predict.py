@@ -18,7 +18,7 @@ from minidl import Flatten, Upsample, pixelwise, unet
 from minidl.checkpoint import save_weights
 from minidl.datasets.pets.decode import ORIENTATION, UPRIGHT, open_image, open_trimap
 from minidl.metrics import confusion_matrix, mean_iou
-from minidl.plotting.images import CLASS_COLORS
+from minidl.plotting.pictures import CLASS_COLORS
 from minidl.predict import inference, results, segment
 from minidl.predict.__main__ import main
 from minidl.predict.inference import enlarged_classes, model_input, working_size

@@ -44,5 +44,5 @@ def comparison(path: Path) -> str:
 
 def _colored(image: Array, classes: Array) -> str:
     """Return an image (3, H, W) uint8 with the class colors (H, W) laid over it, as data."""
-    from minidl.plotting.images import overlay
+    from minidl.plotting.pictures import overlay
     return embed_array(np.asarray(overlay(image, classes, 0.55)))

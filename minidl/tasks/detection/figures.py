@@ -8,7 +8,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
 from minidl.plotting.canvas import INK, TEXT, counted
-from minidl.plotting.grids import GAP, ImageGrid, checked_images
+from minidl.plotting.pictures import GAP, ImageGrid, checked_images
 from minidl.tasks.detection.boxes import as_boxes
 
 TRUE_COLOR = "#FFFFFF"

@@ -10,7 +10,7 @@ from minidl.plotting import CLASS_COLORS, prediction_grid
 from minidl.plotting.canvas import (
     INK, LINE_COLORS, MARGIN, QUIET, SMALL, describe, legend, place, quiet, write,
 )
-from minidl.plotting.grids import GAP, ImageGrid, checked_images
+from minidl.plotting.pictures import GAP, ImageGrid, checked_images
 from minidl.runtime.format import number, table
 from minidl.tasks.segmentation.experiment import Result
 

@@ -5,7 +5,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from minidl.plotting.grids import GAP, ImageGrid
+from minidl.plotting.pictures import GAP, ImageGrid
 from minidl.tasks.super_resolution.image_metrics import psnr
 from minidl.tasks.super_resolution.images import as_images, block_means
 from minidl.types import Array

@@ -6,7 +6,7 @@ from matplotlib.colors import to_rgb
 
 from minidl import plotting
 from minidl.plotting import canvas
-from minidl.plotting.charts import spread
+from minidl.plotting.scores import spread
 from tests.figures import check_layout, words
 
 HISTORY = [{"epoch": k, "loss": 1 / k, "lr": 2e-3, "seconds": 3.1} | (

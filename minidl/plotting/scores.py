@@ -12,7 +12,7 @@ from minidl.datasets.pets import CLASSES
 from minidl.plotting.canvas import (
     INK, LEGEND, LINE_COLORS, QUIET, SMALL, TEXT, describe, legend_columns, patches, subplots,
 )
-from minidl.plotting.images import CLASS_COLORS
+from minidl.plotting.pictures import CLASS_COLORS
 from minidl.runtime.format import number
 from minidl.types import Array
 
