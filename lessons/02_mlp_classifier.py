@@ -43,8 +43,8 @@ lesson.figure(plotting.image_strip(images[np.array(columns).T.ravel()], columns=
 # ## 2. What it must not see
 # A table that lists all 1,797 images with their digits makes no mistake on them, and has learned nothing. So a fifth
 # of each digit is *held out*: the **test** images, looked at once, at the end. And while we try what works best, a
-# fifth of what remains stands in for them: the **validation** images. Who tries twenty settings and keeps the one
-# that is best on the test images has chosen by them, and will report more than the next thousand digits will show.
+# fifth of what remains stands in for them: the **validation** images. If you try twenty settings and keep the one
+# that is best on the test images, you have selected on them, and report more than the next thousand digits will show.
 
 # %%
 training, test = stratified_split(labels)                                  # the same for every seed, and in lesson 4
@@ -62,7 +62,7 @@ assert not set(test) & (set(fitting) | set(validation))
 # sum over the hidden units; softmax (in the loss) makes probabilities of them. A network of such layers is a
 # *multilayer perceptron*, MLP.
 #
-# **Predict:** how many parameters has it, for m = 64?
+# **Predict:** how many parameters does it have, for m = 64?
 
 # %%
 

@@ -60,7 +60,7 @@ print(f"{epochs} epochs of {len(batches)} batches; x {x.shape} {x.dtype}, labels
 # The block of all models of this ladder: convolution, with padding "same"; batch norm; ReLU. Here the kernel is 1 × 1.
 # A last 1 × 1 convolution gives each pixel three scores.
 #
-# **Predict:** how many parameters has it, for `width` w? (Batch norm learns two numbers a channel.)
+# **Predict:** how many parameters does it have, for `width` w? (Batch norm learns two numbers per channel.)
 
 # %%
 model = pixelwise((1,), lesson.width, rng=lesson.seed)
@@ -237,21 +237,21 @@ def count(pets):
 axis = ((np.arange(STEPS) + 0.5) / STEPS).astype(np.float32)           # the middle of each step
 blue, green, red = np.meshgrid(axis, axis, axis, indexing="ij")        # (blue, green, red): (16, 16, 16) each
 palette = np.stack([red, green, blue])                                 # (3, 16, 16, 16)
-learnt = Softmax().forward(predict(model, palette.reshape(1, 3, STEPS, STEPS**2)))[0].reshape(palette.shape)
+learned = Softmax().forward(predict(model, palette.reshape(1, 3, STEPS, STEPS**2)))[0].reshape(palette.shape)
 counts = count(train[:1000])
 pixels = counts.sum(axis=1)
 counted = np.where(pixels >= 100, counts[:, 0] / np.maximum(pixels, 1), np.nan).reshape(palette.shape[1:])
 common = np.isfinite(counted)
 if common.sum() > 2:
-    likeness = float(np.corrcoef(learnt[0][common], counted[common])[0, 1])
+    likeness = float(np.corrcoef(learned[0][common], counted[common])[0, 1])
     print(f"{common.sum()} colors have 100 pixels or more; correlation of the two tables: {likeness:.2f}")
 
 # %%
 slices = [1, 4, 7, 10, 13]                                             # of blue
-rows = {"the colors": palette, "object, learned": learnt[0], "object, counted": counted}
+rows = {"the colors": palette, "object, learned": learned[0], "object, counted": counted}
 side, room = 144, 112
 figure = canvas.blank(room + len(slices) * (side + 6) + 76, 62 + 3 * (side + 6) + 30)
-canvas.write(figure, 12, 20, lesson.headline("Learnt or counted: hardly a color is more often pet than not",
+canvas.write(figure, 12, 20, lesson.headline("Learned or counted: hardly a color is more often pet than not",
                                              "How often each color is object: learned, and counted"), canvas.TITLE,
              room + 5 * side, weight="bold")
 for r, (name, table) in enumerate(rows.items()):
@@ -318,8 +318,8 @@ for channel, name in enumerate(("red", "green", "blue")):
 lesson.figure(figure, "shares")
 
 # %% [markdown]
-# Cats have the colors of carpets. And the border is no color at all: it is a place *between* two things, which nobody
-# can see who looks at one pixel. What helps is to look at its neighbors, too: lesson 10.
+# Cats have the colors of carpets. And the border is not a color at all: it lies *between* two things, and one pixel
+# cannot show that. What helps is to look at its neighbors, too: lesson 10.
 
 # %%
 lesson.finish(test=result.scores, pixel_accuracy_all_background=all_background, pixel_accuracy_of_color_table=by_table,

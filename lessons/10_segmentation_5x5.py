@@ -197,8 +197,8 @@ def alikeness(weight):
     return float(np.corrcoef(weight[..., :-1].ravel(), weight[..., 1:].ravel())[0, 1])
 
 
-learnt = model.layers[0].weight.data
-stages = {"born": born, "trained": learnt, "added": learnt - born}
+learned = model.layers[0].weight.data
+stages = {"born": born, "trained": learned, "added": learned - born}
 smoothness = {name: alikeness(weight) for name, weight in stages.items()}
 print("correlation of neighboring weights: " + ", ".join(f"{name} {value:.2f}" for name, value in smoothness.items()))
 by_use = np.argsort(-np.abs(model.layers[-1].weight.data).max(axis=(0, 2, 3)))             # most used first
@@ -235,7 +235,7 @@ for n, (name, cell) in enumerate([("the image", picture), *zip(CLASSES, maps[0, 
     canvas.write(figure, left + (44 if n else 0), 64, name, canvas.TEXT, side - 50)
     if n:
         axes = canvas.place(figure, left, 42, 36, 36)
-        axes.imshow(as_patches(learnt[chosen[n - 1]][None])[0].transpose(1, 2, 0), interpolation="nearest", vmin=0,
+        axes.imshow(as_patches(learned[chosen[n - 1]][None])[0].transpose(1, 2, 0), interpolation="nearest", vmin=0,
                     vmax=1, aspect="auto")
         axes.set_axis_off()
 lesson.figure(figure, "channels")

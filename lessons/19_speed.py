@@ -202,7 +202,7 @@ lesson.figure(figures.memory_lines(lines, notes, title), "memory")
 
 # %% [markdown]
 # So minidl keeps the shape (N, C, H, W), but lays it out as (C, N, H, W): `minidl/layers/layout.py`. It matters twice.
-# Memory comes in lines of mostly 64 bytes, 16 floats: who wants one of them gets, and waits for, all. And NumPy's inner
+# Memory comes in lines of mostly 64 bytes, 16 floats: ask for one and you wait for all 16. And NumPy's inner
 # loop runs over cells at equal distances; each further piece is a new start of that loop.
 #
 # **Predict:** take each channel by itself, and look for its maximum. Which order is slow? Which two differ little?

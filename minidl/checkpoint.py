@@ -50,7 +50,7 @@ class BuiltBy(NamedTuple):
 
 
 def builder(function: Callable[Given, Model]) -> Callable[Given, Model]:
-    """Let the models of a function of `minidl.models` remember how they were built, as `model.built_by`.
+    """Make the models of a function of `minidl.models` remember how they were built, as `model.built_by`.
 
     It goes into files of weights, so that a program that finds the file can build the model.
     """

@@ -100,7 +100,7 @@ class Optimizer(Stateful):
                 raise ValueError(f"{type(self).__name__}: expected {name} >= 0, got {getattr(self, name)}")
 
     def bind(self, data: Array, grad: Array) -> None:
-        """Let all parameters and their gradients be views of these two vectors."""
+        """Make all parameters and their gradients views of these two vectors."""
         self.data, self.grad = data, grad
         start = 0
         for p in self.parameters:
@@ -210,7 +210,7 @@ class Adam(Optimizer):
 
 
 class CosineSchedule(Stateful):
-    """Let the learning rate fall from the optimizer's lr to `final_lr` along half a cosine.
+    """Lower the learning rate from the optimizer's lr to `final_lr` along half a cosine.
 
         lr(t) = final_lr + (lr - final_lr) * (1 + cos(pi * t / steps)) / 2
 
@@ -258,7 +258,7 @@ class CosineSchedule(Stateful):
         self.optimizer.lr = self.lr(self.t)
 
     def stretch(self, steps: int) -> None:
-        """Let the curve end after another number of steps; it goes on from where that curve would be by now."""
+        """End the curve after another number of steps; it goes on from where that curve would be by now."""
         self.steps = steps
         self.check_settings()
         self.optimizer.lr = self.lr(self.t)

@@ -47,7 +47,7 @@ class Stopwatch:
 
 @contextmanager
 def watched(stopwatch: Stopwatch, model: Layer, loss: Loss, optimizer: Optimizer) -> Iterator[None]:
-    """Let the stopwatch watch every layer's forward and backward, the loss and the optimizer, for a while."""
+    """Have the stopwatch watch every layer's forward and backward, the loss and the optimizer, for a while."""
     objects: list[tuple[str, Any]] = [*model.walk("model"), ("loss", loss), ("optimizer", optimizer)]
     methods = {name: ("zero_grad", "step") if name == "optimizer" else
                tuple(m for m in dir(thing) if m.startswith(("forward", "backward"))) for name, thing in objects}

@@ -130,13 +130,13 @@ class Layer:
             parameter.grad[...] = 0
 
     def train(self: Self, mode: bool = True) -> Self:
-        """Let the whole tree compute as in training; return self."""
+        """Put the whole tree into training mode; return self."""
         for _, layer in self.walk():
             layer.training = mode
         return self
 
     def eval(self: Self) -> Self:
-        """Let the whole tree compute as in use: batch norm by its running statistics, no dropout; return self."""
+        """Put the whole tree into eval mode: batch norm uses its running statistics, dropout nothing; return self."""
         return self.train(False)
 
     def astype(self: Self, dtype: DTypeLike) -> Self:
@@ -225,7 +225,7 @@ class Layer:
 
 @contextmanager
 def no_backward(model: Layer) -> Iterator[None]:
-    """Let a model's forward keep nothing for `backward` within the block, as evaluation and prediction do."""
+    """Keep nothing for `backward` in a model's forward within the block, as evaluation and prediction do."""
     before = [(layer, layer.keeps) for _, layer in model.walk()]
     for layer, _ in before:
         layer.keeps, layer._cache = False, None

@@ -48,7 +48,7 @@ def fold_batchnorm(model: Model) -> Model:
 
 
 def _fold(convolution: Conv2d | ConvTranspose2d, norm: BatchNorm2d) -> None:
-    """Let the convolution do the work of the batch norm that follows it."""
+    """Give the convolution the work of the batch norm that follows it."""
     scale = norm.weight.data / np.sqrt(norm.running_var + norm.eps)                    # (O,)
     shift = norm.bias.data - norm.running_mean * scale
     # A Conv2d's weight is (O, C, kh, kw), a ConvTranspose2d's (C, O, kh, kw).

@@ -52,7 +52,7 @@ class Progress:
         self.width = 0  # of the line on the terminal
 
     def update(self, done: int, text: str = "") -> None:
-        """Say that `done` units are done; `text` is added. Prints only when it is time to."""
+        """Print that `done` units are done, with `text`, if it is time to."""
         now = time.perf_counter()
         if self.enabled and now - self.printed >= self.every and done < self.total:
             self.printed = now

@@ -65,7 +65,7 @@ def get_blas_threads() -> int | None:
 
 
 def set_blas_threads(n: int) -> int:
-    """Let NumPy's matrix products use n threads, where the library can be told; return how many they used before."""
+    """Set the threads of NumPy's matrix products, where the library can be told; return how many they were before."""
     functions = _blas_functions()
     if functions is None:
         return n

@@ -37,8 +37,8 @@ def train_encoder(task: SuperResolution, width: int, seed: int, epochs: int) -> 
     return fold_batchnorm(Sequential(*layers[:-1]))
 
 
-def feature_distance(encoder: Sequential, pictures: Array, truth: Array, batch_size: int = 50) -> Array:
-    """Return how different two sets of pictures look to an encoder, at each pixel.
+def feature_distance(encoder: Sequential, images: Array, truth: Array, batch_size: int = 50) -> Array:
+    """Return how different two sets of images look to an encoder, at each pixel.
 
     The output of each convolution (before its activation) is scaled to length 1 at each place, so that only its
     direction counts, and compared by its squared distance; the mean over all convolutions is the result. This is LPIPS
@@ -48,7 +48,7 @@ def feature_distance(encoder: Sequential, pictures: Array, truth: Array, batch_s
     ----------
     encoder : Sequential
         As from `train_encoder`.
-    pictures, truth : uint8 arrays (N, 3, H, W)
+    images, truth : uint8 arrays (N, 3, H, W)
 
     Returns
     -------
@@ -59,13 +59,13 @@ def feature_distance(encoder: Sequential, pictures: Array, truth: Array, batch_s
     ----------
     Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", CVPR 2018.
     """
-    if pictures.shape != truth.shape or pictures.dtype != np.uint8 or truth.dtype != np.uint8:
+    if images.shape != truth.shape or images.dtype != np.uint8 or truth.dtype != np.uint8:
         raise ValueError("feature_distance: expected two uint8 arrays of one shape, got "
-                         f"{pictures.dtype} {pictures.shape} and {truth.dtype} {truth.shape}")
-    N, _, H, W = pictures.shape
+                         f"{images.dtype} {images.shape} and {truth.dtype} {truth.shape}")
+    N, _, H, W = images.shape
     total = np.zeros((N, H, W), np.float32)
     for i in range(0, N, batch_size):
-        seen = [_directions(encoder, as_input(images[i:i + batch_size])) for images in (pictures, truth)]
+        seen = [_directions(encoder, as_input(part[i:i + batch_size])) for part in (images, truth)]
         for a, b in zip(*seen):
             distance = ((a - b) ** 2).sum(axis=1)                                  # (n, h, w)
             fold = H // distance.shape[1]
