@@ -378,12 +378,13 @@ def test_a_lesson_resumes_only_what_was_begun_with_the_same_options(folder, caps
     """The checkpoint of another training would be refused by fit, and end the lesson."""
     add(folder, 1, "one", end='print("resumes" if "--resume" in sys.argv else "begins"); sys.exit(3)')
     begun = []
-    for options in (["--resume"], ["--quick"], ["--resume", "--quick", "--threads", "1"], ["--resume"]):
+    for options in (["--resume"], ["--quick"], ["--resume", "--quick", "--threads", "1"],
+                    ["--resume", "--quick", "--epochs", "9"], ["--resume"]):
         last = began(folder, 1)
         capsys.readouterr()
         assert run(folder, "1", *options) == 1
         begun.append(("resumes" if "resumes\n" in capsys.readouterr().out else "begins", last.exists()))
-    assert begun == [("resumes", True), ("begins", False), ("resumes", True), ("begins", False)]
+    assert begun == [("resumes", True), ("begins", False), ("resumes", True), ("resumes", True), ("begins", False)]
 
 
 def test_a_lesson_that_was_run_by_itself_is_known_by_its_numbers(tmp_path):

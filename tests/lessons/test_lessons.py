@@ -37,6 +37,8 @@ def test_resumed_lesson_goes_on_where_it_stopped(pets, tmp_path):
     assert "epoch 1/2" in first.stdout and "epoch 1/2" not in again.stdout      # there was nothing left to train
     scores = [line for line in first.stdout.splitlines() if "border IoU" in line]
     assert scores and scores == [line for line in again.stdout.splitlines() if "border IoU" in line]
+    more = run(ROOT / "lessons" / "17_unet.py", *options, "--resume", "--epochs", "3")
+    assert "epochs: 3 as asked (2 in the checkpoint)" in more.stdout and "epoch 3/3" in more.stdout, more.stderr
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="needs the sample of real pictures beside the project")

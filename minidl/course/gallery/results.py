@@ -68,14 +68,14 @@ def latest_options(folder: Path) -> list[str] | None:
     return decisive(json.loads(first.removeprefix(LOG_HEAD))) if first.startswith(LOG_HEAD) else None
 
 
-def decisive(arguments: list[str]) -> list[str]:
-    """Return a command line without the options on which no result depends.
+def decisive(arguments: list[str], *others: str) -> list[str]:
+    """Return a command line without the options on which no result depends, and without `others`.
 
     >>> decisive(["--quick", "--out", "here", "--seed", "3", "--threads=1", "--resume"])
     ['--quick', '--seed', '3']
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    for option in ("--out", "--threads"):
+    for option in ("--out", "--threads", *others):
         parser.add_argument(option)
     for option in ("--show", "--resume"):
         parser.add_argument(option, action="store_true")

@@ -87,10 +87,11 @@ def _clear_the_way(folder: Path, options: list[str]) -> bool:
     """Make a lesson's folder ready for a run; return whether one with the same options (or none) has begun there.
 
     Checkpoints of a training with other options cannot be resumed, and would be overwritten one by one: they go first.
+    Only the number of epochs may differ.
     """
     folder.mkdir(parents=True, exist_ok=True)
     latest = latest_options(folder)
-    if latest is None or latest == decisive(options):
+    if latest is None or decisive(latest, "--epochs") == decisive(options, "--epochs"):
         return True
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return False
