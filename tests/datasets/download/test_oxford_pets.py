@@ -145,7 +145,8 @@ def test_an_interrupted_unpacking_begins_again(tmp_path, pets, monkeypatch):
 
 
 PROGRAM = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)     # programs in the background are started without it
 from minidl.datasets import __main__ as command
 from minidl.datasets.download import fetch, oxford_pets
 fetch.TIMEOUT = 120
