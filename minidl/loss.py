@@ -19,12 +19,9 @@ class Loss:
     count : float or None
         What the latest forward counted, over which it averaged (see `denominator`); None for a loss that relates all
         samples of a batch to each other, and cannot be computed in parts.
-    is_part : bool
-        Whether forward gets only a part of a batch, in which there may be nothing to count.
     """
 
     count: float | None = None
-    is_part = False
     _cache: tuple[Any, ...] | None = None
 
     def __init__(self, reduction: str = "mean") -> None:
@@ -120,9 +117,9 @@ class CrossEntropyLoss(Loss):
         if self.weight is not None:
             share *= self.weight.astype(logits.dtype)[safe]
         self.count = float(share.sum(dtype=np.float64))
-        if self.count == 0 and not self.is_part:
+        if self.count == 0:
             raise ValueError("CrossEntropyLoss: no label is left to count (all are ignore_index or of weight 0)")
-        share /= self.denominator(self.count) or 1
+        share /= self.denominator(self.count)
         shifted = logits - logits.max(axis=1, keepdims=True)               # (N, K, H, W)
         exp = np.exp(shifted)
         exp_sum = exp.sum(axis=1, keepdims=True)                           # (N, 1, H, W)

@@ -50,7 +50,9 @@ def set_num_threads(n: int) -> None:
     if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
         raise ValueError(f"set_num_threads: expected an integer of at least 1, got {n!r}")
     _wanted = int(n)
-    set_blas_threads(_wanted)
+    functions = _blas_functions()
+    if functions is not None:
+        functions[0](_wanted)
 
 
 def get_num_threads() -> int:
@@ -62,16 +64,6 @@ def get_blas_threads() -> int | None:
     """Return the number of threads of NumPy's matrix products; None where the library cannot be asked."""
     functions = _blas_functions()
     return None if functions is None else int(functions[1]())
-
-
-def set_blas_threads(n: int) -> int:
-    """Set the threads of NumPy's matrix products, where the library can be told; return how many they were before."""
-    functions = _blas_functions()
-    if functions is None:
-        return n
-    before = functions[1]()
-    functions[0](n)
-    return int(before)
 
 
 def available_cores() -> int:
