@@ -17,8 +17,8 @@ from minidl.course.lesson import Lesson
 from minidl.datasets.digits import load_digits, stratified_split
 from minidl.metrics import confusion_matrix
 from minidl.plotting import canvas
+from minidl.step import predict
 from minidl.tasks.classification import accuracy, confusion_figure, probability_grid
-from minidl.training import predict
 
 lesson = Lesson("02_mlp_classifier", width=64, batch_size=32, lr=1e-2)     # width: units in the hidden layer
 epochs = lesson.options.epochs or 40

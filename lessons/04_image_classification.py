@@ -26,8 +26,9 @@ from minidl.datasets.digits import load_digits, stratified_split
 from minidl.metrics import confusion_matrix
 from minidl.plotting import canvas
 from minidl.runtime.format import percent
+from minidl.step import predict
 from minidl.tasks.classification import accuracy, confusion_figure, probability_grid
-from minidl.training import fit, predict
+from minidl.training import fit
 
 lesson = Lesson("04_image_classification", budget=20_000, batch_size=16)   # budget, size, lr and epochs: of the pets
 digit_epochs = 2 if lesson.quick else 20

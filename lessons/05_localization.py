@@ -14,10 +14,11 @@ from minidl import Adam, CosineSchedule, L1Loss, MSELoss, SmoothL1Loss, localize
 from minidl.course.lesson import Lesson
 from minidl.datasets.augment import Augment
 from minidl.plotting import canvas
+from minidl.step import predict
 from minidl.tasks.detection.box_batches import BoxBatches
 from minidl.tasks.detection.boxes import clip, decode, encode, iou_pairs
 from minidl.tasks.detection.figures import boxes_on_images
-from minidl.training import fit, predict
+from minidl.training import fit
 
 lesson = Lesson("05_localization", budget=30_000, width=8, batch_size=16, quick_epochs=12)     # 3 steps an epoch then
 S = lesson.size

@@ -13,12 +13,13 @@ import numpy as np
 from minidl import Adam, CosineSchedule, detector, plotting
 from minidl.course.lesson import Lesson
 from minidl.plotting import canvas
+from minidl.step import predict, train_step
 from minidl.tasks.detection.average_precision import precision_recall
 from minidl.tasks.detection.boxes import decode, iou_matrix, nms
 from minidl.tasks.detection.figures import boxes_on_images
 from minidl.tasks.detection.mosaics import MosaicBatches, Mosaics
 from minidl.tasks.detection.single_shot import SCALE, DetectionLoss, Grid, detection_scores, detections
-from minidl.training import fit, predict, train_step
+from minidl.training import fit
 
 lesson = Lesson("06_detection", budget=12_000, size=96, width=12, lr=2e-3)
 SPECIES = ("cat", "dog")

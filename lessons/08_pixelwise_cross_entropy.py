@@ -16,7 +16,7 @@ from minidl.batches import Batches, as_input
 from minidl.course.lesson import Lesson
 from minidl.datasets.pets import CLASSES
 from minidl.plotting.canvas import MARGIN, QUIET, SMALL, TEXT, TITLE, blank, draw_grid, place, whole_multiple, write
-from minidl.training import train_step
+from minidl.step import train_step
 
 lesson = Lesson("08_pixelwise_cross_entropy")
 softmax, loss = Softmax(), CrossEntropyLoss()

@@ -18,10 +18,10 @@ from minidl.datasets.augment import Augment
 from minidl.datasets.pets import CLASSES
 from minidl.metrics import confusion_matrix, pixel_accuracy
 from minidl.plotting import canvas
+from minidl.step import predict, predict_classes
 from minidl.tasks.segmentation.experiment import Segmentation
 from minidl.tasks.segmentation.ladder import results_figure, results_table
 from minidl.tasks.segmentation.receptive_field import receptive_field
-from minidl.training import predict, predict_classes
 
 lesson = Lesson("09_segmentation_1x1")
 

@@ -17,10 +17,10 @@ from minidl.course.lesson import Lesson
 from minidl.datasets.pets import CLASSES
 from minidl.metrics import confusion_matrix, mean_iou, pixel_accuracy
 from minidl.plotting import canvas
+from minidl.step import predict
 from minidl.tasks.segmentation.experiment import Segmentation
 from minidl.tasks.segmentation.ladder import results_figure, results_table
 from minidl.tasks.segmentation.receptive_field import receptive_field, seen_pixels
-from minidl.training import predict
 
 lesson = Lesson("10_segmentation_5x5")
 task = Segmentation(lesson)                # data, batches, loss, training: what lesson 9 does step by step

@@ -18,9 +18,9 @@ from minidl.course.lesson import Lesson
 from minidl.datasets.pets import CLASSES
 from minidl.models import conv_block
 from minidl.plotting import canvas
+from minidl.step import predict
 from minidl.tasks.segmentation.experiment import Segmentation, segmentation_scores
 from minidl.tasks.segmentation.ladder import results_figure, results_table
-from minidl.training import predict
 
 lesson = Lesson("12_segmentation_reshape")
 if lesson.size < 8:

@@ -16,9 +16,9 @@ from minidl.course.lesson import Lesson
 from minidl.datasets.pets import CLASSES
 from minidl.models import enlarge
 from minidl.plotting import canvas
+from minidl.step import predict, predict_classes
 from minidl.tasks.segmentation.experiment import SHOWN, Segmentation, segmentation_scores
 from minidl.tasks.segmentation.ladder import results_figure, results_table
-from minidl.training import predict, predict_classes
 
 lesson = Lesson("13_fcn")
 task = Segmentation(lesson)

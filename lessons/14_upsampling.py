@@ -18,8 +18,9 @@ from minidl.datasets.pets import CLASSES
 from minidl.layers.upsampling import interpolation_matrix
 from minidl.models import conv_block
 from minidl.plotting import canvas
+from minidl.step import predict
 from minidl.tasks.segmentation.experiment import SHOWN, Segmentation, segmentation_scores
-from minidl.training import fit, predict
+from minidl.training import fit
 
 lesson = Lesson("14_upsampling", budget=3_000)
 rng = np.random.default_rng(lesson.seed)

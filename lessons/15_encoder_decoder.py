@@ -16,9 +16,9 @@ from minidl.course.lesson import Lesson
 from minidl.datasets.pets import CLASSES
 from minidl.layers import Softmax
 from minidl.plotting import canvas
+from minidl.step import predict_classes
 from minidl.tasks.segmentation.experiment import Segmentation
 from minidl.tasks.segmentation.ladder import results_figure, results_table
-from minidl.training import predict_classes
 
 lesson = Lesson("15_encoder_decoder")
 task = Segmentation(lesson)

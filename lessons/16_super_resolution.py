@@ -25,6 +25,7 @@ from minidl.checkpoint import load_weights, save_weights
 from minidl.course.lesson import Lesson
 from minidl.plotting import canvas
 from minidl.runtime.progress import Progress
+from minidl.step import predict
 from minidl.tasks.super_resolution.experiment import SuperResolution, cycle
 from minidl.tasks.super_resolution.figures import colored, comparison
 from minidl.tasks.super_resolution.image_metrics import psnr
@@ -32,7 +33,6 @@ from minidl.tasks.super_resolution.images import METHODS, as_images, block_means
 from minidl.tasks.super_resolution.losses import backward_frozen
 from minidl.tasks.super_resolution.map_conv import interpolated_state, interpolating_state, with_map
 from minidl.tasks.super_resolution.perceptual import feature_distance, train_encoder
-from minidl.training import predict
 
 lesson = Lesson("16_super_resolution", budget=14_000, quick_epochs=8)          # few images: few steps an epoch
 

@@ -15,8 +15,9 @@ from minidl.batches import as_input
 from minidl.checkpoint import save_weights
 from minidl.course.lesson import Lesson
 from minidl.datasets.pets import CLASSES
+from minidl.step import train_step
 from minidl.tasks.segmentation.experiment import Segmentation, segmentation_scores
-from minidl.training import fit, train_step
+from minidl.training import fit
 
 lesson = Lesson("17_unet")
 rng = np.random.default_rng(lesson.seed)
@@ -77,7 +78,7 @@ print(f"loss before training: {first_loss:.3f}")
 
 # %% [markdown]
 # ## 4. Training
-# One step is forward, loss, backward, update; `train_step` in `minidl/training.py` is six lines. Here are ten of them
+# One step is forward, loss, backward, update; `train_step` in `minidl/step.py` is six lines. Here are ten of them
 # on the same batch. **Predict:** what must happen to the loss if every backward is right?
 
 # %%

@@ -17,9 +17,9 @@ from minidl.datasets.pets import CLASSES
 from minidl.plotting import canvas
 from minidl.runtime.files import replacing
 from minidl.runtime.npz import save_arrays
+from minidl.step import predict
 from minidl.tasks.segmentation.experiment import SHOWN, Segmentation
 from minidl.tasks.segmentation.ladder import ladder_figure, ladder_table
-from minidl.training import predict
 
 lesson = Lesson("18_skip_connections", width=8)
 task = Segmentation(lesson)

@@ -12,6 +12,7 @@ from minidl.layers.folding import fold_batchnorm
 from minidl.loss import BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MSELoss, SmoothL1Loss
 from minidl.models import classifier, detector, encoder_decoder, fcn, localizer, pixelwise, reshape_segmenter, unet
 from minidl.optim import SGD, Adam, CosineSchedule
+from minidl.parallel import DataParallel
 from minidl.runtime.threads import get_num_threads, set_num_threads
 from minidl.tasks.super_resolution.losses import FeatureLoss, RelativisticAverageLoss
 from minidl.tasks.super_resolution.models import discriminator, patch_discriminator, rrdb_net
@@ -25,7 +26,7 @@ __all__ = [
     "Upsample", "Flatten", "Reshape", "PixelShuffle",
     "CrossEntropyLoss", "MSELoss", "L1Loss", "SmoothL1Loss", "BCEWithLogitsLoss",
     "FeatureLoss", "RelativisticAverageLoss",
-    "SGD", "Adam", "CosineSchedule", "check_layer", "check_loss",
+    "SGD", "Adam", "CosineSchedule", "DataParallel", "check_layer", "check_loss",
     "classifier", "pixelwise", "reshape_segmenter", "fcn", "encoder_decoder", "unet", "localizer", "detector",
     "rrdb_net", "discriminator", "patch_discriminator", "fold_batchnorm",
     "set_num_threads", "get_num_threads",

@@ -20,6 +20,7 @@ from minidl.types import Array
 Given = ParamSpec("Given")
 Model = TypeVar("Model", bound=Layer)
 Row = dict[str, float]    # an epoch in the history of a training
+WORKERS_MOST = 1024       # more processes than any machine that trains with minidl has cores
 
 
 def save_weights(path: str | os.PathLike[str], model: Layer, image_size: tuple[int, int] | None = None,
@@ -131,6 +132,7 @@ class TrainingState:
         self.loss_sum = self.loss_count = self.seconds = self.waited = 0.0         # of the epoch under way
         self.epoch_rng_state: Any = None  # the batches' generator as it was when the epoch under way began
         self.image_size: tuple[int, int] | None = None            # if the model is trained on images
+        self.workers = 0                  # processes that train; 0 before the first step
 
     @property
     def steps_done(self) -> int:
@@ -179,7 +181,7 @@ class TrainingState:
         return settings
 
     def save(self, path: Path) -> None:
-        numbers = ("epochs", "epoch", "step", "loss_sum", "loss_count", "seconds", "waited", "history",
+        numbers = ("epochs", "epoch", "step", "loss_sum", "loss_count", "seconds", "waited", "history", "workers",
                    "epoch_rng_state")
         progress = {name: getattr(self, name) for name in numbers} | {
             "settings": self.settings(), "rng_state": None if self.rng is None else self.rng.bit_generator.state,
@@ -210,6 +212,9 @@ class TrainingState:
                 raise ValueError(f"it is at epoch {self.epoch} of {epochs}, step {self.step}, which cannot be")
             if self.epochs < self.epoch + (self.step > 0):
                 raise ValueError(f"{self.epoch} epochs are done, {self.epochs} were asked for")
+            self.workers = int(progress["workers"])
+            if not 0 <= self.workers <= WORKERS_MOST:
+                raise ValueError(f"expected at most {WORKERS_MOST} workers, got {self.workers}")
             self.history[:] = progress["history"]
             values = [value for row in self.history for value in row.values()]
             if len(self.history) != self.epoch or not all(isinstance(value, (int, float)) for value in values):

@@ -17,11 +17,14 @@ class Loss:
     Attributes
     ----------
     count : float or None
-        What the latest forward counted, over which it averaged (see `denominator`); None for a loss that relates all
-        samples of a batch to each other, and cannot be computed in parts.
+        What the latest forward counted, over which it averaged (see `denominator`); None, even before the first, for a
+        loss that relates all samples of a batch to each other, and cannot be computed in parts.
+    is_part : bool
+        Whether forward gets only a part of a batch, in which there may be nothing to count.
     """
 
     count: float | None = None
+    is_part = False
     _cache: tuple[Any, ...] | None = None
 
     def __init__(self, reduction: str = "mean") -> None:
@@ -101,6 +104,8 @@ class CrossEntropyLoss(Loss):
     array([[ 0.1, -0.4,  0.3]])
     """
 
+    count = 0.0
+
     def __init__(self, weight: Array | None = None, ignore_index: int | None = None, reduction: str = "mean") -> None:
         super().__init__(reduction)
         self.weight = None if weight is None else np.asarray(weight)
@@ -117,9 +122,9 @@ class CrossEntropyLoss(Loss):
         if self.weight is not None:
             share *= self.weight.astype(logits.dtype)[safe]
         self.count = float(share.sum(dtype=np.float64))
-        if self.count == 0:
+        if self.count == 0 and not self.is_part:
             raise ValueError("CrossEntropyLoss: no label is left to count (all are ignore_index or of weight 0)")
-        share /= self.denominator(self.count)
+        share /= self.denominator(self.count) or 1
         shifted = logits - logits.max(axis=1, keepdims=True)               # (N, K, H, W)
         exp = np.exp(shifted)
         exp_sum = exp.sum(axis=1, keepdims=True)                           # (N, 1, H, W)
@@ -158,6 +163,8 @@ class _ElementwiseLoss(Loss):
 
     Prediction and target have the same, arbitrary shape.
     """
+
+    count = 0.0
 
     def values(self, prediction: Array, target: Array) -> Array:
         """Return the loss of each element."""

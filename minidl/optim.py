@@ -117,8 +117,16 @@ class Optimizer(Stateful):
             raise RuntimeError(f"{type(self).__name__}: the parameters no longer belong to this optimizer (another one "
                                "was made for them, or the model was converted); make a new one")
         self.steps += 1
-        for block in layout.channel_chunks(self.data, BLOCK_BYTES):
-            gradient = self.grad[block]
+        self.update_share(slice(None), self.grad[None])
+
+    def update_share(self, share: slice, grads: Array) -> None:
+        """Update a share of the parameters with the sum of gradients (n, parameters), which is left in the first."""
+        start, stop, _ = share.indices(self.data.size)
+        for part in layout.channel_chunks(self.data[start:stop], BLOCK_BYTES):
+            block = slice(start + part.start, start + part.stop)
+            gradient = grads[0, block]
+            for other in grads[1:, block]:
+                gradient += other
             if self.weight_decay:
                 gradient = gradient + self.weight_decay * self.data[block]
             self.update(block, gradient)

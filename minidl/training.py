@@ -1,5 +1,4 @@
-"""fit(): the training loop; and prediction in batches."""
-import math
+"""fit(): the training loop."""
 import time
 from collections.abc import Callable, Iterator, Sized
 from pathlib import Path
@@ -8,11 +7,12 @@ from typing import Protocol
 
 import numpy as np
 
-from minidl.batches import ahead, as_input
+from minidl.batches import ahead
 from minidl.checkpoint import Row, TrainingState
 from minidl.layers.base import Layer, eval_mode, no_backward
 from minidl.loss import Loss
 from minidl.optim import CosineSchedule, Optimizer
+from minidl.parallel import DataParallel, useful_workers
 from minidl.runtime.interrupt import stop_on_ctrl_c
 from minidl.runtime.progress import Progress
 from minidl.types import Array
@@ -79,6 +79,9 @@ def fit(model: Layer, batches: BatchSource, loss: Loss, optimizer: Optimizer, ep
 
     Notes
     -----
+    Images are trained on by one process for each core, where that pays (see `minidl.parallel.useful_workers`), at most
+    as many as `set_num_threads` says. A training that resumes has as many as it began with.
+
     Ctrl-C ends the training after the step that is under way, saves, and returns with ``History.stopped`` set; a second
     Ctrl-C interrupts at once. A training stopped in the middle of an epoch resumes there: the epoch's batches are drawn
     again from the generator's state at its start, and those already seen are skipped.
@@ -96,9 +99,10 @@ def fit(model: Layer, batches: BatchSource, loss: Loss, optimizer: Optimizer, ep
     line = Progress(epochs * len(batches), enabled=progress)
     line.first = state.steps_done
     model.train()
-    with stop_on_ctrl_c() as stop, np.errstate(over="ignore", invalid="ignore"):    # train_step explains a NaN
+    quiet = np.errstate(over="ignore", invalid="ignore")        # a NaN is explained where it appears
+    with stop_on_ctrl_c() as stop, quiet, _Steps(state, loss) as steps:
         while state.epoch < epochs and not stop.is_set():
-            _train_epoch(state, batches, loss, line, stop)
+            _train_epoch(state, batches, steps, line, stop)
             if state.step < len(batches):
                 break
             row = state.end_epoch()
@@ -120,7 +124,32 @@ def fit(model: Layer, batches: BatchSource, loss: Loss, optimizer: Optimizer, ep
     return history
 
 
-def _train_epoch(state: TrainingState, batches: BatchSource, loss: Loss, line: Progress, stop: Event) -> None:
+class _Steps:
+    """The steps of a training, by as many processes as pay for its first batch, or as it began with."""
+
+    def __init__(self, state: TrainingState, loss: Loss) -> None:
+        self.state, self.loss = state, loss
+        self.team: DataParallel | None = None
+
+    def __enter__(self) -> "_Steps":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.team is not None:
+            self.team.close()
+
+    def step(self, x: Array, target: Array) -> float:
+        if self.team is None:
+            model, loss, optimizer = self.state.model, self.loss, self.state.optimizer
+            useful = useful_workers(model, loss, optimizer, x)
+            workers = self.state.workers = self.state.workers or useful
+            if workers != useful:
+                print(f"Resumed with {workers} processes as in the checkpoint ({useful} would be used here).")
+            self.team = DataParallel(model, loss, optimizer, workers).__enter__()
+        return self.team.step(x, target)
+
+
+def _train_epoch(state: TrainingState, batches: BatchSource, steps: _Steps, line: Progress, stop: Event) -> None:
     """Train on the batches of the epoch that are not done yet, until the end or until Ctrl-C."""
     started = asked = time.perf_counter()
     state.begin_epoch()
@@ -128,27 +157,16 @@ def _train_epoch(state: TrainingState, batches: BatchSource, loss: Loss, line: P
         if i < state.step:                                       # seen before the training was interrupted
             continue
         state.waited += time.perf_counter() - asked
-        value = train_step(state.model, loss, state.optimizer, x, target, state.steps_done)
+        value = steps.step(x, target)
         if state.schedule is not None:
             state.schedule.step()
-        state.count(value, loss.denominator(loss.count), x)
+        state.count(value, steps.loss.denominator(steps.loss.count), x)
         line.update(state.steps_done, f"epoch {state.epoch + 1}/{state.epochs}, step {state.step}/{len(batches)}, "
                                       f"loss {state.loss:.4f}")
         if stop.is_set():
             break
         asked = time.perf_counter()
     state.seconds += time.perf_counter() - started
-
-
-def train_step(model: Layer, loss: Loss, optimizer: Optimizer, x: Array, target: Array, step: int = 0) -> float:
-    """Do one step: the whole of training, in six lines."""
-    optimizer.zero_grad()
-    value = loss.forward(model.forward(x), target)
-    if not math.isfinite(value):
-        _explain_non_finite(model, x, value, step, optimizer.lr)
-    model.backward_parameters(loss.backward())
-    optimizer.step()
-    return value
 
 
 def describe(row: Row, epochs: int) -> str:
@@ -162,67 +180,3 @@ def _is_best(history: History, monitor: str) -> bool:
     if monitor not in history[-1]:
         return False
     return history[-1][monitor] >= max(row[monitor] for row in history if monitor in row)
-
-
-def _explain_non_finite(model: Layer, x: Array, value: float, step: int, lr: float) -> None:
-    """Raise the error that says where NaN or infinity first appeared."""
-    if not np.isfinite(x).all():
-        sample = int(np.argwhere(~np.isfinite(x))[0][0])
-        raise ValueError(f"step {step}: sample {sample} of the batch contains NaN or infinite values")
-    raise FloatingPointError(f"the loss is {value} at step {step} with learning rate {lr:g}; NaN or infinity first "
-                             f"appeared in {first_non_finite(model, x)}. A lower learning rate often helps.")
-
-
-def first_non_finite(model: Layer, x: Array) -> str:
-    """Return which parameter, or else which layer's output, is the first to hold NaN or infinity for this x."""
-    for name, parameter in model.named_parameters():
-        if not np.isfinite(parameter.data).all():
-            return f"the parameter {name}"
-    found: list[str] = []
-    leaves = [(name, layer) for name, layer in model.walk() if not layer.children()]
-
-    def watch(name: str, layer: Layer) -> Callable[[Array], Array]:
-        def forward(x: Array) -> Array:
-            y = type(layer).forward(layer, x)
-            if not np.isfinite(y).all():
-                found.append(f"the output of layer {name}, {layer!r}" if name else f"the output of {layer!r}")
-            return y
-        return forward
-
-    for name, layer in leaves:
-        vars(layer)["forward"] = watch(name, layer)     # for this one pass, instead of the class's method
-    try:
-        model.forward(x)
-    finally:
-        for _, layer in leaves:
-            del vars(layer)["forward"]
-    return found[0] if found else "the loss itself"
-
-
-def predict(model: Layer, images: Array, batch_size: int = 32) -> Array:
-    """Return the model's output for all images, computed in eval mode a batch at a time.
-
-    Parameters
-    ----------
-    model : Layer
-        Each of its layers is left in the mode it was found in.
-    images : array (N, C, H, W)
-        uint8 images are scaled to [0, 1]; floating-point ones are used as they are.
-    """
-    if len(images) == 0:
-        raise ValueError("predict: expected at least one image, got none")
-    with eval_mode(model), no_backward(model):
-        outputs = [model.forward(as_input(images[i:i + batch_size])) for i in range(0, len(images), batch_size)]
-    return np.concatenate(outputs)
-
-
-def predict_classes(model: Layer, images: Array, batch_size: int = 32) -> Array:
-    """Return the class of the largest output at each pixel (or of each image), (N, H, W) (or (N,)).
-
-    The dtype is the smallest that can hold the classes: uint8 for up to 256 of them.
-    """
-    def classes(logits: Array) -> Array:
-        return logits.argmax(axis=1).astype(np.min_scalar_type(logits.shape[1] - 1))
-
-    return np.concatenate([classes(predict(model, images[i:i + batch_size], batch_size))
-                           for i in range(0, len(images), batch_size)])

@@ -52,7 +52,7 @@ def test_lessons_read_pets_through_the_lesson_which_names_what_it_leaves_out(pat
 
 
 # The house: which rooms a room of minidl may import, beside itself.
-CORE = {"types", "layers", "loss", "optim", "gradcheck", "metrics", "models", "batches", "training", "parallel",
+CORE = {"types", "layers", "loss", "optim", "gradcheck", "metrics", "models", "batches", "step", "training", "parallel",
         "checkpoint", "runtime"}
 MAY_IMPORT: dict[str, set[str]] = {
     "types": set(), "runtime": {"types"}, "layers": {"types", "runtime"},

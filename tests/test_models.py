@@ -12,7 +12,7 @@ from minidl import (
 )
 from minidl.layers import layout
 from minidl.models import Pyramid, conv_block, enlarge
-from minidl.training import train_step
+from minidl.step import train_step
 from tests.directions import directional_errors
 from tests.layers import saboteurs
 

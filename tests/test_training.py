@@ -17,8 +17,9 @@ from minidl import (
 )
 from minidl.checkpoint import load_weights, unfinished
 from minidl.runtime.npz import load_arrays
+from minidl.step import first_non_finite, predict, predict_classes
 from minidl.tasks.segmentation.experiment import segmentation_scores
-from minidl.training import first_non_finite, fit, predict, predict_classes
+from minidl.training import fit
 from tests.trainings import EPOCHS, Squares, new_training, run
 
 CLASSES = ("dark", "bright")

@@ -15,7 +15,7 @@ from minidl.loss import CrossEntropyLoss, Loss
 from minidl.models import unet
 from minidl.optim import Adam, Optimizer
 from minidl.runtime.format import percent, table
-from minidl.training import train_step
+from minidl.step import train_step
 from minidl.types import Shape
 
 

@@ -12,7 +12,7 @@ from minidl.loss import CrossEntropyLoss
 from minidl.models import unet
 from minidl.optim import Adam
 from minidl.runtime.format import table
-from minidl.training import train_step
+from minidl.step import train_step
 from minidl.types import Array
 
 Result = dict[str, Any]

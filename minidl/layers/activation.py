@@ -168,8 +168,12 @@ class Dropout(Layer):
         self.check_input(x)
         if not self.training:
             return self.keep(x, None)
-        mask = layout.channel_major((self.rng.random(x.shape) >= self.p) * x.dtype.type(1 / (1 - self.p)))
+        mask = layout.channel_major((self.draw(x.shape) >= self.p) * x.dtype.type(1 / (1 - self.p)))
         return self.keep(x * mask, mask)
+
+    def draw(self, shape: Shape) -> Array:
+        """Return a random number in [0, 1) for each value."""
+        return self.rng.random(shape)
 
     def backward(self, dy: Array) -> Array:
         mask, = self.recall(dy)

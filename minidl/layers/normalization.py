@@ -70,46 +70,63 @@ class BatchNorm2d(Layer):
             scale = self.weight.data / std
             np.multiply(x, scale[:, None, None], out=y)
             y += (self.bias.data - self.running_mean * scale)[:, None, None]
-            return self.keep(y, x, self.running_mean.copy(), 1 / std, False)
+            return self.keep(y, x, self.running_mean.copy(), 1 / std, None)
         xs, ys = layout.rows(x), layout.rows(y)                      # (C, m)
-        C, m = xs.shape
-        mean, var = np.empty(C, x.dtype), np.empty(C, x.dtype)
+        mean, squares = np.empty(len(xs), x.dtype), np.empty(len(xs), x.dtype)
         for s in layout.channel_chunks(x):
             mean[s] = xs[s].mean(axis=1)
             centered = np.subtract(xs[s], mean[s, None], out=ys[s])
-            var[s] = np.einsum("ij,ij->i", centered, centered) / m     # the products without an array for them
-            centered *= (self.weight.data[s] / np.sqrt(var[s] + self.eps))[:, None]
-            centered += self.bias.data[s, None]
-        self._track(mean, var * (m / (m - 1)))
-        return self.keep(y, x, mean, 1 / np.sqrt(var + self.eps), True)
+            squares[s] = np.einsum("ij,ij->i", centered, centered)     # the sum of squares, without an array for them
+        m, batch_mean, var = self.moments(xs.shape[1], mean, squares)
+        std = np.sqrt(var + self.eps)
+        scale = self.weight.data / std
+        shift = self.bias.data + (mean - batch_mean) * scale
+        for s in layout.channel_chunks(x):
+            ys[s] *= scale[s, None]
+            ys[s] += shift[s, None]
+        self.track(batch_mean, var * (m / (m - 1)))
+        return self.keep(y, x, batch_mean, 1 / std, m)
 
-    def _track(self, mean: Array, unbiased_var: Array) -> None:
+    def moments(self, m: float, mean: Array, squares: Array) -> tuple[float, Array, Array]:
+        """Return m, mean and variance of the batch, of which x has m values per channel (see `minidl.parallel`).
+
+        mean (C,) is that of x, and squares (C,) the sum of the squared differences from it.
+        """
+        return m, mean, squares / m
+
+    def sums(self, dbias: Array, dweight: Array) -> tuple[Array, Array]:
+        """Return what dbias and dweight, (C,) each, are for the whole batch."""
+        return dbias, dweight
+
+    def track(self, mean: Array, unbiased_var: Array) -> None:
         """Move the running statistics towards the batch's."""
         for running, batch in ((self.running_mean, mean), (self.running_var, unbiased_var)):
             running += self.momentum * (batch - running)
         self.num_batches_tracked += 1
 
     def backward(self, dy: Array) -> Array:
-        x, mean, inverse_std, of_batch = self.recall(dy)
+        x, mean, inverse_std, m = self.recall(dy)
         dy = layout.channel_major(dy)
         dx = layout.empty(x.shape, x.dtype)
         xs, dys, dxs = layout.rows(x), layout.rows(dy), layout.rows(dx)         # (C, m)
-        m = xs.shape[1]
+        dbias, dweight = np.empty(len(xs), x.dtype), np.empty(len(xs), x.dtype)
         for s in layout.channel_chunks(x):
             xhat = np.subtract(xs[s], mean[s, None], out=dxs[s])
             xhat *= inverse_std[s, None]
-            dbias = dys[s].sum(axis=1)
-            dweight = np.einsum("ij,ij->i", dys[s], xhat)
-            self.bias.grad[s] += dbias
-            self.weight.grad[s] += dweight
-            centered = dxs[s]                                      # xhat is no longer needed: its memory becomes dx
-            if of_batch:
-                centered *= -(dweight / m)[:, None]
-                centered += dys[s]
-                centered -= (dbias / m)[:, None]
-            else:
-                centered[...] = dys[s]
-            centered *= (self.weight.data[s] * inverse_std[s])[:, None]
+            dbias[s] = dys[s].sum(axis=1)
+            dweight[s] = np.einsum("ij,ij->i", dys[s], xhat)
+        self.bias.grad += dbias
+        self.weight.grad += dweight
+        scale = self.weight.data * inverse_std
+        if m is None:
+            np.multiply(dy, scale[:, None, None], out=dx)
+            return dx
+        mean_dy, mean_product = (of_batch / m for of_batch in self.sums(dbias, dweight))
+        for s in layout.channel_chunks(x):
+            dxs[s] *= -mean_product[s, None]                               # xhat's memory becomes dx
+            dxs[s] += dys[s]
+            dxs[s] -= mean_dy[s, None]
+            dxs[s] *= scale[s, None]
         return dx
 
     def output_shape(self, input_shape: Shape) -> Shape:

@@ -26,7 +26,7 @@ from PIL import Image
 
 from minidl.layers import Layer
 from minidl.predict.model import SIZE
-from minidl.training import predict
+from minidl.step import predict
 from minidl.types import Array
 
 LONGEST = 8              # an image's side in the network, in trained sizes; longer panoramas are compressed to it

@@ -13,7 +13,8 @@ are: small layers are done sooner than Python has woken a thread. Lesson 19 has 
 import ctypes
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -64,6 +65,21 @@ def get_blas_threads() -> int | None:
     """Return the number of threads of NumPy's matrix products; None where the library cannot be asked."""
     functions = _blas_functions()
     return None if functions is None else int(functions[1]())
+
+
+@contextmanager
+def blas_threads(n: int) -> Iterator[None]:
+    """Within the `with` block, NumPy's matrix products use n threads, where the library can be told."""
+    functions = _blas_functions()
+    if functions is None:
+        yield
+        return
+    before = functions[1]()
+    functions[0](n)
+    try:
+        yield
+    finally:
+        functions[0](before)
 
 
 def available_cores() -> int:

@@ -13,7 +13,7 @@ from minidl.plotting.canvas import (
 )
 from minidl.plotting.pictures import ImageGrid, checked_images
 from minidl.runtime.format import percent
-from minidl.training import predict
+from minidl.step import predict
 from minidl.types import Array
 
 RIGHT, WRONG, OTHER = LINE_COLORS[0], LINE_COLORS[1], "#B9C2CA"

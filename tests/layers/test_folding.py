@@ -6,7 +6,7 @@ from minidl import (
     BatchNorm2d, Conv2d, ConvTranspose2d, MaxPool2d, ReLU, Residual, Sequential, Skip, encoder_decoder, fold_batchnorm,
     unet,
 )
-from minidl.training import predict
+from minidl.step import predict
 from tests.strategies import assert_close
 
 

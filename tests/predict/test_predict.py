@@ -22,7 +22,7 @@ from minidl.plotting.pictures import CLASS_COLORS
 from minidl.predict import inference, results, segment
 from minidl.predict.__main__ import main
 from minidl.predict.inference import enlarged_classes, model_input, working_size
-from minidl.training import predict
+from minidl.step import predict
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = ROOT.parent / "shared" / "oxford-iiit-pet-mini"

@@ -117,6 +117,7 @@ class DetectionLoss(Loss):
         The three summands of the latest forward; their sum is the loss.
     """
 
+    count = 0.0
     parts: dict[str, float]
 
     def __init__(self, box_weight: float = 1.0) -> None:

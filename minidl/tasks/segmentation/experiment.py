@@ -19,8 +19,9 @@ from minidl.layers.base import Layer
 from minidl.loss import CrossEntropyLoss
 from minidl.optim import Adam, CosineSchedule
 from minidl.runtime.npz import load_arrays, save_arrays
+from minidl.step import predict_classes
 from minidl.tasks.segmentation.receptive_field import receptive_field
-from minidl.training import History, fit, predict_classes
+from minidl.training import History, fit
 from minidl.types import Array
 
 SHOWN = 8    # held-out images that every lesson draws

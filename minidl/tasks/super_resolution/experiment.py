@@ -8,9 +8,10 @@ from minidl.course.lesson import Lesson
 from minidl.layers import Layer
 from minidl.loss import L1Loss
 from minidl.optim import Adam, CosineSchedule
+from minidl.step import predict
 from minidl.tasks.super_resolution.image_metrics import psnr, ssim
 from minidl.tasks.super_resolution.images import as_images, resized
-from minidl.training import History, fit, predict
+from minidl.training import History, fit
 from minidl.types import Array
 
 

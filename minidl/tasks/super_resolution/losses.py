@@ -131,6 +131,7 @@ class FeatureLoss(Loss):
         super().__init__("mean")
         self.features = features.eval()
         self.distance = L1Loss() if distance is None else distance
+        self.count = self.distance.count
 
     def forward(self, prediction: Array, target: Array) -> float:
         self.check_prediction(prediction)
