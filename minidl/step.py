@@ -1,7 +1,6 @@
 """What is done with a batch: a step of training, or a prediction."""
 import math
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -77,6 +76,7 @@ def predict(model: Layer, images: Array, batch_size: int = 32) -> Array:
     Images do not depend on each other here, so each thread takes some of them through the whole model, with its matrix
     products in one thread: 1.6 times faster on two cores than products in two threads.
     """
+    from concurrent.futures import ThreadPoolExecutor      # here, so that `import minidl` stays light
     if len(images) == 0:
         raise ValueError("predict: expected at least one image, got none")
     threads = min(get_num_threads(), len(images))

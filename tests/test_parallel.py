@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from minidl import (
-    SGD, Adam, BatchNorm2d, Conv2d, CosineSchedule, CrossEntropyLoss, Dropout, MaxPool2d, MSELoss, RelativisticAverageLoss, ReLU,
-    Residual, Sequential, Skip, Sum, Upsample, get_num_threads, set_num_threads, unet,
+    SGD, Adam, BatchNorm2d, Conv2d, CosineSchedule, CrossEntropyLoss, Dropout, MaxPool2d, MSELoss,
+    RelativisticAverageLoss, ReLU, Residual, Sequential, Skip, Sum, Upsample, get_num_threads, set_num_threads, unet,
 )
 from minidl.layers import Layer
 from minidl.parallel import DataParallel, useful_workers
