@@ -5,12 +5,13 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from minidl.benchmark import inference, machine, memory, profile, pytorch, scaling, steps, textbook
+from minidl.benchmark import busy, inference, machine, memory, profile, pytorch, scaling, steps, textbook
 from minidl.benchmark.options import QUICK, parse
 from minidl.runtime.files import replacing
 
 SHOW: dict[str, Callable[[Any], str]] = {
-    "machine": machine.show, "steps": steps.show, "layers": profile.show, "convolutions": profile.show_convolutions,
+    "machine": machine.show, "steps": steps.show, "busy": busy.show, "layers": profile.show,
+    "convolutions": profile.show_convolutions,
     "memory": memory.show, "inference": inference.show, "growth": scaling.show, "textbook": textbook.show}
 
 
@@ -22,6 +23,8 @@ def measure(options: argparse.Namespace) -> Iterator[tuple[str, Any]]:
     yield "machine", machine.describe(torch)
     if "steps" in wanted:
         yield "steps", steps.measure(options.configs, seconds, torch)
+    if "busy" in wanted:
+        yield "busy", busy.measure(options.configs, seconds, torch)
     if "layers" in wanted or "convolutions" in wanted:
         measured = profile.measure(options.largest, seconds / 2)
         if "layers" in wanted:

@@ -6,10 +6,10 @@ from minidl.benchmark import pytorch
 from minidl.benchmark.options import Config, say
 from minidl.benchmark.steps import Result, images, summary
 from minidl.benchmark.timing import interleave, refuse_differences
-from minidl.layers.base import Layer, no_backward
 from minidl.layers.folding import fold_batchnorm
 from minidl.models import unet
 from minidl.runtime.format import table
+from minidl.step import predict
 from minidl.types import Array
 
 LABELS = pytorch.LABELS | {"folded": "minidl folded"}
@@ -32,19 +32,12 @@ def predictors(config: Config, torch: Any) -> dict[str, Callable[[], Array]]:
     model.forward(x)                                # for running statistics that are not just 0 and 1
     model.eval()
     folded = fold_batchnorm(model)
-    candidates = {"ours": without_backward(model, x), "folded": without_backward(folded, x)}
+    candidates = {"ours": lambda: predict(model, x), "folded": lambda: predict(folded, x)}
     for variant in pytorch.VARIANTS if torch else ():
         rival = pytorch.twin(torch, model)
         pytorch.copy_weights(torch, model, rival)
         candidates[variant] = pytorch.predictor(torch, variant, rival, x)
     return candidates
-
-
-def without_backward(model: Layer, x: Array) -> Callable[[], Array]:
-    def run() -> Array:
-        with no_backward(model):
-            return model.forward(x)
-    return run
 
 
 def show(rows: list[Result]) -> str:

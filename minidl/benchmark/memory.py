@@ -1,4 +1,4 @@
-"""The most memory that three training steps need, each library in a process of its own."""
+"""The most memory that three training steps need, minidl's processes together, PyTorch in one."""
 import json
 import os
 import platform
@@ -13,18 +13,21 @@ from minidl.benchmark.options import MEMORY_OF, Config, say, spelled
 from minidl.benchmark.steps import Result
 from minidl.models import unet
 from minidl.runtime.format import table
+from minidl.runtime.threads import get_num_threads
 
 STEPS = 3
 
 
-def peak_bytes() -> int | None:
-    """Return the most memory that this process has ever had resident; None where the system does not say."""
-    status = Path("/proc/self/status")
+def peak_bytes(process: int | str = "self") -> int | None:
+    """Return the most memory that a process has ever had resident; None where the system does not say."""
+    status = Path(f"/proc/{process}/status")
     if status.exists():
         # Linux. Not getrusage: there, a process begins with the peak of the one that started it.
         lines = status.read_text(encoding="utf-8").splitlines()
         found = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
         return int(found[0]) * 1024 if found else None
+    if process != "self":
+        return None
     try:
         import resource
     except ImportError:                                  # Windows
@@ -42,14 +45,19 @@ def of_this_process(who: str, config: Config, threads: int | None) -> Result:
     after_imports = peak_bytes()
     model, (x, labels) = unet(config.width, rng=0), steps.images(config)
     if torch is None:
-        step = steps.trainer(model, x, labels)
-    else:
-        rival = pytorch.twin(torch, model)
-        del model                        # its weights are gone before the peak comes
-        step = pytorch.trainer(torch, who, rival, x, labels)
+        with steps.team_of(model, min(get_num_threads(), config.batch)) as team:
+            for _ in range(STEPS):
+                team.step(x, labels)
+            workers = [] if team.team is None else [peak_bytes(process.pid) for process in team.team.processes]
+        peaks = [peak_bytes(), *workers]
+        total = None if None in peaks else sum(peak or 0 for peak in peaks)
+        return {"after_imports": after_imports, "processes": len(peaks), "peak": total}
+    rival = pytorch.twin(torch, model)
+    del model                            # its weights are gone before the peak comes
+    step = pytorch.trainer(torch, who, rival, x, labels)
     for _ in range(STEPS):
         step()
-    return {"after_imports": after_imports, "peak": peak_bytes()}
+    return {"after_imports": after_imports, "processes": 1, "peak": peak_bytes()}
 
 
 def measure(config: Config, threads: int | None, torch: Any) -> Result:
@@ -71,12 +79,9 @@ def show(result: Result) -> str:
     def mib(count: int | None) -> str | int:
         return "unknown" if count is None else round(count / 2**20)
 
-    def more(found: Result) -> int | None:
-        return None if None in found.values() else found["peak"] - found["after_imports"]
-
-    body = [[pytorch.LABELS[who], mib(found["after_imports"]), mib(found["peak"]), mib(more(found))]
+    body = [[pytorch.LABELS[who], found["processes"], mib(found["after_imports"]), mib(found["peak"])]
             for who, found in result["bytes"].items()]
     config = Config(result["width"], result["size"], result["batch"])
-    return (f"## Peak memory\n\nOf a process that does {STEPS} training steps ({config}), and of the same process "
-            "right after its imports.\n\n"
-            + table(["library", "after the imports MiB", "peak MiB", "difference MiB"], body))
+    return (f"## Peak memory\n\nOf {STEPS} training steps ({config}): the sum of all processes' peaks, in which memory "
+            "that they share counts once for each; and of one process right after its imports.\n\n"
+            + table(["library", "processes", "one after its imports MiB", "all at their peak MiB"], body))

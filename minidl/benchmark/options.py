@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from minidl.runtime.options import positive_number, whole
 
-SECTIONS = ("steps", "layers", "convolutions", "memory", "inference", "growth", "textbook")
+SECTIONS = ("steps", "busy", "layers", "convolutions", "memory", "inference", "growth", "textbook")
 MEMORY_OF = ("ours", "plain", "channels_last")
 
 

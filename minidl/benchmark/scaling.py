@@ -1,14 +1,15 @@
-"""How the time of a training step grows with the batch, the images, the network and the threads."""
+"""How the time of a training step grows with the batch, the images and the network, and falls with more processes."""
+import functools
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 from minidl.benchmark import steps
-from minidl.benchmark.machine import set_threads
 from minidl.benchmark.options import Config, say
 from minidl.benchmark.steps import Result
 from minidl.benchmark.timing import interleave
 from minidl.models import unet
 from minidl.runtime.format import table
-from minidl.runtime.threads import available_cores, get_blas_threads
+from minidl.runtime.threads import available_cores, blas_threads
 
 Candidates = dict[int, tuple[Config, Callable[[], float]]]    # by the value that changes
 Values = dict[str, tuple[int, ...]]
@@ -17,51 +18,40 @@ SERIES: Values = {"batch": (1, 2, 4, 8, 16, 32), "size": (32, 64, 128), "width":
 QUICK: Values = {"batch": (1, 2), "size": (32, 64), "width": (4, 8)}
 
 
-def thread_counts(most: int) -> list[int]:
+def worker_counts(most: int) -> list[int]:
     """Return 1, 2, 4, ... and the number of cores.
 
-    >>> thread_counts(6)
+    >>> worker_counts(6)
     [1, 2, 4, 6]
     """
     return [*(n for n in (2**k for k in range(most.bit_length())) if n < most), most]
 
 
-def trainer(config: Config) -> Callable[[], float]:
-    """Return a function that does one training step."""
-    return steps.trainer(unet(config.width, rng=0), *steps.images(config))
+def trainer(config: Config, workers: int, teams: ExitStack) -> Callable[[], float]:
+    """Return a function that does one training step, with so many processes or one for each image."""
+    team = teams.enter_context(steps.team_of(unet(config.width, rng=0), min(workers, config.batch)))
+    return functools.partial(team.step, *steps.images(config))
 
 
-def with_threads(threads: int, step: Callable[[], float]) -> Callable[[], float]:
-    """Return a function that does the step with so many threads."""
-    def run() -> float:
-        set_threads(threads, None)
-        return step()
-    return run
-
-
-def series_of(base: Config, values: Values) -> Iterator[tuple[str, Candidates]]:
+def series_of(base: Config, workers: int, values: Values) -> Iterator[tuple[str, Candidates]]:
     """Yield, for each thing that changes, the training steps to compare."""
     for name, numbers in values.items():
         configs = {n: base._replace(**{name: n}) for n in numbers}
-        yield name, {n: (config, trainer(config)) for n, config in configs.items()}
-    if get_blas_threads() is None:
-        return                                              # the BLAS library cannot be told
-    step = trainer(base)
-    yield "threads", {n: (base, with_threads(n, step)) for n in thread_counts(available_cores())}
+        with ExitStack() as teams:
+            yield name, {n: (config, trainer(config, workers, teams)) for n, config in configs.items()}
+    with ExitStack() as teams, blas_threads(1):
+        yield "processes", {n: (base, trainer(base, n, teams)) for n in worker_counts(min(workers, base.batch))}
 
 
 def measure(base: Config, seconds: float, threads: int | None, values: Values) -> Result:
     """Return, for each thing that changes, a row of numbers for each of its values; all else is as in `base`."""
     found: dict[str, list[Result]] = {}
-    try:
-        for name, candidates in series_of(base, values):
-            say(f"growth with {name}")
-            times = interleave({str(n): step for n, (_, step) in candidates.items()}, seconds)
-            found[name] = [{name: n, "ms": 1000 * times[str(n)].median,
-                            "ms_per_image": 1000 * times[str(n)].median / config.batch}
-                           for n, (config, _) in candidates.items()]
-    finally:
-        set_threads(threads, None)
+    for name, candidates in series_of(base, threads or available_cores(), values):
+        say(f"growth with {name}")
+        times = interleave({str(n): step for n, (_, step) in candidates.items()}, seconds)
+        found[name] = [{name: n, "ms": 1000 * times[str(n)].median,
+                        "ms_per_image": 1000 * times[str(n)].median / config.batch}
+                       for n, (config, _) in candidates.items()]
     return {**base._asdict(), "series": found}
 
 

@@ -3,6 +3,7 @@ import csv
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,34 +12,42 @@ from PIL import Image, ImageColor
 
 from minidl.datasets.pets import CLASSES
 from minidl.datasets.pets.decode import blame, open_image, pillow_warnings
-from minidl.layers import Layer
+from minidl.layers.base import Layer, eval_mode, no_backward
 from minidl.plotting.canvas import LINE_COLORS
 from minidl.plotting.pictures import CLASS_COLORS
 from minidl.predict.inference import segment
 from minidl.predict.jobs import Job
 from minidl.runtime.files import replacing
 from minidl.runtime.progress import Progress
+from minidl.runtime.threads import blas_threads, get_num_threads
 from minidl.types import Array
 
 Row = dict[str, Any]
+IMAGES_AT_A_TIME = 4     # with all that is made of it, a photo of 50 megapixels takes half a gigabyte
 
 
 def segment_jobs(jobs: Sequence[Job], model: Layer, size: int) -> Iterator[Row]:
     """Segment the images and write masks and overlays; print a line about each, and yield its row of the table.
 
-    An image that fails does not stop the others.
+    Several images are worked on at a time, each in a thread. One that fails does not stop the others.
     """
+    def row_of(job: Job) -> Row:
+        row: Row = {"image": str(job.image)}
+        try:
+            return row | segment_job(job, model, size)
+        except (OSError, ValueError, MemoryError) as error:
+            return row | {"problem": str(error) if job.image.name in str(error) else f"{job.image}: {error}"}
+
     line = Progress(len(jobs))
-    with pillow_warnings():
-        for done, job in enumerate(jobs, start=1):
-            row: Row = {"image": str(job.image)}
-            try:
-                row |= segment_job(job, model, size)
+    threads = min(get_num_threads(), len(jobs), IMAGES_AT_A_TIME)
+    with (pillow_warnings(), eval_mode(model), no_backward(model), blas_threads(get_num_threads() // max(1, threads)),
+          ThreadPoolExecutor(max(1, threads)) as pool):
+        for done, (job, row) in enumerate(zip(jobs, pool.map(row_of, jobs)), start=1):
+            if row["problem"]:
+                print(f"error: {row['problem']}", file=sys.stderr, flush=True)
+            else:
                 shares = ", ".join(f"{value:.0%} {key}" for key, value in row.items() if isinstance(value, float))
                 line.line(done, f"{done}/{len(jobs)} {job.image}: {shares}")
-            except (OSError, ValueError, MemoryError) as error:
-                row["problem"] = str(error) if job.image.name in str(error) else f"{job.image}: {error}"
-                print(f"error: {row['problem']}", file=sys.stderr, flush=True)
             yield row
 
 

@@ -62,12 +62,11 @@ class Team:
         Shared arrays in `things` arrive as shared ones; objects of `own` arrive as None, for each to have its own.
         """
         nowhere = {id(thing) for thing in own}
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), **dict.fromkeys(BLAS_VARIABLES, "1")}
         places = [self.places[id(array)] for array in self.arrays]
         for rank in range(1, workers):                             # Ctrl-C in the terminal goes to this process alone
             self.processes.append(subprocess.Popen(
                 [sys.executable, "-m", "minidl.runtime.worker", module], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                env=environment, start_new_session=True,
+                env=worker_environment(), start_new_session=True,
                 creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)))
         for rank, process in enumerate(self.processes, 1):
             assert process.stdin is not None
@@ -153,6 +152,11 @@ class Membership:
             if path is not None:
                 batch = SharedMemory(path=path)
             yield [batch.view(*place) for place in places], others
+
+
+def worker_environment() -> dict[str, str]:
+    """Return the environment of a program that finds the same modules, and has its matrix products in one thread."""
+    return os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), **dict.fromkeys(BLAS_VARIABLES, "1")}
 
 
 def why_not_sent(things: Any) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from minidl import Adam, Conv2d, CrossEntropyLoss, Tanh, unet
-from minidl.benchmark import inference, machine, memory, options, profile, pytorch, steps, textbook, timing
+from minidl.benchmark import busy, inference, machine, memory, options, profile, pytorch, steps, textbook, timing
 from minidl.benchmark.__main__ import main
 from minidl.benchmark.options import Config
 from minidl.runtime import threads
@@ -94,6 +94,21 @@ def test_different_results_are_not_compared():
             timing.refuse_differences("dx", {"ours": np.ones(3), "plain": other}, 1e-3)
 
 
+def test_the_busy_program_is_busy_and_ends(monkeypatch):
+    started = []
+    popen = subprocess.Popen
+
+    def start(*arguments, **options):
+        started.append(popen(*arguments, **options))
+        return started[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    with busy.busy_program():
+        with pytest.raises(subprocess.TimeoutExpired):
+            started[0].wait(0.5)
+    assert started[0].poll() is not None
+
+
 # where the time goes
 
 def test_a_stopwatch_takes_own_time_only():
@@ -166,8 +181,8 @@ def test_peak_memory_counts_an_array_that_is_gone():
 
 
 def test_what_is_unknown_is_said_to_be_unknown(monkeypatch):
-    text = memory.show({**SMALL._asdict(), "bytes": {"ours": {"after_imports": None, "peak": None}}})
-    assert text.splitlines()[-1].split() == "| minidl | unknown | unknown | unknown |".split()
+    text = memory.show({**SMALL._asdict(), "bytes": {"ours": {"processes": 2, "after_imports": None, "peak": None}}})
+    assert text.splitlines()[-1].split() == "| minidl | 2 | unknown | unknown |".split()
     monkeypatch.setattr(np, "show_config", lambda mode: {})
     assert machine.blas_library() == "unknown"
 
@@ -183,7 +198,7 @@ def test_quick_run_writes_all_sections_or_some(tmp_path, capsys):
         numbers = re.findall(r": (-?[\d.]+)", json.dumps(results[section]))
         assert numbers and min(map(float, numbers)) > 0, section
     out, err = capsys.readouterr()
-    for title in ("The machine", "A training step", "Where the time goes", "The convolutions", "Peak memory",
+    for title in ("The machine", "A training step of", "A training step beside one busy program", "Where the time goes", "The convolutions", "Peak memory",
                   "Inference", "How the time grows", "textbook"):
         assert title in out
     assert err.startswith("... ") and "PyTorch" not in err
@@ -198,7 +213,7 @@ def test_quick_run_writes_all_sections_or_some(tmp_path, capsys):
     (["--configs", "64,128"], "expected WIDTH,SIZE,BATCH, three integers such as 16,64,8, got '64,128'"),
     (["--configs", "8,32,0"], "three integers"),
     (["--configs", "8,48,2"], "a SIZE that divides by 32"),
-    (["--only", "steps,speed"], "expected some of steps,layers,convolutions,memory,inference,growth,textbook, "
+    (["--only", "steps,speed"], "expected some of steps,busy,layers,convolutions,memory,inference,growth,textbook, "
      "got 'speed'"),
     (["--seconds", "soon"], "'soon'"),
     (["--threads", "0"], "expected an integer of at least 1, got '0'"),
@@ -242,7 +257,7 @@ def test_twin_has_the_same_names_weights_and_results():
 def test_sections_with_torch():
     torch = pytest.importorskip("torch")
     row, = steps.measure((SMALL,), 0.02, torch)
-    assert list(row["ms"]) == ["ours", *pytorch.VARIANTS]
+    assert list(row["ms"]) == ["ours", "one", *pytorch.VARIANTS]
     assert row["ratio"] == row["ms"]["ours"] / min(row["ms"][variant] for variant in pytorch.VARIANTS)
     assert "agree" in steps.show([row]) and "best PyTorch images/s" in steps.show([row])
     row, = inference.measure((SMALL,), 0.02, torch)
