@@ -11,9 +11,13 @@
 # %%
 import numpy as np
 
-from minidl import Conv2d, Sequential, Upsample, Window, get_num_threads
+from minidl import (
+    Adam, Conv2d, CrossEntropyLoss, DataParallel, Sequential, Upsample, Window, get_num_threads, unet,
+)
 from minidl.benchmark import figures, machine, pytorch, textbook
+from minidl.benchmark.busy import busy_program
 from minidl.benchmark.profile import matmul_peak
+from minidl.benchmark.steps import with_blas_threads
 from minidl.benchmark.timing import interleave
 from minidl.course.lesson import Lesson
 from minidl.layers import layout
@@ -21,6 +25,7 @@ from minidl.layers.conv import swapped
 from minidl.layers.im2col import columns, matmul_im2col, col2im_matmul
 from minidl.runtime.format import number, words
 from minidl.runtime.progress import duration
+from minidl.step import train_step
 
 lesson = Lesson("19_speed", size=64, width=64, batch_size=8)
 rng = np.random.default_rng(lesson.seed)
@@ -517,6 +522,103 @@ print(f"minidl: {step_gflops:.0f} GFLOP/s, {step_gflops * 1e9 / peak:.0%} of the
 #
 # A layer is not a network: `python -m minidl.benchmark` times whole training steps against PyTorch, and tells where the
 # time goes and how near each convolution comes to the peak.
+#
+# ## 9. All cores
+# So far the matrix library split each product among the cores. Everything between the products ran on one core, and so
+# did products that are too small to split. The other way is to cut the *batch*: each core takes some of the images
+# through the whole network, forward and backward. What must the cores tell each other, so that the step is exactly that
+# of the whole batch?
+#
+# *Gradients.* The loss is a mean over images, and the derivative of a mean is the mean of the derivatives. A part r of
+# the batch with its share c_r of all labels finds dL_r/dw. The whole batch's gradient is the sum of c_r dL_r/dw.
+#
+# *Batch norm* is the only layer in which one image affects another. It needs mean and variance over the batch, and
+# those are made of sums. **Predict:** two parts know their number of values m_r, their mean mu_r and the sum q_r of
+# squared differences from that mean. What are mean and variance of both together? Is q_1 + q_2 enough?
+
+# %%
+batch = rng.normal(3, 2, size=(6, 4, 8, 8))                                    # (N, C, H, W)
+m, mu, q = [], [], []
+for part in (batch[:2], batch[2:]):                                            # 2 images and 4
+    values = layout.rows(layout.channel_major(part))                           # (C, m_r)
+    m.append(values.shape[1])
+    mu.append(values.mean(axis=1))
+    q.append(((values - mu[-1][:, None]) ** 2).sum(axis=1))
+mean = (m[0] * mu[0] + m[1] * mu[1]) / sum(m)                                  # (C,)
+var = sum(q[r] + m[r] * (mu[r] - mean) ** 2 for r in (0, 1)) / sum(m)
+check(mean, batch.mean(axis=(0, 2, 3)))
+check(var, batch.var(axis=(0, 2, 3)))
+print(f"variance of the batch {var.round(3)}; without the means' distance {((q[0] + q[1]) / sum(m)).round(3)}")
+
+# %% [markdown]
+# Each part's q counts from its own mean; what is missing is how far these means lie from the common one. Three numbers
+# per channel forward, and in the backward pass two more (`dbias` and `dweight`, which its formula needs of the whole
+# batch), are all that one core tells another within a step. `minidl/parallel.py` is this chapter as a program.
+# `DataParallel` starts a process for each core, with the weights, the gradients and these sums in memory that all of
+# them share. After the backward pass each process adds up all gradients for a share of the weights, and updates it.
+#
+# First the check: three steps of a U-Net on the whole batch, and the same three steps in parts.
+
+# %%
+workers = max(2, min(get_num_threads(), N))
+images, labels = rng.random((N, 3, size, size), np.float32), rng.integers(0, 3, (N, size, size))
+width = max(4, C // 4)
+
+
+def new_training():
+    """Return model, loss and optimizer, always the same."""
+    model = unet(width, rng=lesson.seed)
+    return model, CrossEntropyLoss(), Adam(model.parameters(), 1e-3)
+
+
+model, loss, optimizer = new_training()
+one_process = [train_step(model, loss, optimizer, images, labels) for _ in range(3)]
+model, loss, optimizer = new_training()
+with DataParallel(model, loss, optimizer, workers) as team:
+    in_parts_losses = [team.step(images, labels) for _ in range(3)]
+print("losses of one process: " + ", ".join(f"{value:.6f}" for value in one_process))
+print(f"losses of {workers} processes: " + ", ".join(f"{value:.6f}" for value in in_parts_losses))
+assert np.allclose(one_process, in_parts_losses, rtol=1e-3)
+
+# %% [markdown]
+# **Predict:** with two cores, is a step in parts twice as fast as one process with one core? And if the matrix library
+# uses both cores instead? What happens to either if another program keeps one core busy (a video call, a browser)?
+
+
+# %%
+def step_times():
+    """Return milliseconds of a training step, three ways (four with PyTorch)."""
+    model, loss, optimizer = new_training()
+    ways = {"one process, one core": lambda: train_step(model, loss, optimizer, images, labels)}
+    ways["one process, products on all cores"] = with_blas_threads(get_num_threads(), ways["one process, one core"])
+    if torch is not None:
+        ways["PyTorch on all cores"] = pytorch.trainer(torch, "plain", pytorch.twin(torch, model), images, labels)
+    team_model, team_loss, team_optimizer = new_training()
+    with DataParallel(team_model, team_loss, team_optimizer, workers) as team:      # within, products are on one core
+        return ms(6, **ways, **{f"{workers} processes": lambda: team.step(images, labels)})
+
+
+alone = step_times()
+with busy_program():
+    beside = step_times()
+for name in alone:
+    print(f"{name:<36} {number(alone[name]):>8} ms   beside a busy program {number(beside[name]):>8} ms")
+best_alone = alone[f"{workers} processes"] / alone["one process, products on all cores"]
+title = f"{workers} processes take {best_alone:.2f} of the time of one whose products use all cores"
+lesson.figure(figures.pairs({"nothing else runs": alone, "beside one busy program": beside}, title,
+                            f"milliseconds for a training step (U-Net of width {width}, {N} images, {size} x {size})"),
+              "all_cores", alt=title)
+results |= {"workers": workers, "step_ms": alone, "step_beside_busy_ms": beside}
+
+# %% [markdown]
+# How much the processes gain depends on the network: on wide ones, most of the time is in large products, and the
+# matrix library splits those well by itself. Beside a busy program, its threads suffer most: they wait for each other
+# in a loop that never sleeps, after each product, also for the one whose core is taken. The processes wait too, but
+# for a few sums per layer, and they go to sleep if it takes longer.
+#
+# The same idea leads from one machine to many. There the sums travel over a network instead of shared memory; PyTorch
+# calls it `DistributedDataParallel`, and its batch norm over all parts `SyncBatchNorm`. Your model moves there with its
+# weights by name (`torch.from_numpy` for each array of `state_dict()`); what each process does, you have seen here.
 
 # %%
 lesson.finish(threads=get_num_threads(), **results, layer_ms=layer, layer_multiply_adds=macs,

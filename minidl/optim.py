@@ -108,14 +108,19 @@ class Optimizer(Stateful):
             p.data, p.grad = (vector[start:stop].reshape(p.data.shape) for vector in (data, grad))
             start = stop
 
+    def check_parameters(self) -> None:
+        """Raise a RuntimeError if the parameters no longer are views of `data` and `grad`."""
+        data, grad = (vector if vector.base is None else vector.base for vector in (self.data, self.grad))
+        if any(p.data.base is not data or p.grad.base is not grad for p in self.parameters):
+            raise RuntimeError(f"{type(self).__name__}: the parameters no longer belong to this optimizer (another one "
+                               "was made for them, or the model was converted); make a new one")
+
     def zero_grad(self) -> None:
         self.grad[...] = 0
 
     def step(self) -> None:
         """Move the parameters one step against their gradients."""
-        if any(p.data.base is not self.data or p.grad.base is not self.grad for p in self.parameters):
-            raise RuntimeError(f"{type(self).__name__}: the parameters no longer belong to this optimizer (another one "
-                               "was made for them, or the model was converted); make a new one")
+        self.check_parameters()
         self.steps += 1
         self.update_share(slice(None), self.grad[None])
 

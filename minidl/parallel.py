@@ -15,8 +15,8 @@ and backward needs sum(dy) and sum(dy * xhat) over the batch (see BatchNorm2d). 
 forward and its two sums backward: a few hundred numbers per batch norm. PyTorch calls the same DistributedDataParallel
 with SyncBatchNorm.
 
-What lies in shared memory: the parameters, one gradient per process, the optimizer's vectors, the running statistics,
-the batch, and the sums. After backward, each process adds up all gradients and updates its share of the parameters.
+In shared memory lie the parameters, one gradient per process, the optimizer's vectors, the batch, and the sums. After
+backward, each process adds up all gradients for its share of the parameters, and updates it.
 """
 from contextlib import ExitStack
 from typing import Any
@@ -30,7 +30,7 @@ from minidl.layers.normalization import BatchNorm2d
 from minidl.loss import Loss
 from minidl.optim import Optimizer
 from minidl.runtime.shared import SLOTS, Meeting
-from minidl.runtime.team import Membership, Team, why_not_sent
+from minidl.runtime.team import Team, commands, join, why_not_sent
 from minidl.runtime.threads import blas_threads, get_num_threads
 from minidl.step import explain_non_finite, predict, train_step
 from minidl.types import Array, Shape
@@ -73,10 +73,6 @@ class SyncBatchNorm2d(_InPart, BatchNorm2d):
         found = self.part.meeting.gather(np.concatenate([[m], a, b]))
         return found[:, :1], found[:, 1:1 + len(a)], found[:, 1 + len(a):]
 
-    def track(self, mean: Array, unbiased_var: Array) -> None:
-        if not self.in_step() or (self.part is not None and self.part.meeting.rank == 0):
-            super().track(mean, unbiased_var)                                # the running statistics are shared
-
     def output_shape(self, input_shape: Shape) -> Shape:
         return tuple(input_shape) if self.in_step() else super().output_shape(input_shape)   # the batch was checked
 
@@ -108,7 +104,8 @@ class Part:
         self.value = value                      # (1,): the batch's loss, shared
         self.in_step = False                    # whether a step is under way
         self.samples, self.rows = 0, slice(0)   # of the batch; and those of this part
-        for _, layer in model.walk():
+        self.layers, self.generators = [layer for _, layer in model.walk()], generators(model)
+        for layer in self.layers:
             if type(layer) in IN_PARTS:
                 layer.__class__ = IN_PARTS[type(layer)]
             if isinstance(layer, _InPart):
@@ -116,6 +113,19 @@ class Part:
 
     def __reduce__(self) -> Any:
         return type(None), ()
+
+    def changing(self) -> Any:
+        """Return what may have changed between two steps, and must be the same in all processes."""
+        return (self.optimizer.settings(), [layer.training for layer in self.layers],
+                {name: g.bit_generator.state for name, g in self.generators.items()})
+
+    def change(self, settings: dict[str, Any], modes: list[bool], rng_states: dict[str, Any]) -> None:
+        """Take over what `changing` returned in the leading process."""
+        vars(self.optimizer).update(settings)
+        for layer, mode in zip(self.layers, modes):
+            layer.training = mode
+        for name, g in self.generators.items():
+            g.bit_generator.state = rng_states[name]
 
     def step(self, x: Array, target: Array) -> float:
         """Do this process's part of a training step; return the batch's loss. If that is not finite, update nothing."""
@@ -208,27 +218,24 @@ class DataParallel:
 
     def _start(self) -> None:
         optimizer, n = self.optimizer, self.workers
-        buffers = [(layer, name) for _, layer in self.model.walk() for name in layer.buffer_names]
-        sums = 1 + 2 * max((getattr(layer, name).size for layer, name in buffers), default=1)
-        moved: list[tuple[Any, str]] = [(optimizer, name) for name in ("data", *optimizer.state_names)] + buffers
-        arrays = [getattr(owner, name) for owner, name in moved]
-        team = self.team = Team([((n, 8), np.int64), ((SLOTS, n, sums), np.float64), ((1,), np.float64),
+        layers = [layer for _, layer in self.model.walk()]
+        channels = max((layer.num_features for layer in layers if isinstance(layer, BatchNorm2d)), default=1)
+        vectors = [getattr(optimizer, name) for name in ("data", *optimizer.state_names)]
+        team = self.team = Team([((n, 8), np.int64), ((SLOTS, n, 1 + 2 * channels), np.float64), ((1,), np.float64),
                                  ((n, optimizer.data.size), optimizer.data.dtype),
-                                 *((array.shape, array.dtype) for array in arrays)])
-        self.undo.callback(self._make_ordinary, moved)
-        self.undo.callback(team.close)
+                                 *((vector.shape, vector.dtype) for vector in vectors)])
         self.undo.enter_context(blas_threads(1))
+        self.undo.callback(team.close)
         counters, slots, value, grads, *shared = team.arrays
-        for (owner, name), array, in_team in zip(moved, arrays, shared):
-            in_team[...] = array
-            setattr(owner, name, in_team)
-        grads[0] = optimizer.grad
-        optimizer.bind(optimizer.data, grads[0])
+        for vector, in_team in zip([optimizer.grad, *vectors], [grads[0], *shared]):
+            in_team[...] = vector
+        for name, in_team in zip(optimizer.state_names, shared[1:]):
+            setattr(optimizer, name, in_team)
+        optimizer.bind(shared[0], grads[0])
         self.loss.is_part = True
         self.part = Part(self.model, self.loss, optimizer, grads, value, Meeting(counters, slots, 0, team.check))
-        team.place_parts(optimizer.data, [p.data for p in optimizer.parameters])
-        team.start("minidl.parallel", n, (self.model, self.loss, optimizer),
-                   own=[optimizer.grad, *(p.grad for p in optimizer.parameters)])
+        self.undo.callback(self._make_ordinary)
+        team.start("minidl.parallel", n, self.model, self.loss, optimizer, grads, value, counters, slots)
         self.part.meeting.barrier()                                          # all have the memory open
         team.memory.unlink()
 
@@ -244,11 +251,10 @@ class DataParallel:
             return train_step(self.model, self.loss, self.optimizer, x, target)
         if self.team is None:
             raise RuntimeError("DataParallel: expected to be used within its `with` block, before an error closes it")
-        self.model.output_shape(x.shape)                                     # raises what forward would
-        rng_states = {name: g.bit_generator.state for name, g in generators(self.model).items()}
+        self.model.check_input(x)
+        self.optimizer.check_parameters()
         try:
-            shared = self.team.command([x, np.asarray(target)], self.optimizer.settings(), rng_states)
-            value = self.part.step(*shared)
+            value = self.part.step(*self.team.command([x, np.asarray(target)], self.part.changing()))
             self.team.release_batch()
         except BaseException:
             self.close()
@@ -271,12 +277,13 @@ class DataParallel:
             self.undo.close()
             self.team = None
 
-    def _make_ordinary(self, moved: list[tuple[Any, str]]) -> None:
-        for owner, name in moved:
-            setattr(owner, name, getattr(owner, name).copy())
-        self.optimizer.bind(self.optimizer.data, self.optimizer.grad.copy())
+    def _make_ordinary(self) -> None:
+        optimizer = self.optimizer
+        for name in optimizer.state_names:
+            setattr(optimizer, name, getattr(optimizer, name).copy())
+        optimizer.bind(optimizer.data.copy(), optimizer.grad.copy())
         self.loss.is_part = False
-        for _, layer in self.model.walk():
+        for layer in self.part.layers:
             if isinstance(layer, _InPart):
                 whole = WHOLE[type(layer)]
                 del layer.part
@@ -308,14 +315,10 @@ def useful_workers(model: Layer, loss: Loss, optimizer: Optimizer, x: Array) -> 
 
 def work() -> None:
     """Be a worker: do what the leading process says (see `minidl.runtime.worker`)."""
-    member = Membership()
-    model, loss, optimizer = member.things
-    counters, slots, value, grads = member.arrays[:4]
-    optimizer.bind(optimizer.data, grads[member.rank])
-    part = Part(model, loss, optimizer, grads, value, Meeting(counters, slots, member.rank, lambda: None))
+    rank, model, loss, optimizer, grads, value, counters, slots = join()
+    optimizer.bind(optimizer.data, grads[rank])
+    part = Part(model, loss, optimizer, grads, value, Meeting(counters, slots, rank, lambda: None))
     part.meeting.barrier()
-    for arrays, (settings, rng_states) in member.commands():
-        vars(optimizer).update(settings)
-        for name, g in generators(model).items():
-            g.bit_generator.state = rng_states[name]
-        part.step(*arrays)
+    for batch, changing in commands():
+        part.change(*changing)
+        part.step(*batch)

@@ -132,6 +132,25 @@ def test_a_loss_that_is_not_finite_updates_nothing_and_is_explained():
             team.step(x, target)
 
 
+def test_what_changes_between_steps_changes_for_all():
+    """The learning rate, frozen batch norm, and what is refused."""
+    parallel, x, target = training(2, SGD)
+    twin, _, _ = training(1, SGD)
+    with parallel as team, twin as alone:
+        for lr, mode in ((1e-2, True), (1e-3, False), (1e-3, True)):
+            for one in (parallel, twin):
+                one.optimizer.lr = lr
+                one.model[1].training = mode
+            assert team.step(x, target) == pytest.approx(alone.step(x, target), rel=1e-5)
+        for wrong, message in ((x[:0], "at least one sample"), (x[:, :2], r"shape \(N, 3, H, W\)")):
+            with pytest.raises(ValueError, match=message):
+                team.step(wrong, target)
+        assert np.isfinite(team.step(x, target))                             # nothing of this ends the team
+        Adam(parallel.model.parameters())
+        with pytest.raises(RuntimeError, match="no longer belong to this optimizer"):
+            team.step(x, target)
+
+
 class Noise(Layer):
     def __init__(self):
         self.rng = np.random.default_rng(0)

@@ -71,6 +71,32 @@ def times(lines: Mapping[str, Mapping[int, float]], title: str, x_label: str, y_
     return figure
 
 
+def pairs(ms: Mapping[str, Mapping[str, float]], title: str, x_label: str) -> Figure:
+    """Draw horizontal bars for times that were measured under several conditions.
+
+    Parameters
+    ----------
+    ms : {condition: {name: milliseconds}}
+    title, x_label : str
+    """
+    names = list(next(iter(ms.values())))
+    figure, (axes,) = subplots(800, 110 + 26 * len(ms) * len(names), title=title)
+    axes.grid(visible=False, axis="y")
+    axes.grid(axis="x", color=GRID, linewidth=0.8)
+    height = 0.8 / len(ms)
+    for k, (condition, times) in enumerate(ms.items()):
+        bars = axes.barh([y + k * height for y in range(len(names))], [times[name] for name in names], 0.9 * height,
+                         color=LINE_COLORS[k], label=condition)
+        axes.bar_label(bars, fmt="%.0f ms", padding=6, fontsize=TEXT, color=INK)
+    axes.set_yticks([y + height * (len(ms) - 1) / 2 for y in range(len(names))], names)
+    axes.invert_yaxis()
+    axes.margins(x=0.12)
+    axes.tick_params(axis="y", labelsize=TEXT, labelcolor=INK)
+    axes.set_xlabel(x_label, fontsize=TEXT, color=QUIET)
+    axes.legend(fontsize=TEXT, labelcolor=INK, frameon=False)
+    return figure
+
+
 def ladder(ms: Mapping[str, float], title: str, x_label: str, texts: Sequence[str],
            extrapolated: Collection[str] = ()) -> Figure:
     """Draw a horizontal bar for each time, on a logarithmic axis.

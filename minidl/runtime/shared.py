@@ -5,8 +5,10 @@ memory is too small (64 MiB in many containers). The file's name is removed as s
 is left behind, however the processes end. Windows removes no name of an open file; there, the memory is one with a name
 but without a file, which ends with the last process that has it open.
 """
+import math
 import mmap
 import os
+import pickle
 import sys
 import tempfile
 import threading
@@ -14,6 +16,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -51,17 +54,34 @@ class SharedMemory:
         with open(self.path, "r+b") as file:
             self.memory = mmap.mmap(file.fileno(), 0)
 
-    def array(self, shape: Shape, dtype: DTypeLike) -> tuple[Array, int]:
-        """Return a new array of zeros in the block, and where it begins."""
-        offset = self.used
-        array = self.view(offset, shape, dtype)
-        self.used += -(-array.nbytes // ALIGNMENT) * ALIGNMENT
-        return array, offset
+    def array(self, shape: Shape, dtype: DTypeLike) -> Array:
+        """Return a new array of zeros in the block."""
+        array = self._view(self.used, shape, dtype)
+        self.used += size_of(shape, dtype)
+        return array
 
-    def view(self, offset: int, shape: Shape, dtype: DTypeLike) -> Array:
-        """Return the array that begins at an offset."""
-        count = int(np.prod(shape, dtype=np.int64))
-        return np.frombuffer(self.memory, dtype, count, offset).reshape(shape)
+    def _view(self, offset: int, shape: Shape, dtype: DTypeLike) -> Array:
+        return np.frombuffer(self.memory, dtype, math.prod(shape), offset).reshape(shape)
+
+    def dump(self, things: Any, file: IO[bytes]) -> None:
+        """Write things for another process, as pickle does; arrays in this block only as where they lie."""
+        begin = _address(np.frombuffer(self.memory, np.uint8))
+
+        def place(thing: Any) -> Any:
+            if isinstance(thing, np.ndarray) and 0 <= _address(thing) - begin < self.memory.size():
+                return _address(thing) - begin, thing.shape, thing.dtype.str
+            return None
+
+        pickler = pickle.Pickler(file)
+        pickler.persistent_id = place                            # type: ignore[method-assign]
+        pickler.dump(things)
+        file.flush()
+
+    def load(self, file: IO[bytes]) -> Any:
+        """Read what another process has written with `dump`; arrays in this block are the shared ones."""
+        unpickler = pickle.Unpickler(file)
+        unpickler.persistent_load = lambda place: self._view(*place)       # type: ignore[method-assign]
+        return unpickler.load()
 
     def unlink(self) -> None:
         """Remove the file's name."""
@@ -83,9 +103,13 @@ def _new_file(size: int) -> str:
     return path
 
 
+def _address(array: Array) -> int:
+    return int(array.__array_interface__["data"][0])
+
+
 def size_of(shape: Shape, dtype: DTypeLike) -> int:
     """Return the bytes that an array takes in a block."""
-    return -(-int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize // ALIGNMENT) * ALIGNMENT
+    return -(-math.prod(shape) * np.dtype(dtype).itemsize // ALIGNMENT) * ALIGNMENT
 
 
 class Meeting:

@@ -10,7 +10,7 @@ import pickle
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from queue import SimpleQueue
 from typing import Any
 
@@ -21,8 +21,6 @@ from minidl.types import Array, Shape
 
 # Libraries for matrix products read these when they are loaded: each process uses one core.
 BLAS_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-
-Place = tuple[int, Shape, str]      # of an array in shared memory: offset, shape, dtype
 
 
 class Team:
@@ -40,42 +38,29 @@ class Team:
 
     def __init__(self, shapes: Sequence[tuple[Shape, Any]]) -> None:
         self.memory = SharedMemory(sum(size_of(shape, dtype) for shape, dtype in shapes))
-        self.arrays: list[Array] = []
-        self.places: dict[int, Place] = {}                      # by the array's id
-        for shape, dtype in shapes:
-            array, offset = self.memory.array(shape, dtype)
-            self.arrays.append(array)
-            self.places[id(array)] = (offset, shape, array.dtype.str)
+        self.arrays = [self.memory.array(shape, dtype) for shape, dtype in shapes]
         self.processes: list[subprocess.Popen[bytes]] = []
         self.batch: SharedMemory | None = None                  # of the latest command's arrays
 
-    def place_parts(self, whole: Array, parts: Sequence[Array]) -> None:
-        """Note that arrays lie one after the other in a shared one, as views."""
-        offset, _, dtype = self.places[id(whole)]
-        for part in parts:
-            self.places[id(part)] = (offset, part.shape, dtype)
-            offset += part.nbytes
-
-    def start(self, module: str, workers: int, things: Any, own: Sequence[Any]) -> None:
-        """Start the workers of ranks 1 to `workers` - 1, which run ``module.work()``, and hand them `things`.
-
-        Shared arrays in `things` arrive as shared ones; objects of `own` arrive as None, for each to have its own.
-        """
-        nowhere = {id(thing) for thing in own}
-        places = [self.places[id(array)] for array in self.arrays]
-        for rank in range(1, workers):                             # Ctrl-C in the terminal goes to this process alone
+    def start(self, module: str, workers: int, *things: Any) -> None:
+        """Start the workers of ranks 1 to `workers` - 1, which run ``module.work()``, where `join` returns `things`."""
+        for rank in range(1, workers):                          # Ctrl-C in the terminal goes to this process alone
             self.processes.append(subprocess.Popen(
                 [sys.executable, "-m", "minidl.runtime.worker", module], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                 env=worker_environment(), start_new_session=True,
                 creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)))
-        for rank, process in enumerate(self.processes, 1):
-            assert process.stdin is not None
-            pickle.dump((rank, self.memory.path, places), process.stdin)
-            pickler = pickle.Pickler(process.stdin)
-            pickler.persistent_id = lambda thing: (                   # type: ignore[method-assign]
-                () if id(thing) in nowhere else self.places.get(id(thing)))
-            pickler.dump(things)
-            process.stdin.flush()
+        for rank in range(1, workers):
+            self._send(rank, self.memory.path, self.memory, (rank, *things))
+
+    def _send(self, rank: int, path: str | None, memory: SharedMemory, things: Any) -> None:
+        pipe = self.processes[rank - 1].stdin
+        assert pipe is not None
+        try:
+            pickle.dump(path, pipe)
+            memory.dump(things, pipe)
+        except OSError:
+            self.check()
+            raise
 
     def command(self, arrays: Sequence[Array], *others: Any) -> list[Array]:
         """Put arrays into shared memory, and let all workers begin with them; return them as they lie there."""
@@ -87,19 +72,11 @@ class Team:
         assert self.batch is not None
         self.batch.used = 0
         placed = [self.batch.array(array.shape, array.dtype) for array in arrays]
-        for (shared, _), array in zip(placed, arrays):
+        for shared, array in zip(placed, arrays):
             shared[...] = array
-        message = (self.batch.path if fresh else None,
-                   [(offset, array.shape, array.dtype.str) for array, offset in placed], others)
-        for process in self.processes:
-            assert process.stdin is not None
-            try:
-                pickle.dump(message, process.stdin)
-                process.stdin.flush()
-            except OSError:
-                self.check()
-                raise
-        return [array for array, _ in placed]
+        for rank in range(1, len(self.processes) + 1):
+            self._send(rank, self.batch.path if fresh else None, self.batch, (placed, *others))
+        return placed
 
     def release_batch(self) -> None:
         """Remove the name of the memory of the latest command's arrays, when all have opened it."""
@@ -124,34 +101,17 @@ class Team:
         self.release_batch()
 
 
-class Membership:
-    """A worker's side of a team.
+def join() -> Any:
+    """Return, in a worker, its rank and what `Team.start` handed over, with the arrays that all share."""
+    return SharedMemory(path=pickle.load(sys.stdin.buffer)).load(sys.stdin.buffer)
 
-    Attributes
-    ----------
-    rank : int
-    arrays : list of arrays
-        Those that all share.
-    things : what `Team.start` handed over
-    """
 
-    def __init__(self) -> None:
-        self.rank, path, places = pickle.load(sys.stdin.buffer)
-        memory = SharedMemory(path=path)
-        self.arrays = [memory.view(*place) for place in places]
-        unpickler = pickle.Unpickler(sys.stdin.buffer)
-        unpickler.persistent_load = lambda place: memory.view(*place) if place else None  # type: ignore[method-assign]
-        self.things = unpickler.load()
-
-    def commands(self) -> Iterator[tuple[list[Array], tuple[Any, ...]]]:
-        """Yield (arrays, others) of each command, until the leading process ends this one."""
-        found: SimpleQueue[Any] = SimpleQueue()
-        threading.Thread(target=_listen, args=(found.put,), daemon=True).start()
-        while True:
-            path, places, others = found.get()
-            if path is not None:
-                batch = SharedMemory(path=path)
-            yield [batch.view(*place) for place in places], others
+def commands() -> Iterator[tuple[Any, ...]]:
+    """Yield, in a worker, each command's arrays and others, until the leading process ends this one."""
+    found: SimpleQueue[Any] = SimpleQueue()
+    threading.Thread(target=_listen, args=(found.put,), daemon=True).start()
+    while True:
+        yield found.get()
 
 
 def worker_environment() -> dict[str, str]:
@@ -175,10 +135,14 @@ def why_not_sent(things: Any) -> str:
     return ""
 
 
-def _listen(put: Any) -> None:
+def _listen(put: Callable[[Any], None]) -> None:
     """Hand on the commands; when the leading process has ended, end this one as well, in the middle of anything."""
+    memory: SharedMemory | None = None
     try:
         while True:
-            put(pickle.load(sys.stdin.buffer))
+            path = pickle.load(sys.stdin.buffer)
+            memory = SharedMemory(path=path) if path is not None else memory
+            assert memory is not None
+            put(memory.load(sys.stdin.buffer))
     except (EOFError, OSError, pickle.UnpicklingError):
         os._exit(0)
