@@ -4,9 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -82,10 +80,6 @@ def test_steps_are_those_of_one_process(model, make_loss, workers, seed):
     assert alone == pytest.approx(train_step(model, loss_a, a, x, target), rel=1e-12)
 
 
-def left_over():
-    return [path.name for path in Path(tempfile.gettempdir()).glob("minidl-*.shared")]
-
-
 def test_same_bits_each_time_and_it_learns():
     found = []
     for _ in range(2):
@@ -95,7 +89,7 @@ def test_same_bits_each_time_and_it_learns():
     assert found[0] == found[1] and found[0][-1] < found[0][0]
 
 
-def test_a_worker_that_is_killed_is_an_error_at_once():
+def test_a_worker_that_is_killed_is_an_error_at_once(left_over):
     parallel, x, target = training()
     with pytest.raises(RuntimeError, match="worker 1 ended unexpectedly"), parallel as team:
         team.step(x, target)
@@ -109,7 +103,7 @@ def test_a_worker_that_is_killed_is_an_error_at_once():
     assert not left_over()
 
 
-def test_a_workers_error_comes_with_its_traceback():
+def test_a_workers_error_comes_with_its_traceback(left_over):
     parallel, x, target = training()
     target[5] = 9                                                # in the worker's part
     with pytest.raises(RuntimeError, match=r"worker 1 failed:(.|\n)*expected labels 0\.\.2, got 9"), parallel as team:
@@ -220,7 +214,7 @@ def fitted(threads, folder, resume=False, **options):
     return model, history
 
 
-def test_fit_trains_on_all_cores_and_resumes_with_as_many_to_the_same_bits(tmp_path):
+def test_fit_trains_on_all_cores_and_resumes_with_as_many_to_the_same_bits(tmp_path, left_over):
     one, history = fitted(1, tmp_path / "one")
     two, same_history = fitted(2, tmp_path / "two")
     for a, b in zip(history, same_history, strict=True):
@@ -249,7 +243,7 @@ def test_fit_says_why_only_one_process_trains(capsys):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs a way to kill a process at once")
-def test_when_the_first_process_is_killed_the_workers_go():
+def test_when_the_first_process_is_killed_the_workers_go(left_over):
     code = ("from tests.parallels import training\nparallel, x, target = training(3)\n"
             "with parallel as team:\n    team.step(x, target)\n"
             "    print(*[process.pid for process in team.team.processes], flush=True)\n"
