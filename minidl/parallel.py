@@ -321,4 +321,7 @@ def work() -> None:
     part.meeting.barrier()
     for batch, changing in commands():
         part.change(*changing)
-        part.step(*batch)
+        try:
+            part.step(*batch)
+        except Exception as error:
+            raise RuntimeError(f"in the part of the batch that begins with sample {part.rows.start}") from error

@@ -106,7 +106,8 @@ def test_a_worker_that_is_killed_is_an_error_at_once(left_over):
 def test_a_workers_error_comes_with_its_traceback(left_over):
     parallel, x, target = training()
     target[5] = 9                                                # in the worker's part
-    with pytest.raises(RuntimeError, match=r"worker 1 failed:(.|\n)*expected labels 0\.\.2, got 9"), parallel as team:
+    told = r"worker 1 failed:(.|\n)*expected labels 0\.\.2, got 9 at \(2, 0, 0\)(.|\n)*begins with sample 3"
+    with pytest.raises(RuntimeError, match=told), parallel as team:
         process = team.team.processes[0]
         team.step(x, target)
     assert process.poll() is not None and not left_over()
