@@ -36,7 +36,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--only", type=sections, default=SECTIONS, metavar="A,B", help="some of " + ",".join(SECTIONS))
     add("--seconds", type=positive_number, default=15.0, help="for each configuration's training steps; the other "
                                                               "measurements take a share of it (default: %(default)s)")
-    add("--threads", type=whole, help="of minidl and of PyTorch (default: one for each core)")
+    add("--threads", type=whole, help="processes of minidl, threads of PyTorch (default: one for each core)")
     add("--no-torch", action="store_true", help="leave PyTorch out")
     add("--json", type=Path, metavar="FILE", help="write the numbers to this file, too")
     add("--quick", action="store_true", help="prove in seconds that everything runs; the numbers mean nothing")

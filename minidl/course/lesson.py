@@ -35,7 +35,7 @@ def options_parser(name: str, **defaults: Any) -> argparse.ArgumentParser:
     add("--batch-size", whole, "images per step", 8)
     add("--lr", positive_number, "learning rate", 4e-3)
     add("--seed", int, "of all random numbers", 0)
-    add("--threads", whole, "threads to use (default: one for each core)")
+    add("--threads", whole, "cores to use (default: all)")
     add("--out", Path, "folder for figures and numbers (default: out in the project)")
     parser.add_argument("--resume", action="store_true", help="go on with a training that was interrupted")
     parser.add_argument("--show", action="store_true", help="open each figure in a window, too")

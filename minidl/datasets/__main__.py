@@ -30,7 +30,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
                          help="folder on the web that has the archives, to be asked first; may be given repeatedly")
     command.add_argument("--size", type=whole, nargs="*", default=[128],
                          help="sides to resize the images to, none for none (default: 128)")
-    command.add_argument("--threads", type=whole, help="threads to resize with (default: one per core)")
+    command.add_argument("--threads", type=whole, help="cores to resize with (default: all)")
     return parser.parse_args(argv)
 
 

@@ -84,7 +84,7 @@ def options_parser() -> argparse.ArgumentParser:
                         "(default: as the file of the weights says, or 64)")
     parser.add_argument("--out", type=Path, default=Path("out") / "predict", metavar="FOLDER",
                         help="folder for the results (default: %(default)s)")
-    parser.add_argument("--threads", type=whole, help="threads to use (default: one for each core)")
+    parser.add_argument("--threads", type=whole, help="cores to use (default: all)")
     return parser
 
 

@@ -1,14 +1,14 @@
 """The number of threads: one setting for all that is done by several at once.
 
-Three things are: images are read by several threads, rendered by several processes, and NumPy's matrix products,
-where a network spends most of its time, are split by the BLAS library behind NumPy. That library reads its number from
-the environment (OPENBLAS_NUM_THREADS, say) when NumPy is imported; to change it later its own function must be called,
-for which Python's ctypes is enough.
+Images are trained on and rendered by several processes (see `minidl.parallel`), predicted and read by several threads;
+and where one process works alone, NumPy's matrix products are split by the BLAS library behind NumPy. That library
+reads its number from the environment (OPENBLAS_NUM_THREADS, say) when NumPy is imported; to change it later its own
+function must be called, for which Python's ctypes is enough.
 
 Threads of our own inside the layers, for what lies between the products, were tried and bring nothing: between two
 products the library's threads do not sleep, but spin for some 25 ms so as to begin at once, and keep the cores from
-anybody else. Giving them up, and cutting each layer's whole work among threads of our own instead, is slower than they
-are: small layers are done sooner than Python has woken a thread. Lesson 19 has the numbers.
+anybody else. Cutting each layer's whole work among threads of our own instead is slower, too: small layers are done
+sooner than Python has woken a thread. Lesson 19 has the numbers.
 """
 import ctypes
 import os
@@ -43,9 +43,9 @@ def set_num_threads(n: int) -> None:
 
     Notes
     -----
-    What minidl splits gives the same bits for any n. The BLAS library's products mostly do, but it does not promise it:
-    for some sizes, OpenBLAS adds up in another order when it cuts a product differently. Some libraries (Apple's
-    Accelerate) cannot be told a number at all and keep their own; see `get_blas_threads`.
+    Trainings of images differ by rounding for another n, as a batch is cut into other parts and summed in another
+    order. All else that minidl splits gives the same bits. The BLAS library's products mostly do, but it does not
+    promise it. Some libraries (Apple's Accelerate) cannot be told a number and keep their own; see `get_blas_threads`.
     """
     global _wanted
     if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
