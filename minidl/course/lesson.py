@@ -44,6 +44,14 @@ def options_parser(name: str, **defaults: Any) -> argparse.ArgumentParser:
     return parser
 
 
+def rendered_pets(quick: bool) -> Path:
+    """Return the folder of the rendered pets (of a few, for a quick run), which are rendered if they are not there."""
+    from minidl.datasets import synthetic_pets
+    if quick:
+        return synthetic_pets.ensure(project_root() / "data" / "synthetic-pets-quick", train=48, test=16)
+    return synthetic_pets.ensure(project_root() / "data" / "synthetic-pets")
+
+
 class Lesson:
     """One run of a lesson: its options, and where its results go.
 
@@ -106,12 +114,7 @@ class Lesson:
     @property
     def data(self) -> Path:
         """The folder of images: `--data`, or the rendered pets, which are rendered if they are not there yet."""
-        if self.options.data is not None:
-            return Path(self.options.data)
-        from minidl.datasets import synthetic_pets
-        if self.quick:
-            return synthetic_pets.ensure(self.root / "data" / "synthetic-pets-quick", train=48, test=16)
-        return synthetic_pets.ensure(self.root / "data" / "synthetic-pets")
+        return rendered_pets(self.quick) if self.options.data is None else Path(self.options.data)
 
     def pets(self, split: str, size: int | None = None, limit: int | None = None) -> "Pets":
         """Read the images of a split, "train" or "test"; those that cannot be read are left out, and named.
