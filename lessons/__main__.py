@@ -7,6 +7,8 @@ from minidl.course.gallery.page import write_page
 from minidl.course.gallery.runner import run_lessons
 from minidl.course.gallery.scripts import find_scripts
 from minidl.runtime.files import project_root, shorten
+from minidl.runtime.options import whole
+from minidl.runtime.threads import get_num_threads
 
 HERE = Path(__file__).resolve().parent
 
@@ -20,16 +22,19 @@ def main(arguments: list[str], folder: Path = HERE) -> int:
     numbers = [int(text) for text in arguments[:count]]
     parser = argparse.ArgumentParser(
         prog="python -m lessons", usage="python -m lessons [NUMBER ...] [--list | --page] [OPTION ...]",
-        allow_abbrev=False, description="Run the lessons with these numbers, one after the other; without a number, "
-        "all. Then all results are on one page, index.html in the folder of results.",
-        epilog="All other options go to the lessons: --data --size --width --epochs --batch-size --lr --seed --threads "
-               "--show --quick. `python lessons/17_unet.py --help` explains them.")
+        allow_abbrev=False, description="Run the lessons with these numbers, as many at a time as there are cores; "
+        "without a number, all. Then all results are on one page, index.html in the folder of results.",
+        epilog="All other options go to the lessons: --data --size --width --epochs --batch-size --lr --seed --show "
+               "--quick. `python lessons/17_unet.py --help` explains them.")
     parser.add_argument("--list", action="store_true", help="say which lessons there are")
     parser.add_argument("--page", action="store_true", help="only write the page again, of the results that are there")
     parser.add_argument("--resume", action="store_true", help="leave out lessons that are done with the same options, "
                         "and go on with the one that was interrupted")
     parser.add_argument("--out", type=Path, help="folder of the results (default: out in the project)")
+    parser.add_argument("--threads", type=whole, help="cores to use (default: all); several lessons run at a time")
     known, options = parser.parse_known_args(arguments[count:])
+    if known.threads is not None:
+        options += ["--threads", str(known.threads)]
     found = find_scripts(folder)
     if known.list:
         for script in found.values():
@@ -47,7 +52,9 @@ def main(arguments: list[str], folder: Path = HERE) -> int:
         print(f"page: {shorten(page())}")
         return 0
     # The lessons find minidl beside them even where it is not installed.
-    status = run_lessons([found[number] for number in numbers or found], options, out, HERE.parent, page, known.resume)
+    cores = known.threads or get_num_threads()
+    status = run_lessons([found[number] for number in numbers or found], options, out, HERE.parent, page, known.resume,
+                         cores=1 if "--show" in options else cores)
     print(f"page: {shorten(out / 'index.html')}")
     return status
 

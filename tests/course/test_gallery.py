@@ -7,7 +7,9 @@ import os
 import re
 import signal
 import sys
+import time
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,7 +23,7 @@ from minidl.course.gallery.images import embed
 from minidl.course.gallery.markdown import blocks
 from minidl.course.gallery.page import page
 from minidl.course.gallery.results import done_with, latest_options, read_results
-from minidl.course.gallery.scripts import figures_made, find_scripts, read_script, split_cells
+from minidl.course.gallery.scripts import Cell, Script, figures_made, find_scripts, read_script, split_cells
 from minidl.runtime.npz import save_arrays
 
 HOSTILE = "<script>alert('x')</script> \"><img src=x onerror=alert(1)> & 'quoted' ${style} </style></title>"
@@ -78,8 +80,8 @@ def add(folder, number, name, end=""):
     (folder / f"{number:02d}_{name}.py").write_text(LESSON.format(number=number, end=end), encoding="utf-8")
 
 
-def run(folder, *arguments):
-    return main([*arguments, "--out", str(folder.parent / "out")], folder)
+def run(folder, *arguments, threads=1):
+    return main([*arguments, "--threads", str(threads), "--out", str(folder.parent / "out")], folder)
 
 
 def written(folder):
@@ -331,7 +333,7 @@ def test_all_lessons_are_run_in_order_with_headings_logs_and_a_page(folder, caps
     assert "3 of 3 lessons run in" in printed and "index.html" in printed
     for name in ("01_one", "02_two", "03_three"):
         log = (folder.parent / "out" / name / "log.txt").read_text(encoding="utf-8")
-        assert log == f'options: ["--quick"]\na line from lesson {int(name[:2])}\n'
+        assert log == f'options: ["--quick", "--threads", "1"]\na line from lesson {int(name[:2])}\n'
     assert "<code>python -m lessons 1</code> trains" in written(folder) and "<code>--size</code>" in written(folder)
 
 
@@ -401,14 +403,14 @@ def test_a_lesson_that_was_run_by_itself_is_known_by_its_numbers(tmp_path):
 
 
 def test_ctrl_c_stops_after_the_lesson_under_way(folder, capsys, monkeypatch):
-    listen = runner.RunLine.listen
+    listen = runner.Heard.listen
 
-    def press(line, text):
-        listen(line, text)
+    def press(heard, text):
+        listen(heard, text)
         if "from lesson 2" in text:
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(runner.RunLine, "listen", press)
+    monkeypatch.setattr(runner.Heard, "listen", press)
     before = signal.getsignal(signal.SIGINT)
     assert run(folder) == 130 and signal.getsignal(signal.SIGINT) is before
     captured = capsys.readouterr()
@@ -416,12 +418,46 @@ def test_ctrl_c_stops_after_the_lesson_under_way(folder, capsys, monkeypatch):
     assert "lessons/03" not in written(folder) and "2 of 3 lessons have been run" in written(folder)
 
 
+def test_as_many_lessons_run_at_a_time_as_there_are_cores(folder, capsys):
+    for number, name in enumerate(("one", "two", "three"), start=1):
+        add(folder, number, name, end="import time; time.sleep(1)\nprint('threads', sys.argv[-1])")
+    started = time.perf_counter()
+    assert run(folder, threads=3) == 0
+    assert time.perf_counter() - started < 2.5
+    printed = capsys.readouterr().out
+    assert all(f"0{k} | a line from lesson {k}\n" in printed and f"0{k} | threads 1\n" in printed for k in (1, 2, 3))
+    assert "lessons 1 and 2" in printed and "3 of 3 lessons run in" in printed
+    assert "a line from lesson 2" in (folder.parent / "out" / "02_two" / "log.txt").read_text(encoding="utf-8")
+
+
+def test_which_lesson_may_begin():
+    def lesson(number, code):
+        return Script(Path(f"{number:02d}.py"), number, "", "", "", (Cell(True, code),))
+
+    plain, first, second = lesson(1, "x = 1"), lesson(2, "task.result(1)"), lesson(3, "task.results()")
+    timed = lesson(4, "from minidl.benchmark import timing")
+
+    def begin(waiting, running, at_once):
+        return runner._next(waiting, running, at_once)
+
+    assert begin([plain, first], [], 2) is plain and begin([plain], [first], 1) is None
+    assert begin([second, timed, plain], [first], 2) is plain      # its result is needed, and time is not to be shared
+    assert begin([second, first], [], 2) is second and begin([first, second], [plain], 2) is first
+    assert begin([timed, plain], [], 2) is timed and begin([plain], [timed], 2) is None
+
+
 def test_the_time_left_is_that_of_earlier_runs(folder):
     scripts = list(find_scripts(folder).values())
     line = runner.RunLine(scripts, [100.0, None, 30.0], first_guess=7.0)
-    assert "about 2 min 17 s left" in line.where()
-    line.end()                                           # it took no time, and so will the one that nobody knows
+    first = line.begin(scripts[0], io.StringIO())
+    assert "lesson 1, 1 of 3" in line.where() and "about 2 min 17 s left" in line.where()
+    line.end(first)                                      # it took no time, and so will the one that nobody knows
+    line.begin(scripts[1], io.StringIO())
     assert "lesson 2, 2 of 3" in line.where() and "about 30 s left" in line.where()
+    two = runner.RunLine(scripts, [100.0, None, 30.0], first_guess=7.0, at_once=2)
+    for script in scripts[:2]:
+        two.begin(script, io.StringIO())
+    assert "lessons 1 and 2, 2 of 3" in two.where() and "about 1 min 08 s left" in two.where()
 
 
 def test_on_a_terminal_one_line_below_is_rewritten(folder, monkeypatch):
@@ -429,11 +465,12 @@ def test_on_a_terminal_one_line_below_is_rewritten(folder, monkeypatch):
     monkeypatch.setattr(terminal, "isatty", lambda: True)
     monkeypatch.setattr(sys, "stdout", terminal)
     monkeypatch.setenv("COLUMNS", "90")
-    line = runner.RunLine(list(find_scripts(folder).values()), [None] * 3, first_guess=1.0)
-    line.begin(io.StringIO())
+    scripts = list(find_scripts(folder).values())
+    line = runner.RunLine(scripts, [None] * 3, first_guess=1.0)
+    heard = line.begin(scripts[0], io.StringIO())
     for text in ("hal", "f a line\nstep 1\rstep 2", "\r"):
-        line.listen(text)
-    line.end()
+        heard.listen(text)
+    line.end(heard)
     monkeypatch.undo()
     rows = terminal.getvalue().split("\n")
     lasting = [row.rpartition("\r")[2] for row in rows]

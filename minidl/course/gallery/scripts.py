@@ -29,6 +29,24 @@ class Script:
         """The name of its folder of results, such as "17_unet"."""
         return self.path.stem
 
+    @property
+    def uses_pets(self) -> bool:
+        """Whether it needs the pets' images."""
+        return self._says(r"\bpets\b|Segmentation\(|SuperResolution\(")
+
+    @property
+    def compares(self) -> bool:
+        """Whether it saves a result for other lessons, or shows those of lessons before it."""
+        return self._says(r"\.(save_)?results?\(")
+
+    @property
+    def measures_time(self) -> bool:
+        """Whether nothing else should run meanwhile."""
+        return self._says(r"\bminidl\.benchmark\b")
+
+    def _says(self, pattern: str) -> bool:
+        return any(cell.code and re.search(pattern, cell.text) for cell in self.cells)
+
 
 def find_scripts(folder: Path) -> dict[int, Script]:
     """Return the lessons in a folder by their number."""
