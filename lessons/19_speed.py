@@ -425,7 +425,8 @@ for name, (before, after) in layers.items():
 # Where channels are few, it was not multiplying that took the time, but the calls, and copies with gaps (every other
 # pixel); of them there are more now. **Tried and left out**, each for a page less to read:
 #
-# * This trick, forward and backward in a U-Net: 0.56–0.93 of a layer's time at width 64, 1.0–1.7 at widths 8 and 16.
+# * This trick, forward and backward in a U-Net: 1.11 of a step's time at width 64, 1.29 at width 16 (one core). Half of
+#   the channels come from the skip and still need all columns of the large image; those of the small one come on top.
 # * Winograd's F(4, 3) along the rows, half the multiplications, with errors of 3e-6: 0.8–1.1 of the time on wide
 #   layers, slower on narrow ones.
 # * Python threads over parts of a layer, instead of the BLAS library's own: 1.06–1.25 of the time on two cores.
@@ -612,9 +613,12 @@ results |= {"workers": workers, "step_ms": alone, "step_beside_busy_ms": beside}
 
 # %% [markdown]
 # How much the processes gain depends on the network: on wide ones, most of the time is in large products, and the
-# matrix library splits those well by itself. Beside a busy program, its threads suffer most: they wait for each other
-# in a loop that never sleeps, after each product, also for the one whose core is taken. The processes wait too, but
-# for a few sums per layer, and they go to sleep if it takes longer.
+# matrix library splits those well by itself. Half a batch takes more than half of the time, since Python's calls and
+# the weights' gradients do not get fewer. A busy program slows both down, because all wait for the one whose core is
+# shared: the library's threads at the end of each product, the processes a few times per layer.
+#
+# (Where there is enough other work, the simplest cut is the best: `python -m lessons` runs as many lessons at a time as
+# there are cores, one core for each.)
 #
 # The same idea leads from one machine to many. There the sums travel over a network instead of shared memory; PyTorch
 # calls it `DistributedDataParallel`, and its batch norm over all parts `SyncBatchNorm`. Your model moves there with its
