@@ -23,6 +23,8 @@ ORIENTATION = 0x0112     # the EXIF tag that says how the camera was held, 1 (up
 UPRIGHT = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
            5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
            8: Image.Transpose.ROTATE_90}
+BACK = UPRIGHT | {6: UPRIGHT[8], 8: UPRIGHT[6]}          # the others undo themselves
+BITS_PER_SAMPLE, PHOTOMETRIC, WHITE_IS_ZERO = 258, 262, 0    # tags of a TIFF
 
 
 class Problem(ValueError):
@@ -65,26 +67,59 @@ def open_image(path: Path, upright: bool = False) -> Image.Image:
     pixels as they are stored. With `upright` it is, so that the image is as a viewer shows it.
     """
     with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
+        if image.format == "PNG":
+            _scale_key(image)
+        turned = image.format == "TIFF"           # Pillow turns a TIFF while it loads the pixels, and forgets the note
+        orientation = _orientation(image) if upright or turned else 1
         image.load()
+        turn = None if upright == turned else (UPRIGHT if upright else BACK).get(orientation)
         rgb = _to_rgb(image)
-        turn = None
-        if upright and image.format != "TIFF":        # Pillow always turns a TIFF
-            turn = UPRIGHT.get(image.getexif().get(ORIENTATION, 1))
         return rgb if turn is None else rgb.transpose(turn)
 
 
+def _orientation(image: Image.Image) -> int:
+    """Return what an image says of how the camera was held; 1 if it says nothing or the note is damaged."""
+    try:
+        orientation = image.getexif().get(ORIENTATION)
+        return orientation if orientation in UPRIGHT else 1
+    except Exception:        # the pixels do not depend on the note, and its parser raises nearly anything
+        return 1
+
+
 def _to_rgb(image: Image.Image) -> Image.Image:
-    mode = image.mode
+    mode, key = image.mode, image.info.get("transparency")
     if mode.startswith("I;16") or (mode == "I" and image.format == "PNG"):
-        # 16 bits of gray. Pillow's own conversion would clip at 255 what has to be divided by 257.
-        gray = (np.asarray(image).astype(np.uint32) + 128) // 257
-        return Image.fromarray(gray.astype(np.uint8)).convert("RGB")
+        return _gray_of_many_bits(image, key).convert("RGB")
     if mode in ("I", "F"):
         raise Problem(f"expected 8 or 16 bits per color, got Pillow's mode {mode!r} of unknown range")
-    if mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+    if mode == "La":         # gray that is multiplied by its opacity
+        image = image.convert("LA")
+    if image.mode in ("RGBA", "LA", "PA") or key is not None:
         white = Image.new("RGBA", image.size, "white")
         return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
     return image.convert("RGB")
+
+
+def _gray_of_many_bits(image: Image.Image, key: int | None) -> Image.Image:
+    """Return gray values of 12 or 16 bits as 8 bits, where Pillow would clip them at 255; the value `key` as white."""
+    values, bits = np.asarray(image).astype(np.uint32), 16
+    if image.format == "TIFF":
+        tags = image.tag_v2                                      # type: ignore[attr-defined]
+        bits = tags[BITS_PER_SAMPLE][0]
+        if tags.get(PHOTOMETRIC) == WHITE_IS_ZERO:
+            values = 2**bits - 1 - values
+    gray = ((values * 255 + 2**(bits - 1) - 1) // (2**bits - 1)).astype(np.uint8)
+    gray[values == key] = 255
+    return Image.fromarray(gray)
+
+
+def _scale_key(image: Image.Image) -> None:
+    """Bring the color that is transparent in a PNG to the 8 bits of Pillow's pixels: it is in the file's 2, 4 or 16."""
+    key, raw = image.info.get("transparency"), image.tile[0][3]           # type: ignore[attr-defined]
+    if key is not None and raw in ("L;2", "L;4"):
+        image.info["transparency"] = key * (255 // (2**int(raw[2]) - 1))
+    elif key is not None and raw == "RGB;16B":
+        image.info["transparency"] = tuple(value >> 8 for value in key)
 
 
 def open_trimap(path: Path) -> Image.Image:
@@ -135,7 +170,7 @@ def blame(path: Path) -> Iterator[None]:
         if isinstance(error, Problem):
             reason = str(error)
         elif isinstance(error, UnidentifiedImageError):
-            reason = f"not an image, or none of the formats {', '.join(FORMATS)}"
+            reason = f"not an image, damaged at its beginning, or none of the formats {', '.join(FORMATS)}"
         elif isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
             reason = f"suspiciously large ({error})"
         elif isinstance(error, ElementTree.ParseError):
