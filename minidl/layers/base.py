@@ -6,9 +6,11 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import DTypeLike
 
+from minidl.layers.arguments import changes_of_axes
 from minidl.runtime.format import aligned
 from minidl.types import Array, Shape
 Self = TypeVar("Self", bound="Layer")
+Kind = TypeVar("Kind")
 
 
 class Parameter:
@@ -41,7 +43,10 @@ class Layer:
 
     Two things are separate. `train` and `eval` decide what batch norm and dropout compute. What `backward` needs of
     the latest `forward` is kept in either mode (by reference: do not write into x before `backward`), except within
-    ``with no_backward(model):``. Neither x nor dy is ever modified.
+    ``with no_backward(model):``. A y that is kept is read-only: change a copy. Neither x nor dy is ever modified.
+
+    The layers inside a layer, and its Parameters, are its attributes, also in lists, tuples and dicts. Copies and
+    pickles of a layer leave out what it keeps for `backward`.
     """
 
     training = True
@@ -76,8 +81,8 @@ class Layer:
         """Return the shape of y if the layer can work on x, else raise a ValueError that says what was expected."""
         if not isinstance(x, np.ndarray) or x.dtype.kind != "f":
             got = f"dtype {x.dtype}" if isinstance(x, np.ndarray) else f"a {type(x).__name__}"
-            raise ValueError(f"{self!r}: expected a NumPy array of floating-point numbers, got {got}. "
-                             "Images of integers become numbers in [0, 1] by x.astype(np.float32) / 255.")
+            raise ValueError(f"{self!r}: expected a NumPy array of floating-point numbers, got {got}. It becomes "
+                             "one by np.asarray(x, np.float32); divide images of integers by 255 as well.")
         for parameter in self._own_parameters().values():
             if parameter.data.dtype != x.dtype:
                 have, came = parameter.data.dtype, x.dtype
@@ -85,11 +90,30 @@ class Layer:
                                  f"input, x.astype(np.{have}), or the model, model.astype(np.{came}).")
         if 0 in x.shape:
             raise ValueError(f"{self!r}: expected at least one sample and no empty axis, got shape {x.shape}")
-        return self.output_shape(x.shape)
+        return self.check_shape(x.shape)
+
+    def check_shape(self, shape: Shape) -> Shape:
+        """Return the shape of y for an x of this shape; a ValueError also says which change of its axes would do."""
+        try:
+            return self.output_shape(shape)
+        except ValueError as error:
+            for change, changed in changes_of_axes(shape):
+                if self._accepts(changed):
+                    raise ValueError(f"{str(error).rstrip('.')}. It would fit as {change}.") from None
+            raise
+
+    def _accepts(self, shape: Shape) -> bool:
+        try:
+            self.output_shape(shape)
+        except ValueError:
+            return False
+        return True
 
     def keep(self, y: Array, *needed: Any) -> Array:
         """Remember what `backward` needs (within `no_backward`: forget the forward before); return y."""
         self._cache = (y.shape, y.dtype, needed) if self.keeps else None
+        if self.keeps and any(array is y for array in needed):
+            y.flags.writeable = False
         return y
 
     def recall(self, dy: Array) -> Any:
@@ -99,23 +123,43 @@ class Layer:
         shape, dtype, needed = self._cache
         if not isinstance(dy, np.ndarray) or dy.shape != shape or dy.dtype != dtype:
             got = f"{dy.dtype} of shape {dy.shape}" if isinstance(dy, np.ndarray) else f"a {type(dy).__name__}"
-            raise ValueError(f"{self!r}: backward expected dy like y, {dtype} of shape {shape}, got {got}")
+            raise ValueError(f"{self!r}: backward expected dy like y, {dtype} of shape {shape}, got {got}. "
+                             "A loss's dy for the model is loss.backward().")
         return needed
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name not in ("_cache", "keeps")}
 
     # The tree of layers.
 
     def children(self) -> list[tuple[str, "Layer"]]:
-        """Return the layers directly inside this one, with their names, in the order of the forward pass."""
-        return []
+        """Return the layers directly inside this one, with their names, in the order of the forward pass.
+
+        Unless a layer says otherwise, they are those in its attributes, in the order in which these were set.
+        """
+        found: dict[int, tuple[str, Layer]] = {}
+        for name, layer in _found(Layer, vars(self)):
+            found.setdefault(id(layer), (name, layer))   # two attributes may hold the same
+        return list(found.values())
 
     def walk(self, name: str = "") -> Iterator[tuple[str, "Layer"]]:
-        """Yield this layer and all layers inside, with their dotted names (this one's is `name`)."""
+        """Yield this layer and all layers inside, with their dotted names (this one's is `name`).
+
+        A layer at two places would overwrite its memory of the forward pass: ValueError.
+        """
+        return self._walk(name, {})
+
+    def _walk(self, name: str, found: dict[int, str]) -> Iterator[tuple[str, "Layer"]]:
+        if id(self) in found:
+            raise ValueError(f"the same {self!r} object is placed at {found[id(self)]!r} and at {name!r}; make a layer "
+                             "for each place")
+        found[id(self)] = name
         yield name, self
         for child_name, child in self.children():
-            yield from child.walk(f"{name}.{child_name}" if name else child_name)
+            yield from child._walk(f"{name}.{child_name}" if name else child_name, found)
 
     def _own_parameters(self) -> dict[str, Parameter]:
-        return {name: value for name, value in vars(self).items() if isinstance(value, Parameter)}
+        return dict(_found(Parameter, vars(self)))
 
     def named_parameters(self) -> list[tuple[str, Parameter]]:
         """Return (dotted name, Parameter) of the whole tree, in the order of the forward pass."""
@@ -172,11 +216,15 @@ class Layer:
         """Write the arrays of `state` into the parameters and buffers.
 
         A ValueError lists all names that are missing or unknown and all arrays that have another shape or are not
-        numbers; then nothing is written.
+        numbers; then nothing is written. Only a `num_batches_tracked` may be missing, as in older files of PyTorch.
         """
+        if not isinstance(state, Mapping):
+            raise ValueError(f"{type(self).__name__}.load_state_dict: expected {{name: array}}, as state_dict() "
+                             f"returns, got a {type(state).__name__}")
         own = self._state()
         given = {name: np.asarray(value) for name, value in state.items()}
-        faults = [f"missing: {name}" for name in own if name not in given]
+        faults = [f"missing: {name}" for name in own if name not in given
+                  and not name.endswith("num_batches_tracked")]
         faults += [f"unknown: {name}" for name in given if name not in own]
         for name in own:
             if name in given and given[name].shape != own[name].shape:
@@ -188,8 +236,8 @@ class Layer:
         if faults:
             raise ValueError(f"{type(self).__name__}.load_state_dict: {len(faults)} of the names do not fit: "
                              + "; ".join(faults))
-        for name, array in own.items():
-            array[...] = given[name]
+        for name in given:
+            own[name][...] = given[name]
 
     # What a reader sees.
 
@@ -202,7 +250,7 @@ class Layer:
 
     def summary_rows(self, input_shape: Shape, depth: int = 0) -> list[tuple[str, Shape, int]]:
         """Return (indented layer, shape of one output sample, number of parameters), a row for each layer."""
-        count = sum(parameter.data.size for parameter in self._own_parameters().values())
+        count = sum(parameter.data.size for parameter in self.parameters())
         return [("  " * depth + repr(self), self.output_shape(input_shape)[1:], count)]
 
     def summary(self, input_shape: Shape) -> None:
@@ -246,6 +294,19 @@ def eval_mode(model: Layer) -> Iterator[None]:
     finally:
         for layer, training in before:
             layer.training = training
+
+
+def _found(kind: type[Kind], things: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Kind]]:
+    """Yield what is of this kind, with dotted names: the things themselves, and those in lists, tuples and dicts."""
+    for name, thing in things.items():
+        if isinstance(thing, kind):
+            yield f"{prefix}{name}", thing
+        elif isinstance(thing, (list, tuple, dict)) and thing and name != "_cache":
+            inside = thing if isinstance(thing, dict) else dict(enumerate(thing))
+            yield from _found(kind, inside, f"{prefix}{name}.")
+        elif isinstance(thing, (set, frozenset)) and any(isinstance(one, kind) for one in thing):
+            raise ValueError(f"{prefix}{name}: expected a list or a dict of {kind.__name__} objects, got a set, which "
+                             "has no order")
 
 
 def _are_integers(values: Array) -> bool:

@@ -1,5 +1,7 @@
 """Sequential, Skip, Residual and Sum: with these containers, every graph of the deck is built."""
+from collections import deque
 from collections.abc import Iterator
+from typing import overload
 
 from minidl.layers import layout
 from minidl.layers.base import Layer
@@ -18,21 +20,17 @@ class Container(Layer):
     def __init__(self, *layers: Layer) -> None:
         for layer in layers:
             if not isinstance(layer, Layer):
-                raise ValueError(f"{type(self).__name__}: expected layers, got {layer!r}")
+                raise ValueError(f"{type(self).__name__}: expected layers (a list of them as *layers), got {layer!r}")
         self.layers = tuple(layers)
-        found: dict[int, str] = {}
-        for name, layer in self.walk():
-            if id(layer) in found:
-                raise ValueError(f"{type(self).__name__}: the same {layer!r} object is placed at {found[id(layer)]!r} "
-                                 f"and at {name!r}; make a layer for each place")
-            found[id(layer)] = name
+        deque(self.walk(), maxlen=0)                     # refuses one object at two places
 
     def forward(self, x: Array) -> Array:
         self.check_input(x)
         return self.forward_checked(x)
 
     def children(self) -> list[tuple[str, Layer]]:
-        return [(str(i), layer) for i, layer in enumerate(self.layers)]
+        chain: list[tuple[str, Layer]] = [(str(i), layer) for i, layer in enumerate(self.layers)]
+        return chain + [(name, layer) for name, layer in super().children() if layer not in self.layers]
 
     def arguments(self) -> str:
         return ", ".join(map(repr, self.layers))
@@ -90,8 +88,15 @@ class Sequential(Container):
     def __len__(self) -> int:
         return len(self.layers)
 
-    def __getitem__(self, index: int) -> Layer:
-        return self.layers[index]
+    @overload
+    def __getitem__(self, index: int) -> Layer: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "Sequential": ...
+
+    def __getitem__(self, index: int | slice) -> Layer:
+        """Return a layer, or for a slice a chain of these very layers."""
+        return Sequential(*self.layers[index]) if isinstance(index, slice) else self.layers[index]
 
     def __iter__(self) -> Iterator[Layer]:
         return iter(self.layers)
@@ -110,7 +115,8 @@ class _Around(Container):
         return self.layers[0]
 
     def children(self) -> list[tuple[str, Layer]]:
-        return [("inner", self.inner)]
+        (_, inner), *others = super().children()
+        return [("inner", inner), *others]
 
 
 class Skip(_Around):
