@@ -1,6 +1,6 @@
 """Optimizers: how gradients become steps; and a schedule for the step size."""
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -57,10 +57,15 @@ class Optimizer(Stateful):
 
     All parameters move into one flat array, and all gradients into another; ``Parameter.data`` and ``Parameter.grad``
     become views of them. An update is then a few operations on long vectors instead of a few on each small array.
+    Float16 parameters are updated in float32, in which the optimizer also keeps its own arrays: the squares of small
+    gradients would be 0 in float16.
+
+    A copy or pickle of a model and its optimizer together keeps them together.
 
     Parameters
     ----------
-    parameters : sequence of Parameter
+    parameters : iterable of Parameter
+        ``model.parameters()``
     lr : float
         Learning rate.
     weight_decay : float
@@ -70,7 +75,7 @@ class Optimizer(Stateful):
     Raises
     ------
     ValueError
-        For no parameters, one given twice, different dtypes, or negative settings.
+        For no parameters, one given twice, what is not a Parameter, different dtypes, or negative settings.
     RuntimeError
         In `step`, if the parameters have meanwhile been given to another optimizer or converted.
     """
@@ -78,9 +83,11 @@ class Optimizer(Stateful):
     count_name = "steps"
     setting_names: tuple[str, ...] = ("lr", "weight_decay")
 
-    def __init__(self, parameters: Sequence[Parameter], lr: float, weight_decay: float = 0.0) -> None:
-        self.parameters = list(parameters)
+    def __init__(self, parameters: Iterable[Parameter], lr: float, weight_decay: float = 0.0) -> None:
+        self.parameters = list(parameters) if isinstance(parameters, Iterable) else [parameters]
         name = type(self).__name__
+        if not all(isinstance(p, Parameter) for p in self.parameters):
+            raise ValueError(f"{name}: expected parameters, as model.parameters() returns them, got {parameters!r:.80}")
         if not self.parameters:
             raise ValueError(f"{name}: expected at least one parameter, got none")
         if len({id(p) for p in self.parameters}) != len(self.parameters):
@@ -90,14 +97,18 @@ class Optimizer(Stateful):
             raise ValueError(f"{name}: expected parameters of one dtype, got {' and '.join(dtypes)}")
         self.lr, self.weight_decay, self.steps = float(lr), float(weight_decay), 0
         self.check_settings()
-        self.bind(np.concatenate([p.data.ravel() for p in self.parameters]),
-                  np.concatenate([p.grad.ravel() for p in self.parameters]))
+        self.bind_copies()
 
     def check_settings(self) -> None:
         super().check_settings()
         for name in ("lr", "weight_decay"):
             if not (0 <= getattr(self, name) < math.inf):
                 raise ValueError(f"{type(self).__name__}: expected {name} >= 0, got {getattr(self, name)}")
+
+    def bind_copies(self) -> None:
+        """Make all parameters and their gradients views of two new vectors, with the values that they have."""
+        self.bind(np.concatenate([p.data.ravel() for p in self.parameters]),
+                  np.concatenate([p.grad.ravel() for p in self.parameters]))
 
     def bind(self, data: Array, grad: Array) -> None:
         """Make all parameters and their gradients views of these two vectors."""
@@ -108,10 +119,23 @@ class Optimizer(Stateful):
             p.data, p.grad = (vector[start:stop].reshape(p.data.shape) for vector in (data, grad))
             start = stop
 
+    def is_bound(self) -> bool:
+        """Return whether the parameters still are views of `data` and `grad`."""
+        data, grad = (vector if vector.base is None else vector.base for vector in (self.data, self.grad))
+        return all(p.data.base is data and p.grad.base is grad for p in self.parameters)
+
+    def __getstate__(self) -> dict[str, Any]:
+        left_out = ("data", "grad") if self.is_bound() else ()               # they are in the parameters
+        return {name: value for name, value in vars(self).items() if name not in left_out}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        if "data" not in state:
+            self.bind_copies()
+
     def check_parameters(self) -> None:
         """Raise a RuntimeError if the parameters no longer are views of `data` and `grad`."""
-        data, grad = (vector if vector.base is None else vector.base for vector in (self.data, self.grad))
-        if any(p.data.base is not data or p.grad.base is not grad for p in self.parameters):
+        if not self.is_bound():
             raise RuntimeError(f"{type(self).__name__}: the parameters no longer belong to this optimizer (another one "
                                "was made for them, or the model was converted); make a new one")
 
@@ -127,14 +151,20 @@ class Optimizer(Stateful):
     def update_share(self, share: slice, grads: Array) -> None:
         """Update a share of the parameters with the sum of gradients (n, parameters), which is left in the first."""
         start, stop, _ = share.indices(self.data.size)
+        dtype = self.own_dtype()
         for part in layout.channel_chunks(self.data[start:stop], BLOCK_BYTES):
             block = slice(start + part.start, start + part.stop)
             gradient = grads[0, block]
             for other in grads[1:, block]:
                 gradient += other
+            gradient = gradient.astype(dtype, copy=False)
             if self.weight_decay:
-                gradient = gradient + self.weight_decay * self.data[block]
+                gradient = gradient + self.weight_decay * self.data[block].astype(dtype, copy=False)
             self.update(block, gradient)
+
+    def own_dtype(self) -> np.dtype[Any]:
+        """Return the type in which updates are computed: that of the parameters, but at least float32."""
+        return np.promote_types(self.data.dtype, np.float32)
 
     def update(self, block: slice, gradient: Array) -> None:
         """Update ``self.data[block]``; `gradient` belongs to the same block and must not be written to."""
@@ -157,11 +187,11 @@ class SGD(Optimizer):
     state_names = ("velocity",)
     setting_names = ("lr", "momentum", "weight_decay")
 
-    def __init__(self, parameters: Sequence[Parameter], lr: float, momentum: float = 0.0,
+    def __init__(self, parameters: Iterable[Parameter], lr: float, momentum: float = 0.0,
                  weight_decay: float = 0.0) -> None:
         self.momentum = float(momentum)
         super().__init__(parameters, lr, weight_decay)
-        self.velocity = np.zeros_like(self.data)
+        self.velocity = np.zeros(self.data.shape, self.own_dtype())
 
     def check_settings(self) -> None:
         super().check_settings()
@@ -191,11 +221,11 @@ class Adam(Optimizer):
     state_names = ("m", "v")
     setting_names = ("lr", "betas", "eps", "weight_decay")
 
-    def __init__(self, parameters: Sequence[Parameter], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
+    def __init__(self, parameters: Iterable[Parameter], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
                  eps: float = 1e-8, weight_decay: float = 0.0) -> None:
         self.betas, self.eps = (float(betas[0]), float(betas[1])), float(eps)
         super().__init__(parameters, lr, weight_decay)
-        self.m, self.v = np.zeros_like(self.data), np.zeros_like(self.data)
+        self.m, self.v = (np.zeros(self.data.shape, self.own_dtype()) for _ in range(2))
 
     def check_settings(self) -> None:
         super().check_settings()
@@ -239,6 +269,8 @@ class CosineSchedule(Stateful):
     setting_names = ("first_lr", "final_lr", "warmup", "steps")
 
     def __init__(self, optimizer: Optimizer, steps: int, final_lr: float = 0.0, warmup: int = 0) -> None:
+        if not isinstance(optimizer, Optimizer):
+            raise ValueError(f"CosineSchedule: expected an optimizer, got {optimizer!r:.80}")
         self.optimizer, self.steps, self.final_lr, self.warmup = optimizer, int(steps), float(final_lr), int(warmup)
         self.first_lr, self.t = optimizer.lr, 0
         self.check_settings()

@@ -235,7 +235,7 @@ class DataParallel:
         self.loss.is_part = True
         self.part = Part(self.model, self.loss, optimizer, grads, value, Meeting(counters, slots, 0, team.check))
         self.undo.callback(self._make_ordinary)
-        team.start("minidl.parallel", n, self.model, self.loss, optimizer, grads, value, counters, slots)
+        team.start("minidl.parallel", n, self.model, self.loss, optimizer, shared[0], grads, value, counters, slots)
         self.part.meeting.barrier()                                          # all have the memory open
         team.memory.unlink()
 
@@ -315,8 +315,8 @@ def useful_workers(model: Layer, loss: Loss, optimizer: Optimizer, x: Array) -> 
 
 def work() -> None:
     """Be a worker: do what the leading process says (see `minidl.runtime.worker`)."""
-    rank, model, loss, optimizer, grads, value, counters, slots = join()
-    optimizer.bind(optimizer.data, grads[rank])
+    rank, model, loss, optimizer, data, grads, value, counters, slots = join()
+    optimizer.bind(data, grads[rank])
     part = Part(model, loss, optimizer, grads, value, Meeting(counters, slots, rank, lambda: None))
     part.meeting.barrier()
     for batch, changing in commands():

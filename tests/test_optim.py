@@ -1,6 +1,8 @@
 """The optimizers, step by step against the written-out formulas, and the schedule."""
+# mypy: disable-error-code="arg-type"
 import copy
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -84,6 +86,40 @@ def test_single_precision_stays_single(make):
     assert all(array.dtype == np.float32 for array in optimizer.state_dict().values() if array.size > 2)
 
 
+@FEW
+@given(seeds, st.floats(-9, 3), st.sampled_from([
+    lambda p, lr: SGD(p, lr), lambda p, lr: SGD(p, lr, momentum=0.9, weight_decay=0.01), lambda p, lr: Adam(p, lr),
+    lambda p, lr: Adam(p, lr, betas=(0.8, 0.95), weight_decay=0.01)]))
+def test_half_precision_is_that_of_the_parameters_alone(seed, exponent, make):
+    """Each step, from gradients of any size, is float64's for the same numbers, rounded when it is stored."""
+    rng = np.random.default_rng(seed)
+    half, double = [Parameter(rng.normal(size=20).astype(np.float16))], [Parameter(np.zeros(20))]
+    ours, plain = make(half, 0.01), make(double, 0.01)
+    for _ in range(4):
+        half[0].grad[...] = rng.normal(size=20) * 10**exponent
+        double[0].data[...], double[0].grad[...] = half[0].data, half[0].grad
+        ours.step()
+        plain.step()
+        np.testing.assert_allclose(half[0].data, double[0].data.astype(np.float16), rtol=2**-10, atol=2**-23)
+    assert half[0].data.dtype == half[0].grad.dtype == np.float16
+    restored = make([Parameter(half[0].data.copy())], 0.01)
+    restored.load_state_dict(ours.state_dict())
+    for a, b in zip(ours.state_dict().values(), restored.state_dict().values(), strict=True):
+        assert np.array_equal(a, b) and a.dtype == b.dtype
+
+
+def test_sgd_of_half_precision_is_pytorchs():
+    torch = pytest.importorskip("torch")
+    p = Parameter(np.linspace(-2, 2, 9).astype(np.float16))
+    theirs = torch.nn.Parameter(torch.from_numpy(p.data.copy()))
+    ours, other = SGD([p], 0.125), torch.optim.SGD([theirs], 0.125)
+    p.grad[...] = np.linspace(3, 1, 9)
+    theirs.grad = torch.from_numpy(p.grad.copy())
+    ours.step()
+    other.step()
+    np.testing.assert_allclose(p.data, theirs.detach().numpy(), rtol=2**-10)
+
+
 # One vector, and the parameters as views of it
 
 def test_parameters_become_views_of_one_vector_and_keep_their_values():
@@ -139,6 +175,74 @@ def test_an_optimizer_whose_parameters_have_gone_says_so(what):
         other.step()
 
 
+# Copies of a model with its optimizer and schedule
+
+COPIES = {"deepcopy": copy.deepcopy, "pickle": lambda things: pickle.loads(pickle.dumps(things))}
+each_copy = pytest.mark.parametrize("copied", COPIES.values(), ids=COPIES)
+X = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+
+
+def with_optimizer(make, steps=2):
+    model = Sequential(Linear(3, 4, rng=0), ReLU(), Linear(4, 2, rng=1))
+    optimizer = make(model.parameters())
+    schedule = CosineSchedule(optimizer, 9, warmup=1)
+    train(model, optimizer, schedule, steps)
+    return model, optimizer, schedule
+
+
+def train(model, optimizer, schedule, steps):
+    for _ in range(steps):
+        optimizer.zero_grad()
+        model.backward(model.forward(X))
+        optimizer.step()
+        schedule.step()
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2)])
+@each_copy
+@each_optimizer
+def test_copies_made_together_stay_together_and_apart_from_the_others(make, copied, order):
+    """Both go on, one after the other, to the bits of a training that was never copied."""
+    whole = with_optimizer(make, 5)
+    things = with_optimizer(make)
+    found = copied([things[i] for i in order])
+    twins = tuple(found[order.index(i)] for i in range(3))
+    for model, optimizer, schedule in (twins, things):
+        assert schedule.optimizer is optimizer and optimizer.steps == 2
+        assert all(np.shares_memory(p.data, optimizer.data) for p in model.parameters())
+        train(model, optimizer, schedule, 3)
+        assert optimizer.lr == whole[1].lr
+        for name, array in whole[0].state_dict().items():
+            assert np.array_equal(model.state_dict()[name], array)
+
+
+@each_copy
+def test_a_copy_of_one_alone_leaves_the_other_as_it_was(copied):
+    model, optimizer, schedule = with_optimizer(Adam)
+    before = model.state_dict()
+    twin, alone = copied(model), copied(schedule)
+    alone.optimizer.step()
+    Adam(twin.parameters()).step()
+    assert all(np.array_equal(before[name], array) for name, array in model.state_dict().items())
+    train(model, optimizer, schedule, 1)
+
+
+@each_copy
+def test_an_optimizer_that_lost_its_parameters_is_copied_as_such(copied):
+    model, first, _ = with_optimizer(Adam)
+    second = SGD(model.parameters(), 0.1)
+    for things in ([model, first, second], [second, first, model], [first, second, model]):
+        twins = copied(things)
+        twins[things.index(second)].step()
+        with pytest.raises(RuntimeError, match="no longer belong to this optimizer"):
+            twins[things.index(first)].step()
+
+
+def test_a_pickle_holds_each_number_once():
+    big = Parameter(np.zeros(100_000))
+    assert len(pickle.dumps([big, Adam([big])])) < 4.1 * big.data.nbytes          # data, gradient, m and v
+
+
 # The state
 
 @each_optimizer
@@ -175,6 +279,11 @@ def test_a_state_that_does_not_fit_is_refused(spoil):
 @pytest.mark.parametrize("make, message", [
     (lambda p: SGD([], 0.1), "at least one parameter, got none"), (lambda p: Adam(ReLU().parameters()), "got none"),
     (lambda p: SGD([p, p], 0.1), "a parameter is given twice"),
+    *((lambda p, given=given: Adam(given), r"expected parameters, as model\.parameters\(\) returns them, got " + got)
+      for given, got in ((Linear(2, 2), "Linear"), (Sequential(Linear(2, 2)), "Sequential"), ([Linear(2, 2)], r"\[Lin"),
+                         (Linear(2, 2).named_parameters(), r"\[\('weight'"), (Linear(2, 2).parameters, "<bound"),
+                         (Linear(2, 2).state_dict(), r"\{'weight'"), (np.ones(3), "array"), ("abc", "'abc'"))),
+    (lambda p: CosineSchedule(Linear(2, 2), 3), "CosineSchedule: expected an optimizer, got Linear"),
     (lambda p: Adam([p, Parameter(np.zeros(2, np.float32))]), "one dtype, got float32 and float64"),
     (lambda p: SGD([p], -0.1), "lr >= 0, got -0.1"), (lambda p: SGD([p], math.nan), "lr >= 0, got nan"),
     (lambda p: Adam([p], math.inf), "lr >= 0, got inf"), (lambda p: Adam([p], weight_decay=-1), "weight_decay >= 0"),

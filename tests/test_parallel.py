@@ -1,6 +1,7 @@
 """DataParallel: the step is the whole batch's, and it ends well whatever happens."""
 import copy
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -144,6 +145,18 @@ def test_what_changes_between_steps_changes_for_all():
         Adam(parallel.model.parameters())
         with pytest.raises(RuntimeError, match="no longer belong to this optimizer"):
             team.step(x, target)
+
+
+def test_copies_made_within_a_team_train_alone():
+    parallel, x, target = training(2)
+    with parallel as team:
+        team.step(x, target)
+        for copied in (copy.deepcopy, lambda things: pickle.loads(pickle.dumps(things))):
+            model, loss, optimizer = copied((parallel.model, CrossEntropyLoss(), parallel.optimizer))
+            alone = train_step(model, loss, optimizer, x, target)
+    with parallel as team:
+        assert team.step(x, target) == pytest.approx(alone, rel=1e-5)
+        assert np.allclose(model[0].weight.data, parallel.model[0].weight.data, atol=1e-5)
 
 
 class Noise(Layer):
