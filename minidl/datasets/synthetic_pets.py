@@ -76,7 +76,7 @@ def write(folder: str | Path, seed: int = 0, train: int = 1000, test: int = 200,
     _refuse_foreign(folder)
     before = _written(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
+    with tempfile.TemporaryDirectory(prefix=".rendering-", dir=folder.parent) as temporary:
         growing = Path(temporary) / "new"
         for name in ("images", "annotations/trimaps", "annotations/xmls"):
             (growing / name).mkdir(parents=True)

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from minidl.predict.jobs import find_jobs
+from minidl.predict.jobs import TABLE, find_jobs
 from minidl.predict.model import BUILDERS, PETS, open_model
 from minidl.predict.results import Row, segment_jobs, write_table
 from minidl.runtime.files import shorten
@@ -21,11 +21,12 @@ or the border between them. Writes for each cat.jpg
   cat.jpg.overlay.png   the image under the classes' colors: object orange, background blue-gray, border yellow
 
 of the image's own size, and table.csv with each class's share of the pixels. A folder stands for the images in it and
-in the folders below. JPEG, PNG, GIF, BMP, TIFF and WEBP are read, upright as a viewer shows them; of an animation or of
-several pages the first, transparent parts on white."""
+in the folders below (links to folders are not followed). JPEG, PNG, GIF, BMP, TIFF and WEBP are read, upright as a
+viewer shows them; of an animation or of several pages the first, transparent parts on white. Of a folder's other files
+is said how many were not read."""
 EPILOG = """\
-exit status: 0 all went well; 1 some images could not be segmented (they are named, and the others done); 2 nothing was
-done, because of an option, the weights, or the folder for the results.
+exit status: 0 all went well; 1 some images could not be segmented, or the table not be written (they are named, and the
+others done); 2 nothing was done, because of an option, the weights, or the folder for the results.
 
 The weights that come with minidl were trained on 1,000 rendered cats and dogs. On other rendered images, 94 % of the
 pixels are right, on photographs 76 %, where "background" everywhere would be right for 61 %."""
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         size = options.size or size
         if size > SIZE_MOST:
             raise ValueError(f"expected a size in the network of at most {SIZE_MOST} pixels, got a size of {size}")
-        jobs = find_jobs(options.images, options.out)
+        jobs, others = find_jobs(options.images, options.out)
         options.out.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -62,11 +63,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             rows.append(row)
     except KeyboardInterrupt:
         interrupted = True
-    write_table(options.out / "table.csv", rows)
     failed = sum(bool(row["problem"]) for row in rows)
-    print(f"{len(rows) - failed} of {len(jobs)} segmented; results in {shorten(options.out)}, table.csv lists them"
-          + (f"; {failed} failed" if failed else "") + ("; interrupted" if interrupted else ""))
-    return 130 if interrupted else 1 if failed else 0
+    listed = f", {TABLE} lists them"
+    try:
+        write_table(options.out / TABLE, rows)
+    except OSError as error:                                   # on Windows, for one, while a spreadsheet shows it
+        print(f"error: the table was not written: {error}", file=sys.stderr)
+        listed = ""
+    print(f"{len(rows) - failed} of {len(jobs)} segmented; results in {shorten(options.out)}{listed}"
+          + (f"; {failed} failed" if failed else "") + ("; interrupted" if interrupted else "")
+          + (f"; {others.total()} not read ({', '.join(sorted(+others))})" if others.total() else ""))
+    return 130 if interrupted else 1 if failed or not listed else 0
 
 
 def options_parser() -> argparse.ArgumentParser:

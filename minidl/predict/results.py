@@ -61,8 +61,7 @@ def segment_job(job: Job, model: Layer, size: int) -> Row:
     K = model.output_shape((1, 3, 32, 32))[1]
     names = CLASSES if K == len(CLASSES) else [f"class {k + 1}" for k in range(K)]
     mask = mask_image(classes, K)
-    write_image(job.mask, mask)
-    write_image(job.overlay, Image.blend(image, mask.convert("RGB"), 0.5))
+    write_images(job, mask, Image.blend(image, mask.convert("RGB"), 0.5))
     shares = [np.count_nonzero(classes == k) / classes.size for k in range(K)]
     return {"width": image.width, "height": image.height, **dict(zip(names, shares)),
             "mask": str(job.mask), "overlay": str(job.overlay), "problem": ""}
@@ -80,10 +79,13 @@ def mask_image(classes: Array, K: int) -> Image.Image:
     return mask
 
 
-def write_image(path: Path, image: Image.Image) -> None:
-    """Write a PNG file, complete or not at all."""
-    with replacing(path) as temporary:
-        image.save(temporary, format="PNG", compress_level=3)   # half the time of Pillow's 6, a few percent more bytes
+def write_images(job: Job, mask: Image.Image, overlay: Image.Image) -> None:
+    """Write both PNG files, complete, or none of them."""
+    options: dict[str, Any] = {"format": "PNG", "compress_level": 3}     # half the time of 6, little more bytes
+    with replacing(job.overlay) as overlay_file:
+        overlay.save(overlay_file, **options)
+        with replacing(job.mask) as mask_file:
+            mask.save(mask_file, **options)
 
 
 def write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -1,5 +1,7 @@
 """Where the project is, and how files are written so that an interruption leaves the old one whole."""
 import os
+import secrets
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,14 +12,19 @@ from pathlib import Path
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary name beside `path` to write to; rename it to `path` at the end, or remove it after an error.
 
-    The folder of `path` is made if need be.
+    The folder of `path` is made if need be. The temporary name is short: wherever a long `path` fits, it does, too.
+    An OSError names `path`; what says that a disk is full names no file at all by itself.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         yield temporary
         os.replace(temporary, path)
+    except OSError as error:
+        if error.errno is None or str(error.filename) not in ("None", str(temporary)):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -38,9 +45,24 @@ def project_root() -> Path:
     return here
 
 
+def data_folder() -> Path:
+    """Return the folder for what is rendered, downloaded or cached: MINIDL_DATA, or data in the project."""
+    chosen = os.environ.get("MINIDL_DATA")
+    return Path(chosen).expanduser() if chosen else project_root() / "data"
+
+
 def shorten(path: Path) -> str:
     """Return a path relative to the current folder, if it is below it."""
     try:
         return str(path.resolve().relative_to(Path.cwd().resolve()))
     except ValueError:
         return str(path)
+
+
+def unreadable(path: Path) -> str:
+    """Return why there is no file to read at `path`, "" if there is one. (A pipe would be waited for, forever.)"""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as error:
+        return f"a link that leads nowhere ({error.strerror})" if path.is_symlink() else str(error.strerror)
+    return "" if stat.S_ISREG(mode) else "not a file with data in it, but a folder, pipe, socket or device"

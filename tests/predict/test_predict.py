@@ -2,7 +2,6 @@
 
 The model of most tests is made by hand: bright pixels are object (1 in the mask), dark ones background (2).
 """
-import csv
 import os
 import subprocess
 import sys
@@ -23,56 +22,11 @@ from minidl.predict import inference, results, segment
 from minidl.predict.__main__ import main
 from minidl.predict.inference import enlarged_classes, model_input, working_size
 from minidl.step import predict
+from tests.predict.corners import Run, corner, write_corners
 
+OBJECT, BACKGROUND = 1, 2
 ROOT = Path(__file__).resolve().parents[2]
 REAL = ROOT.parent / "shared" / "oxford-iiit-pet-mini"
-OBJECT, BACKGROUND = 1, 2
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    """A file of a model that calls a pixel object if it is brighter than medium gray, and background otherwise."""
-    model = pixelwise((1,), 2)
-    state = {name: np.zeros_like(array) for name, array in model.state_dict().items()}
-    state["0.weight"][:] = 1 / 3                          # gray, twice
-    state["1.weight"][:] = state["1.running_var"][:] = 1
-    state["3.weight"][0, :, 0, 0] = 1                     # object: twice the gray
-    state["3.bias"][:] = 0, 1, -9                         # background: 1; border: never
-    model.load_state_dict(state)
-    return save_weights(tmp_path_factory.mktemp("weights") / "bright.npz", model, (32, 32))
-
-
-class Run:
-    """The command line with these weights: its exit status, what it printed, and the table that it wrote."""
-
-    def __init__(self, weights, out, capsys, *arguments):
-        self.status = main(["--weights", str(weights), "--out", str(out), *map(str, arguments)])
-        self.out, self.err = capsys.readouterr()
-        self.rows = []
-        if (out / "table.csv").exists():
-            with (out / "table.csv").open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-                self.rows = list(csv.DictReader(file))
-
-
-@pytest.fixture
-def run(weights, tmp_path, capsys):
-    """Return a function that segments images; the results go to the folder out."""
-    return lambda *arguments, out=tmp_path / "out": Run(weights, out, capsys, *arguments)
-
-
-def corner(width=60, height=40):
-    """Return a dark image whose top left quarter is bright."""
-    pixels = np.full((height, width), 20, np.uint8)
-    pixels[:height // 2, :width // 2] = 235
-    return Image.fromarray(pixels)
-
-
-def write_corners(folder, *names):
-    """Write `corner` under each name, and return the paths."""
-    for name in names:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        corner().save(folder / name)
-    return [folder / name for name in names]
 
 
 def mask_of(image):
@@ -324,14 +278,14 @@ def test_options_weights_and_folders_that_cannot_be_used_have_status_2(run, tmp_
     (OSError(28, "No space left on device", "1.png.mask.png"), 1, "2 of 3 segmented", [False, True, False]),
 ])
 def test_what_is_done_is_kept_after_an_interruption(error, status, said, rows, run, tmp_path, monkeypatch):
-    write = results.write_image
+    write = results.write_images
 
-    def write_or_fail(path, image):
-        if path.name.startswith("1."):
+    def write_or_fail(job, *images):
+        if job.image.name.startswith("1."):
             raise error
-        write(path, image)
+        write(job, *images)
 
-    monkeypatch.setattr(results, "write_image", write_or_fail)
+    monkeypatch.setattr(results, "write_images", write_or_fail)
     done = run(*write_corners(tmp_path, "0.png", "1.png", "2.png"))
     assert done.status == status and said in done.out
     assert [bool(row["problem"]) for row in done.rows] == rows

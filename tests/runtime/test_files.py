@@ -1,10 +1,13 @@
-"""Where the project is: with the code that runs, wherever it was started."""
+"""The project is with the code that runs, wherever it was started; files are replaced as a whole."""
 import shutil
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from minidl.runtime.files import replacing
 from tests.programs import ROOT, run
 
 SAY = "from minidl.runtime.files import project_root; print(project_root())"
@@ -62,3 +65,46 @@ def test_data_are_made_in_the_project_wherever_the_command_is_started(tmp_path, 
     monkeypatch.setattr(synthetic_pets, "write", lambda folder, *options: made.append(folder))
     assert synthetic_pets.main([]) == 0
     assert made == [places / "project" / "data" / "synthetic-pets"]
+
+
+@pytest.mark.parametrize("name", ["a", "a" * 231, "ä" * 120 + ".png", "猫" * 85, "b" * 255])
+def test_a_name_of_any_length_can_be_replaced(name, tmp_path):
+    if sys.platform == "win32":
+        name = name[:100]
+    for text in ("old", "new"):
+        with replacing(tmp_path / name) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+        assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text(encoding="utf-8") == "new"
+
+
+def test_threads_replace_files_of_alike_names_at_a_time(tmp_path):
+    names = [f"{'a' * 100} {k}" for k in range(8)] * 2
+    ready = threading.Barrier(len(names))
+
+    def write(name):
+        with replacing(tmp_path / name) as temporary:
+            temporary.write_text(name, encoding="utf-8")
+            ready.wait(timeout=60)
+
+    with ThreadPoolExecutor(len(names)) as pool:
+        assert len(list(pool.map(write, names))) == len(names)
+    assert all((tmp_path / name).read_text(encoding="utf-8") == name for name in names)
+    assert len(list(tmp_path.iterdir())) == 8
+
+
+@pytest.mark.parametrize("error, said", [
+    (OSError(28, "No space left on device"), r"\[Errno 28\] No space left on device: .*file.txt"),
+    (OSError("of its own"), "of its own"), (FileNotFoundError(2, "No such file", "another"), "No such file: .another"),
+])
+def test_an_error_names_the_file_and_leaves_the_old_one(error, said, tmp_path):
+    path = tmp_path / "file.txt"
+    path.write_text("old", encoding="utf-8")
+    with pytest.raises(OSError, match=said), replacing(path) as temporary:
+        temporary.write_text("half of the ne", encoding="utf-8")
+        raise error
+    assert list(tmp_path.iterdir()) == [path] and path.read_text(encoding="utf-8") == "old"
+    (tmp_path / "folder" / "x").mkdir(parents=True)
+    with pytest.raises(OSError, match=r"folder'$"), replacing(tmp_path / "folder") as temporary:
+        temporary.write_text("a file instead of a folder", encoding="utf-8")
+    assert (tmp_path / "folder" / "x").is_dir() and len(list(tmp_path.iterdir())) == 2

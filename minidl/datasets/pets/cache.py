@@ -13,7 +13,7 @@ import numpy as np
 from minidl.datasets.pets.index import Source
 from minidl.types import Array
 
-CACHE_VERSION = 2        # to be raised whenever the same files would be read into other records
+CACHE_VERSION = 3        # to be raised whenever the same files would be read into other records
 
 
 def record_type(size: int) -> np.dtype[Any]:
@@ -34,7 +34,7 @@ def cache_path(cache: Path, folder: Path, split: str, size: int, sources: list[S
     facts = [[source.entry.name, source.entry.species, source.entry.breed, source.missing,
               state(source.image), state(source.trimap), state(source.xml)] for source in sources]
     digest = hashlib.sha256(json.dumps([CACHE_VERSION, facts]).encode()).hexdigest()[:16]
-    return cache / f"{folder.resolve().name or 'pets'}-{split}-{size}-{digest}.records"
+    return cache / f"{folder.resolve().name[:40] or 'pets'}-{split}-{size}-{digest}.records"       # a name that fits
 
 
 def open_records(path: Path, size: int, count: int) -> Array | None:

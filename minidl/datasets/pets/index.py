@@ -7,6 +7,8 @@ import unicodedata
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from minidl.runtime.files import unreadable
+
 LAYOUT = ("expected a folder with images/NAME.jpg and annotations/trimaps/NAME.png in it "
           "(and, where there are any, annotations/list.txt, trainval.txt, test.txt and xmls/NAME.xml)")
 LISTS = {"all": "list.txt", "train": "trainval.txt", "test": "test.txt"}
@@ -64,7 +66,7 @@ def _files(folder: Path, suffixes: set[str]) -> dict[str, list[Path]]:
     """
     found: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file():
+        if path.suffix.lower() in suffixes and not path.name.startswith(".") and not path.is_dir():
             found.setdefault(unicodedata.normalize("NFC", path.stem), []).append(path)
     return found
 
@@ -79,6 +81,8 @@ def _source(entry: Entry, images: dict[str, list[Path]], trimaps: dict[str, list
             missing.append(f"{label}: expected one file of this name, got {', '.join(p.name for p in paths)}")
         elif needed and not paths:
             missing.append(f"{label}: no such file" + (f", listed in {entry.origin}" if entry.origin else ""))
+        elif paths and (problem := unreadable(paths[0])):
+            missing.append(f"{label}: {problem}")
         return paths[0] if len(paths) == 1 else None
 
     return Source(entry,

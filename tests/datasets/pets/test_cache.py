@@ -1,5 +1,6 @@
 """The cache: it spares reading, changes nothing, notices changes and damage, and is whole or not there."""
 import os
+import sys
 import tracemalloc
 
 import numpy as np
@@ -208,3 +209,12 @@ def test_memory_stays_flat_on_the_way_to_the_cache(folder, tmp_path):
             tracemalloc.stop()
         assert pets.images[:, 0, 0, 0].tolist() == list(range(count))
     assert peaks[0] > count * 4 * size**2 > 2 * peaks[1]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a path may be no longer than 260 characters")
+def test_a_folder_with_a_long_name_has_a_cache(tmp_path, reads):
+    folder = tmp_path / ("猫" * 80 + "a" * 15)             # 255 bytes
+    add(folder, "pet")
+    for _ in range(2):
+        assert load_pets(folder, "all", 8, cache=tmp_path / "cache").names == ["pet"]
+    assert reads == ["pet"] and len(list((tmp_path / "cache").iterdir())) == 1

@@ -1,10 +1,11 @@
 """Which images belong to a split: lists, folders, and what is missing or contradicts."""
+import os
 import unicodedata
 
 import pytest
 
 from minidl.datasets.pets import load_pets
-from tests.datasets.pet_folders import add, write_list
+from tests.datasets.pet_folders import add, box_xml, write_list
 
 
 def test_lists_and_their_facts(folder):
@@ -125,3 +126,31 @@ def test_files_that_are_missing_or_there_twice(folder):
     add(folder, "a", suffix=".png")
     with pytest.raises(ValueError, match="images/a.jpg: expected one file of this name, got a.jpg, a.png"):
         load_pets(folder, split="all")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs links and pipes")
+@pytest.mark.parametrize("listed", [False, True], ids=["without a list", "in a list"])
+@pytest.mark.parametrize("place", ["images/bad.jpg", "annotations/trimaps/bad.png", "annotations/xmls/bad.xml"])
+@pytest.mark.parametrize("kind, words", [
+    ("nowhere", "a link that leads nowhere"), ("itself", "a link that leads nowhere"),
+    ("pipe", "not a file with data in it"), ("link", None),
+])
+def test_links_and_pipes_are_named_and_the_rest_is_read(listed, place, kind, words, folder):
+    add(folder, "bad")
+    add(folder, "good")
+    path = folder / place
+    path.parent.mkdir(exist_ok=True)
+    target = folder / f"elsewhere{path.suffix}"
+    if path.suffix == ".xml":
+        target.write_text(box_xml(), encoding="utf-8")
+    else:
+        path.rename(target)
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to({"nowhere": folder / "gone", "itself": path, "link": target}[kind])
+    if listed:
+        write_list(folder, "list.txt", "bad 1 1 1", "good 2 2 1")
+    pets = load_pets(folder, split="all", size=8, broken="skip")
+    assert pets.names == ["bad", "good"] if kind == "link" else pets.names == ["good"]
+    assert [f"{path.parent.name}/{path.name}: {words}" in problem for problem in pets.problems] == [True] * bool(words)
