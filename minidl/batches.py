@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from minidl.layers import layout
+from minidl.layers.arguments import to_classes
 from minidl.types import Array
 
 Batch = tuple[Array, Array]
 Augmentation = Callable[[Array, Any, np.random.Generator], tuple[Array, Any]]
 CHECK_BYTES = 2**24                                 # how much of a set is looked through at a time
+END: Any = object()                                 # what comes after the last batch
 
 
 class Batches:
@@ -117,9 +119,9 @@ def ahead(batches: Iterable[Batch]) -> Iterator[Batch]:
     from concurrent.futures import ThreadPoolExecutor      # here, so that `import minidl` stays light
     source = iter(batches)
     with ThreadPoolExecutor(1) as thread:
-        coming = thread.submit(next, source, None)
-        while (batch := coming.result()) is not None:
-            coming = thread.submit(next, source, None)
+        coming = thread.submit(next, source, END)
+        while (batch := coming.result()) is not END:
+            coming = thread.submit(next, source, END)
             yield batch
 
 
@@ -141,12 +143,16 @@ def as_input(images: Array) -> Array:
 def _check_set(images: Array, labels: Array) -> None:
     """Raise a ValueError unless these are images and their labels."""
     if images.ndim != 4 or not (images.dtype == np.uint8 or images.dtype.kind == "f") or not images.size:
+        hint = "; numbers from 0 to 255 become bytes by images.astype(np.uint8)" if images.dtype.kind in "iu" else ""
         raise ValueError("Batches: expected at least one image, of shape (N, C, H, W), uint8 or floating-point, "
-                         f"got {images.dtype} of shape {images.shape}")
+                         f"got {images.dtype} of shape {images.shape}{hint}")
     per_image, per_pixel = images.shape[:1], images.shape[:1] + images.shape[2:]
     if labels.dtype.kind not in "iu" or labels.shape not in (per_image, per_pixel):
+        hint = to_classes(labels.shape, per_image, per_pixel)
+        if labels.shape == images.shape[:3]:
+            hint = ". Images (N, H, W, C) become (N, C, H, W) by images.transpose(0, 3, 1, 2)"
         raise ValueError(f"Batches: expected integer labels of shape {per_image}, a class per image, or {per_pixel}, "
-                         f"a class per pixel, got {labels.dtype} of shape {labels.shape}")
+                         f"a class per pixel, got {labels.dtype} of shape {labels.shape}{hint}")
     if images.dtype.kind == "f":
         for part in layout.image_chunks(len(images), images[0].nbytes, limit=CHECK_BYTES):
             finite = np.isfinite(images[part]).all(axis=(1, 2, 3))        # (n,)

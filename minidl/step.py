@@ -77,6 +77,7 @@ def predict(model: Layer, images: Array, batch_size: int = 32) -> Array:
     products in one thread: 1.6 times faster on two cores than products in two threads.
     """
     from concurrent.futures import ThreadPoolExecutor      # here, so that `import minidl` stays light
+    images = np.asarray(images)
     if len(images) == 0:
         raise ValueError("predict: expected at least one image, got none")
     threads = min(get_num_threads(), len(images))
@@ -88,6 +89,7 @@ def predict(model: Layer, images: Array, batch_size: int = 32) -> Array:
             return model.forward(as_input(images[start:start + most]))
 
     with eval_mode(model), no_backward(model):
+        model.check_shape(images.shape)                                     # of all: one image alone would be cut up
         if threads == 1:
             return np.concatenate([output(i) for i in range(0, len(images), most)])
         with blas_threads(1), ThreadPoolExecutor(threads) as pool:
@@ -103,4 +105,4 @@ def predict_classes(model: Layer, images: Array, batch_size: int = 32) -> Array:
         return logits.argmax(axis=1).astype(np.min_scalar_type(logits.shape[1] - 1))
 
     return np.concatenate([classes(predict(model, images[i:i + batch_size], batch_size))
-                           for i in range(0, len(images), batch_size)])
+                           for i in range(0, max(1, len(images)), batch_size)])

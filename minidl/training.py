@@ -1,9 +1,10 @@
 """fit(): the training loop."""
+import math
 import time
 from collections.abc import Callable, Iterator, Sized
 from pathlib import Path
 from threading import Event
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from minidl.parallel import DataParallel, useful_workers
 from minidl.runtime.interrupt import stop_on_ctrl_c
 from minidl.runtime.progress import Progress
 from minidl.types import Array
+
+
+OWN_NAMES = ("epoch", "loss", "lr", "seconds", "waited")     # in each row of the history
 
 
 class BatchSource(Sized, Protocol):
@@ -52,9 +56,10 @@ def fit(model: Layer, batches: BatchSource, loss: Loss, optimizer: Optimizer, ep
     schedule : CosineSchedule, optional
         Stepped after each optimizer step.
     evaluate : function of the model, returns {name: score}, optional
-        Called with the model in eval mode after every `evaluate_every`-th epoch, and after the last.
+        Called with the model in eval mode after every `evaluate_every`-th epoch, and after the last. A name that the
+        training uses itself, as "loss", becomes "evaluated_loss" in the history.
     monitor : str, optional
-        The score of which the highest value makes the best checkpoint.
+        The score of which the highest value makes the best checkpoint; NaN never does.
     checkpoint : folder, optional
         ``last.npz`` is written after each epoch, ``best.npz`` whenever `monitor` reaches a new high. Both hold the
         weights, the optimizer, the schedule, the generators and the history (no pickles).
@@ -72,8 +77,9 @@ def fit(model: Layer, batches: BatchSource, loss: Loss, optimizer: Optimizer, ep
     Raises
     ------
     ValueError
-        For impossible settings, a batch with NaN or infinite values, or a checkpoint that is damaged or of another
-        model or training.
+        For impossible settings, another optimizer than the model's or the schedule's, a batch with NaN or infinite
+        values, more or fewer batches than their `len`, scores that are not numbers or without `monitor`, or a
+        checkpoint that is damaged or of another model or training.
     FloatingPointError
         If the loss is NaN or infinite: names the step, the learning rate and the layer where it first appeared.
 
@@ -86,11 +92,8 @@ def fit(model: Layer, batches: BatchSource, loss: Loss, optimizer: Optimizer, ep
     Ctrl-C interrupts at once. A training stopped in the middle of an epoch resumes there: the epoch's batches are drawn
     again from the generator's state at its start, and those already seen are skipped.
     """
-    if epochs < 1 or evaluate_every < 1 or len(batches) < 1:
-        raise ValueError(f"fit: expected epochs >= 1, evaluate_every >= 1 and at least one batch, got epochs={epochs}, "
-                         f"evaluate_every={evaluate_every}, {len(batches)} batches")
-    if monitor is not None and evaluate is None:
-        raise ValueError(f"fit: monitor={monitor!r} needs an evaluate function that returns it")
+    _check_settings(batches, epochs, evaluate, evaluate_every, monitor)
+    _check_links(model, optimizer, schedule)
     history = History()
     state = TrainingState(model, optimizer, schedule, getattr(batches, "rng", None), len(batches), epochs, history)
     folder = None if checkpoint is None else Path(checkpoint)
@@ -106,14 +109,16 @@ def fit(model: Layer, batches: BatchSource, loss: Loss, optimizer: Optimizer, ep
             if state.step < len(batches):
                 break
             row = state.end_epoch()
-            if evaluate is not None and (state.epoch % evaluate_every == 0 or state.epoch == epochs):
-                with eval_mode(model), no_backward(model):
-                    row.update(evaluate(model))
-                line.line(state.steps_done, describe(row, epochs))
-            if folder is not None:
-                state.save(folder / "last.npz")
-                if monitor is not None and _is_best(history, monitor):
-                    state.save(folder / "best.npz")
+            try:
+                if evaluate is not None and (state.epoch % evaluate_every == 0 or state.epoch == epochs):
+                    with eval_mode(model), no_backward(model):
+                        row.update(_scores(evaluate(model), monitor))
+                    line.line(state.steps_done, describe(row, epochs))
+            finally:                                             # an error in `evaluate` does not cost the epoch
+                if folder is not None:
+                    state.save(folder / "last.npz")
+            if folder is not None and monitor is not None and _is_best(history, monitor):
+                state.save(folder / "best.npz")
     if state.epoch < epochs:
         history.stopped = True
         where = f"{state.epoch} of {epochs} epochs and {state.step} of {len(batches)} steps"
@@ -122,6 +127,27 @@ def fit(model: Layer, batches: BatchSource, loss: Loss, optimizer: Optimizer, ep
             where += f"; saved in {folder / 'last.npz'}, from where resume (--resume in the lessons) goes on"
         print(f"\nStopped after {where}.")
     return history
+
+
+def _check_settings(batches: object, epochs: int, evaluate: object, evaluate_every: int, monitor: str | None) -> None:
+    """Raise a ValueError if there is nothing to iterate over, or nothing that `monitor` could be."""
+    if not isinstance(batches, Sized):
+        raise ValueError("fit: expected batches with a len, such as Batches or a list, each epoch a pass over them, "
+                         f"got a {type(batches).__name__}")
+    if epochs < 1 or evaluate_every < 1 or len(batches) < 1:
+        raise ValueError(f"fit: expected epochs >= 1, evaluate_every >= 1 and at least one batch, got epochs={epochs}, "
+                         f"evaluate_every={evaluate_every}, {len(batches)} batches")
+    if monitor is not None and (evaluate is None or monitor in OWN_NAMES):
+        raise ValueError(f"fit: monitor={monitor!r} needs an evaluate function that returns it, and another name than "
+                         f"the training's own: {', '.join(OWN_NAMES)}")
+
+
+def _check_links(model: Layer, optimizer: Optimizer, schedule: CosineSchedule | None) -> None:
+    """Raise a ValueError if the steps would go to another model, or the learning rate to another optimizer."""
+    if {id(p) for p in model.parameters()}.isdisjoint(id(p) for p in optimizer.parameters):
+        raise ValueError("fit: the optimizer has none of the model's parameters; make it for model.parameters()")
+    if schedule is not None and schedule.optimizer is not optimizer:
+        raise ValueError("fit: the schedule is of another optimizer; make it for this one (or copy both together)")
 
 
 class _Steps:
@@ -141,6 +167,7 @@ class _Steps:
     def step(self, x: Array, target: Array) -> float:
         if self.team is None:
             model, loss, optimizer = self.state.model, self.loss, self.state.optimizer
+            model.check_input(x)
             useful = useful_workers(model, loss, optimizer, x)
             workers = self.state.workers = self.state.workers or useful
             if workers != useful:
@@ -153,9 +180,15 @@ def _train_epoch(state: TrainingState, batches: BatchSource, steps: _Steps, line
     """Train on the batches of the epoch that are not done yet, until the end or until Ctrl-C."""
     started = asked = time.perf_counter()
     state.begin_epoch()
-    for i, (x, target) in enumerate(ahead(batches)):
+    for i, batch in enumerate(ahead(batches)):
         if i < state.step:                                       # seen before the training was interrupted
             continue
+        if i == state.steps_per_epoch:
+            raise ValueError(f"fit: expected {state.steps_per_epoch} batches per epoch, as their len says, got more")
+        if not isinstance(batch, (tuple, list)) or len(batch) != 2:
+            raise ValueError(f"fit: expected each batch to be a pair (x, target), got a {type(batch).__name__}; "
+                             "Batches(images, labels, batch_size) makes them")
+        x, target = batch
         state.waited += time.perf_counter() - asked
         value = steps.step(x, target)
         if state.schedule is not None:
@@ -166,17 +199,30 @@ def _train_epoch(state: TrainingState, batches: BatchSource, steps: _Steps, line
         if stop.is_set():
             break
         asked = time.perf_counter()
+    if state.step < state.steps_per_epoch and not stop.is_set():
+        raise ValueError(f"fit: ran out of data after {state.step} of {state.steps_per_epoch} batches: expected a len "
+                         "that is the number of batches, and as many again in each epoch (an iterator gives them once)")
     state.seconds += time.perf_counter() - started
 
 
 def describe(row: Row, epochs: int) -> str:
     """Return one line about an epoch."""
-    hidden = ("epoch", "loss", "lr", "seconds", "waited")
-    scores = [f"{name.replace('_', ' ')} {value:.3f}" for name, value in row.items() if name not in hidden]
+    scores = [f"{name.replace('_', ' ')} {value:.3f}" for name, value in row.items() if name not in OWN_NAMES]
     return ", ".join([f"epoch {int(row['epoch'])}/{epochs}", f"loss {row['loss']:.4f}", *scores[:4]])
 
 
 def _is_best(history: History, monitor: str) -> bool:
-    if monitor not in history[-1]:
-        return False
-    return history[-1][monitor] >= max(row[monitor] for row in history if monitor in row)
+    score = history[-1].get(monitor, math.nan)
+    return not any(row[monitor] > score for row in history if monitor in row) and not math.isnan(score)
+
+
+def _scores(scores: Any, monitor: str | None) -> Row:
+    """Return what `evaluate` returned as a part of the history's row."""
+    try:
+        row = {f"evaluated_{name}" if name in OWN_NAMES else name: float(score) for name, score in scores.items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ValueError("fit: expected evaluate to return {name: score} with a number each, "
+                         f"got {scores!r:.200}") from error
+    if monitor is not None and monitor not in row:
+        raise ValueError(f"fit: expected evaluate to return a score {monitor!r} to monitor, got {list(row)}")
+    return row

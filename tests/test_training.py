@@ -340,9 +340,19 @@ def test_predict_scales_bytes():
     assert np.allclose(predict(model, images), predict(model, images.astype(np.float32) / 255), atol=1e-6)
 
 
-def test_predict_refuses_nothing():
-    with pytest.raises(ValueError, match="at least one image"):
-        predict(new_training()[0], np.zeros((0, 3, 8, 8), np.uint8))
+@pytest.mark.parametrize("function", [predict, predict_classes])
+def test_predict_refuses_nothing_and_what_are_not_images(function):
+    model = new_training()[0]
+    for images, message in (
+            (np.zeros((0, 3, 8, 8), np.uint8), "at least one image"), ([], "at least one image"),
+            (np.zeros((3, 8, 8), np.uint8), r"got \(3, 8, 8\).*x\[None\]"),
+            (np.zeros((8, 8, 3), np.uint8), r"x\.transpose\(2, 0, 1\)\[None\]"),
+            (np.zeros((5, 8, 8, 3), np.uint8), r"x\.transpose\(0, 3, 1, 2\)"),
+            (np.zeros((2, 3, 8, 8), int), "dtype int64.*255")):
+        with pytest.raises(ValueError, match=message):
+            function(model, images)
+    images = Squares().x[:3]
+    assert np.array_equal(function(model, list(images)), function(model, images))
 
 
 def test_progress_lines(capsys):
