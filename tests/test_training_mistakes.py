@@ -51,7 +51,7 @@ def test_a_score_named_as_the_trainings_own_stands_beside_it():
 
 @pytest.mark.parametrize("name", ["loss", "lr", "epoch"])
 def test_the_trainings_own_numbers_cannot_be_monitored(name):
-    with pytest.raises(ValueError, match=f"monitor='{name}' needs .* another name than the training's own: ep, loss"):
+    with pytest.raises(ValueError, match=f"monitor='{name}' needs .* another name than the training's own: epoch"):
         fit_table([ROW], monitor=name, evaluate=lambda model: {name: 1.0})
 
 

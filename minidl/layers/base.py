@@ -1,5 +1,5 @@
 """Parameter and Layer: what all layers have in common."""
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ from minidl.runtime.format import aligned
 from minidl.types import Array, Shape
 Self = TypeVar("Self", bound="Layer")
 Kind = TypeVar("Kind")
+COLLECTIONS = (tuple, list, dict, set, frozenset)     # in which layers and parameters are looked for
 
 
 class Parameter:
@@ -83,8 +84,8 @@ class Layer:
             got = f"dtype {x.dtype}" if isinstance(x, np.ndarray) else f"a {type(x).__name__}"
             raise ValueError(f"{self!r}: expected a NumPy array of floating-point numbers, got {got}. It becomes "
                              "one by np.asarray(x, np.float32); divide images of integers by 255 as well.")
-        for parameter in self._own_parameters().values():
-            if parameter.data.dtype != x.dtype:
+        for parameter in vars(self).values():                # those in lists would take longer to find
+            if isinstance(parameter, Parameter) and parameter.data.dtype != x.dtype:
                 have, came = parameter.data.dtype, x.dtype
                 raise ValueError(f"{self!r}: expected input of the parameters' dtype {have}, got {came}. Convert the "
                                  f"input, x.astype(np.{have}), or the model, model.astype(np.{came}).")
@@ -112,8 +113,9 @@ class Layer:
     def keep(self, y: Array, *needed: Any) -> Array:
         """Remember what `backward` needs (within `no_backward`: forget the forward before); return y."""
         self._cache = (y.shape, y.dtype, needed) if self.keeps else None
-        if self.keeps and any(array is y for array in needed):
-            y.flags.writeable = False
+        for array in needed:
+            if array is y and self.keeps:
+                y.flags.writeable = False
         return y
 
     def recall(self, dy: Array) -> Any:
@@ -138,7 +140,7 @@ class Layer:
         Unless a layer says otherwise, they are those in its attributes, in the order in which these were set.
         """
         found: dict[int, tuple[str, Layer]] = {}
-        for name, layer in _found(Layer, vars(self)):
+        for name, layer in _found(Layer, vars(self).items()):
             found.setdefault(id(layer), (name, layer))   # two attributes may hold the same
         return list(found.values())
 
@@ -159,7 +161,7 @@ class Layer:
             yield from child._walk(f"{name}.{child_name}" if name else child_name, found)
 
     def _own_parameters(self) -> dict[str, Parameter]:
-        return dict(_found(Parameter, vars(self)))
+        return dict(_found(Parameter, vars(self).items()))
 
     def named_parameters(self) -> list[tuple[str, Parameter]]:
         """Return (dotted name, Parameter) of the whole tree, in the order of the forward pass."""
@@ -296,17 +298,16 @@ def eval_mode(model: Layer) -> Iterator[None]:
             layer.training = training
 
 
-def _found(kind: type[Kind], things: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Kind]]:
-    """Yield what is of this kind, with dotted names: the things themselves, and those in lists, tuples and dicts."""
-    for name, thing in things.items():
+def _found(kind: type[Kind], things: Iterable[tuple[Any, Any]], prefix: str = "") -> Iterator[tuple[str, Kind]]:
+    """Yield what is of this kind among named things, and in lists, tuples and dicts there; with dotted names."""
+    for name, thing in things:
         if isinstance(thing, kind):
             yield f"{prefix}{name}", thing
-        elif isinstance(thing, (list, tuple, dict)) and thing and name != "_cache":
-            inside = thing if isinstance(thing, dict) else dict(enumerate(thing))
-            yield from _found(kind, inside, f"{prefix}{name}.")
-        elif isinstance(thing, (set, frozenset)) and any(isinstance(one, kind) for one in thing):
-            raise ValueError(f"{prefix}{name}: expected a list or a dict of {kind.__name__} objects, got a set, which "
-                             "has no order")
+        elif isinstance(thing, COLLECTIONS) and name != "_cache":
+            if isinstance(thing, (set, frozenset)) and any(isinstance(one, kind) for one in thing):
+                raise ValueError(f"{prefix}{name}: expected a list or a dict of {kind.__name__} objects, got a set, "
+                                 "which has no order")
+            yield from _found(kind, thing.items() if isinstance(thing, dict) else enumerate(thing), f"{prefix}{name}.")
 
 
 def _are_integers(values: Array) -> bool:
