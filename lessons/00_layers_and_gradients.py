@@ -12,11 +12,12 @@ import copy
 import time
 
 import numpy as np
-from matplotlib.patches import Rectangle
 
 from minidl import BatchNorm2d, Conv2d, Linear, MSELoss, Sequential, Tanh, Window, check_layer, col2im, im2col
 from minidl.course.lesson import Lesson
 from minidl.plotting import canvas
+
+from matplotlib.patches import Rectangle
 
 lesson = Lesson("00_layers_and_gradients", epochs=300, lr=0.2)
 print("(no data needed: --data, --size, --width and --batch-size change nothing here)")

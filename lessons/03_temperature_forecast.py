@@ -12,12 +12,13 @@
 import time
 
 import numpy as np
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
 from minidl import Adam, CosineSchedule, CrossEntropyLoss, Linear, MSELoss, ReLU, Sequential
 from minidl.course.lesson import Lesson
 from minidl.datasets.temperatures import load_temperatures, windows
 from minidl.plotting import canvas
+
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
 lesson = Lesson("03_temperature_forecast", epochs=150, lr=1e-3, batch_size=32, width=64)
 print("(the data are a small table, --data and --size change nothing here; --width: units of the hidden layer)")

@@ -9,7 +9,6 @@
 
 # %%
 import numpy as np
-from matplotlib.colors import ListedColormap
 
 from minidl import Adam, CrossEntropyLoss, Softmax, pixelwise, plotting
 from minidl.batches import Batches, as_input
@@ -17,6 +16,8 @@ from minidl.course.lesson import Lesson
 from minidl.datasets.pets import CLASSES
 from minidl.plotting.canvas import MARGIN, QUIET, SMALL, TEXT, TITLE, blank, draw_grid, place, whole_multiple, write
 from minidl.step import train_step
+
+from matplotlib.colors import ListedColormap
 
 lesson = Lesson("08_pixelwise_cross_entropy")
 softmax, loss = Softmax(), CrossEntropyLoss()

@@ -9,7 +9,6 @@
 
 # %%
 import numpy as np
-from matplotlib.patches import Rectangle
 
 from minidl import pixelwise, plotting
 from minidl.batches import as_input
@@ -21,6 +20,8 @@ from minidl.step import predict
 from minidl.tasks.segmentation.experiment import Segmentation
 from minidl.tasks.segmentation.ladder import results_figure, results_table
 from minidl.tasks.segmentation.receptive_field import receptive_field, seen_pixels
+
+from matplotlib.patches import Rectangle
 
 lesson = Lesson("10_segmentation_5x5")
 task = Segmentation(lesson)                # data, batches, loss, training: what lesson 9 does step by step

@@ -9,7 +9,6 @@
 
 # %%
 import numpy as np
-from matplotlib.patches import Rectangle
 
 from minidl import pixelwise, plotting
 from minidl.batches import as_input
@@ -20,6 +19,8 @@ from minidl.plotting import canvas
 from minidl.tasks.segmentation.experiment import Segmentation
 from minidl.tasks.segmentation.ladder import results_figure, results_table
 from minidl.tasks.segmentation.receptive_field import receptive_field, seen_pixels
+
+from matplotlib.patches import Rectangle
 
 lesson = Lesson("11_segmentation_9x9")
 task = Segmentation(lesson)

@@ -7,6 +7,7 @@ from typing import Any
 
 from minidl.benchmark import busy, inference, machine, memory, profile, pytorch, scaling, steps, textbook
 from minidl.benchmark.options import QUICK, parse
+from minidl.runtime.console import prepare
 from minidl.runtime.files import replacing
 
 SHOW: dict[str, Callable[[Any], str]] = {
@@ -44,6 +45,7 @@ def measure(options: argparse.Namespace) -> Iterator[tuple[str, Any]]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the benchmark as the command line asks."""
+    prepare(stop=True)
     options = parse(arguments)
     if options.peak_memory_of is not None:
         print(json.dumps(memory.of_this_process(options.peak_memory_of, options.largest, options.threads)))
@@ -53,8 +55,12 @@ def main(arguments: list[str] | None = None) -> int:
         results[section] = numbers
         print(SHOW[section](numbers), end="\n\n", flush=True)
         if options.json is not None:    # after each section: what is known survives an interruption
-            with replacing(options.json) as temporary:
-                temporary.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+            try:
+                with replacing(options.json) as temporary:
+                    temporary.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+            except OSError as error:    # in the first section, the machine, if there is no such folder
+                print(f"error: {options.json} cannot be written: {error}", file=sys.stderr)
+                return 1
     return 0
 
 

@@ -2,13 +2,14 @@
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
-from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator
 
 from minidl.plotting.canvas import GRID, INK, LINE_COLORS, QUIET, SMALL, TEXT, subplots
 from minidl.plotting.scores import named_lines
 from minidl.types import Array
+
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 
 def memory_lines(addresses: Mapping[str, Array], notes: Sequence[str], title: str) -> Figure:

@@ -6,14 +6,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from matplotlib.figure import Figure
-
 from minidl import plotting
-from minidl.runtime.files import project_root, replacing, shorten
+from minidl.runtime.console import prepare
+from minidl.runtime.files import make_folder, project_root, replacing, shorten
 from minidl.runtime.format import flat
 from minidl.runtime.options import positive_number, whole
 from minidl.runtime.progress import duration
 from minidl.runtime.threads import set_num_threads
+
+from matplotlib.figure import Figure
 
 if TYPE_CHECKING:
     from minidl.datasets.pets.reader import Pets
@@ -79,8 +80,7 @@ class Lesson:
     def __init__(self, name: str, budget: int = 6_000, argv: list[str] | None = None, quick_epochs: int = 2,
                  **defaults: Any) -> None:
         self.in_notebook = "ipykernel" in sys.modules
-        if hasattr(sys.stdout, "reconfigure"):
-            sys.stdout.reconfigure(errors="replace")             # a code page without "→" must not end a lesson
+        prepare()
         parser = options_parser(name, **defaults)
         if argv is None and self.in_notebook:
             argv = []
@@ -102,6 +102,10 @@ class Lesson:
         self.resume: bool = options.resume
         self.root = project_root()
         self.out = (options.out or self.root / "out") / name
+        try:
+            make_folder(self.out)                        # now, not after an hour of training
+        except OSError as error:
+            parser.error(f"--out: {error}")
         self.figures: list[dict[str, str]] = []
         self._left_out: set[str] = set()                              # the images named by `pets`, with the reasons
         self.started = time.perf_counter()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from minidl.datasets.download.oxford_pets import IMAGES, SOURCES, download
 from minidl.datasets.pets import load_pets
+from minidl.runtime.console import prepare
 from minidl.runtime.files import project_root, shorten
 from minidl.runtime.options import whole
 from minidl.runtime.threads import set_num_threads
@@ -54,6 +55,7 @@ def run(options: argparse.Namespace) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Do what the command line asks; 1 if it fails, 130 after Ctrl-C."""
+    prepare()
     options = parse(argv)
     try:
         run(options)

@@ -25,6 +25,7 @@ from minidl.datasets.rendering.calibration import calibrate, save_contact_sheet
 from minidl.datasets.rendering.camera import SIZE
 from minidl.datasets.rendering.parts import CAT
 from minidl.datasets.rendering.stage import RENDERER, Sample, render
+from minidl.runtime.console import prepare
 from minidl.runtime.files import project_root
 from minidl.runtime.progress import Progress
 from minidl.runtime.threads import get_num_threads
@@ -189,6 +190,7 @@ def ensure(folder: str | Path, seed: int = 0, train: int = 1000, test: int = 200
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit code."""
+    prepare()
     parser = argparse.ArgumentParser(prog="python -m minidl.datasets.synthetic_pets", description="Render cats and dogs"
                                      " with trimaps in the folder layout of the Oxford-IIIT Pet set.")
     parser.add_argument("--to", metavar="FOLDER", help="where (default: data/synthetic-pets in the project)")

@@ -1,4 +1,5 @@
 """The lessons' figures: images and predictions, curves and scores."""
+from minidl.plotting import backend  # noqa: F401  # before anything else imports matplotlib
 from minidl.plotting.canvas import save
 from minidl.plotting.pictures import CLASS_COLORS, colorize, image_strip, overlay, prediction_grid, shown
 from minidl.plotting.scores import class_bars, learning_curves, named_lines

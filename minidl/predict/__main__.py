@@ -7,7 +7,8 @@ from pathlib import Path
 from minidl.predict.jobs import TABLE, find_jobs
 from minidl.predict.model import BUILDERS, PETS, open_model
 from minidl.predict.results import Row, segment_jobs, write_table
-from minidl.runtime.files import shorten
+from minidl.runtime.console import prepare
+from minidl.runtime.files import make_folder, shorten
 from minidl.runtime.options import whole
 from minidl.runtime.threads import set_num_threads
 
@@ -34,8 +35,7 @@ pixels are right, on photographs 76 %, where "background" everywhere would be ri
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit status."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # names that a console cannot show
+    prepare(errors="backslashreplace")                         # names of files that a console cannot show
     parser = options_parser()
     options = parser.parse_args(arguments)
     given = {name: getattr(options, name) for name in ("width", "classes") if getattr(options, name) is not None}
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if size > SIZE_MOST:
             raise ValueError(f"expected a size in the network of at most {SIZE_MOST} pixels, got a size of {size}")
         jobs, others = find_jobs(options.images, options.out)
-        options.out.mkdir(parents=True, exist_ok=True)
+        make_folder(options.out)
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -1,4 +1,5 @@
 """Where the project is, and how files are written so that an interruption leaves the old one whole."""
+import errno
 import os
 import secrets
 import stat
@@ -29,6 +30,21 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder for results, with those above it; raise an OSError if no files can be written there."""
+    path.mkdir(parents=True, exist_ok=True)
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, "expected a folder into which files can be written", str(path))
+
+
+def current_folder() -> Path:
+    """Return the current folder; "." if it has been removed meanwhile."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return Path()
+
+
 def project_root() -> Path:
     """Return the folder of the project to which the running code belongs, wherever it was started.
 
@@ -36,7 +52,7 @@ def project_root() -> Path:
     which have no file: the current folder); if none does, the one that holds this library; if that was installed
     without its project, the one that holds the current folder; without any, the current folder itself.
     """
-    here = Path.cwd()
+    here = current_folder()
     program = getattr(sys.modules["__main__"], "__file__", None)
     for start in (Path(program).resolve() if program else here, Path(__file__).resolve(), here):
         for folder in (start, *start.parents):
@@ -55,7 +71,7 @@ def shorten(path: Path) -> str:
     """Return a path relative to the current folder, if it is below it."""
     try:
         return str(path.resolve().relative_to(Path.cwd().resolve()))
-    except ValueError:
+    except (ValueError, OSError):
         return str(path)
 
 

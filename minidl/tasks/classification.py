@@ -3,8 +3,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.figure import Figure
 
 from minidl.layers import Layer
 from minidl.metrics import checked
@@ -15,6 +13,9 @@ from minidl.plotting.pictures import ImageGrid, checked_images
 from minidl.runtime.format import percent
 from minidl.step import predict
 from minidl.types import Array
+
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
 
 RIGHT, WRONG, OTHER = LINE_COLORS[0], LINE_COLORS[1], "#B9C2CA"
 MOST = 3           # classes beside an image
@@ -101,7 +102,7 @@ def probability_grid(images: Any, probabilities: Any, labels: Any, class_names: 
         Wanted width of an image, as in `ImageGrid`.
     """
     images = checked_images(images, "probability_grid", (3, 1))
-    probabilities, labels = np.asarray(probabilities), np.asarray(labels)
+    probabilities, labels = np.asarray(probabilities, np.float64), np.asarray(labels)
     N, K = len(images), len(class_names)
     if probabilities.shape != (N, K) or not np.allclose(probabilities.sum(axis=1), 1, atol=1e-3):
         raise ValueError(f"probability_grid: expected probabilities of shape {(N, K)} whose rows add up to 1, got "

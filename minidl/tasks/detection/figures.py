@@ -2,14 +2,14 @@
 from collections.abc import Sequence
 from typing import Any
 
+from minidl.plotting.canvas import INK, TEXT, counted
+from minidl.plotting.pictures import GAP, ImageGrid, checked_images
+from minidl.tasks.detection.boxes import as_boxes
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
-
-from minidl.plotting.canvas import INK, TEXT, counted
-from minidl.plotting.pictures import GAP, ImageGrid, checked_images
-from minidl.tasks.detection.boxes import as_boxes
 
 TRUE_COLOR = "#FFFFFF"
 KIND_COLORS = ("#FFA62B", "#5CE1FF", "#C6F068")  # bright: images are mostly darker

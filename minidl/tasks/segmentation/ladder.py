@@ -3,7 +3,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from minidl.datasets.pets import CLASSES
 from minidl.plotting import CLASS_COLORS, prediction_grid
@@ -13,6 +12,8 @@ from minidl.plotting.canvas import (
 from minidl.plotting.pictures import GAP, ImageGrid, checked_images
 from minidl.runtime.format import number, table
 from minidl.tasks.segmentation.experiment import Result
+
+from matplotlib.figure import Figure
 
 # The models by the number of their lesson.
 LADDER = {"07": "K-means", "09": "1 × 1", "10": "5 × 5", "11": "9 × 9", "12": "reshape", "13": "FCN-8s",

@@ -1,14 +1,15 @@
 """Figures of super-resolution: what several methods make of the same small images, with details."""
 from collections.abc import Mapping, Sequence
 
-import matplotlib
 import numpy as np
-from matplotlib.figure import Figure
 
 from minidl.plotting.pictures import GAP, ImageGrid
 from minidl.tasks.super_resolution.image_metrics import psnr
 from minidl.tasks.super_resolution.images import as_images, block_means
 from minidl.types import Array
+
+import matplotlib
+from matplotlib.figure import Figure
 
 
 def busiest_square(image: Array, side: int) -> tuple[int, int]:
