@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from minidl.layers.activation import sigmoid
+from minidl.layers.arguments import to_classes
 from minidl.types import Array
 
 
@@ -47,6 +48,9 @@ class Loss:
         The loss of a batch in parts is the sum of value * denominator(count), over denominator(sum of the counts).
         """
         return 1.0 if self.reduction == "sum" or count is None else count
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_cache"}
 
     def recall(self) -> Any:
         if self._cache is None:
@@ -144,10 +148,12 @@ class CrossEntropyLoss(Loss):
         self.check_prediction(logits)
         if logits.ndim not in (2, 4) or labels.shape != logits.shape[:1] + logits.shape[2:]:
             raise ValueError("CrossEntropyLoss: expected logits (N, K) with labels (N,), or logits (N, K, H, W) with "
-                             f"labels (N, H, W), got logits {logits.shape} with labels {labels.shape}")
+                             f"labels (N, H, W), got logits {logits.shape} with labels {labels.shape}"
+                             + to_classes(labels.shape, logits.shape[:1] + logits.shape[2:]))
         K = logits.shape[1]
         if labels.dtype.kind not in "iu":
-            raise ValueError(f"CrossEntropyLoss: expected integer labels, got dtype {labels.dtype}")
+            raise ValueError(f"CrossEntropyLoss: expected integer labels, got dtype {labels.dtype}. Whole numbers "
+                             "become integers by labels.astype(int).")
         if self.weight is not None and len(self.weight) != K:
             raise ValueError(f"CrossEntropyLoss: expected {K} class weights, as many as logits, got {len(self.weight)}")
         outside = (labels < 0) | (labels >= K)
@@ -182,7 +188,7 @@ class _ElementwiseLoss(Loss):
                              f"got {got}")
         target = target.astype(prediction.dtype, copy=False)
         total = float(self.values(prediction, target).sum(dtype=np.float64))
-        self._cache = (prediction, target)
+        self._cache = (prediction.copy(order="K"), target.copy(order="K"))      # writing into y does no harm
         self.count = prediction.size
         return total / self.denominator(self.count)
 
