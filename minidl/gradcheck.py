@@ -8,6 +8,18 @@ both sides and look, in float64:
 The error of this "central difference" is of order h^2 from the curvature and 1e-16 / h from rounding; h = 1e-5 keeps
 both near 1e-10. The upstream gradient dy is random: with dy of ones, the true dx of a softmax or a batch norm is 0, and
 a backward that returns zeros would pass.
+
+NaN and infinity have no differences; what layers and losses make of them is compared with PyTorch in the tests. They
+are at the same places, except where this makes more sense:
+
+    what                                             PyTorch                       here
+    -----------------------------------------------  ----------------------------  -----------------------------------
+    bilinear Upsample, beside NaN or infinity        also where their weight is 0  only where they have a weight
+    CrossEntropyLoss, logits NaN, label ignored      derivatives NaN               0
+    BCEWithLogitsLoss, infinite logit, right side    NaN                           0, the limit
+    BCEWithLogitsLoss, -infinity, target above 0     NaN                           infinity, the limit
+    L1Loss, error NaN                                derivative 0                  NaN
+    float16                                          computed with                 refused: sums would overflow
 """
 import copy
 from collections.abc import Callable

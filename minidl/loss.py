@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from minidl.layers import layout
 from minidl.layers.activation import sigmoid
-from minidl.layers.arguments import to_classes
-from minidl.types import Array
+from minidl.types import FLOATS, Array
 
 
 class Loss:
@@ -49,20 +49,17 @@ class Loss:
         """
         return 1.0 if self.reduction == "sum" or count is None else count
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_cache"}
-
     def recall(self) -> Any:
         if self._cache is None:
             raise RuntimeError(f"{type(self).__name__}: backward needs a forward before it")
         return self._cache
 
     def check_prediction(self, prediction: Array) -> None:
-        if not isinstance(prediction, np.ndarray) or prediction.dtype.kind != "f" or prediction.size == 0:
+        if not isinstance(prediction, np.ndarray) or prediction.dtype not in FLOATS or prediction.size == 0:
             got = (f"{prediction.dtype} of shape {prediction.shape}" if isinstance(prediction, np.ndarray)
                    else f"a {type(prediction).__name__}")
             raise ValueError(f"{type(self).__name__}: expected predictions as a non-empty NumPy array of "
-                             f"floating-point numbers, got {got}")
+                             f"floating-point numbers, float32 or float64, got {got}")
 
 
 class CrossEntropyLoss(Loss):
@@ -73,7 +70,7 @@ class CrossEntropyLoss(Loss):
     weight : array (K,), optional
         How much each class counts.
     ignore_index : int, optional
-        Labels of this value are left out.
+        Labels of this value are left out, whatever the logits there (even NaN): the derivatives there are 0.
     reduction : {"mean", "sum"}
         "mean" divides by the sum of the weights of all labels that count: without `weight`, by their number, which for
         label maps is N*H*W (slide 14).
@@ -113,8 +110,9 @@ class CrossEntropyLoss(Loss):
     def __init__(self, weight: Array | None = None, ignore_index: int | None = None, reduction: str = "mean") -> None:
         super().__init__(reduction)
         self.weight = None if weight is None else np.asarray(weight)
-        if self.weight is not None and (self.weight.ndim != 1 or not np.all(self.weight >= 0)):
-            raise ValueError(f"CrossEntropyLoss: expected weight as one number >= 0 per class, got {weight!r}")
+        if self.weight is not None and (self.weight.ndim != 1
+                                        or not np.all((self.weight >= 0) & (self.weight < np.inf))):
+            raise ValueError(f"CrossEntropyLoss: expected weight as one finite number >= 0 per class, got {weight!r}")
         self.ignore_index = ignore_index
 
     def forward(self, prediction: Array, target: Array) -> float:
@@ -129,6 +127,8 @@ class CrossEntropyLoss(Loss):
         if self.count == 0 and not self.is_part:
             raise ValueError("CrossEntropyLoss: no label is left to count (all are ignore_index or of weight 0)")
         share /= self.denominator(self.count) or 1
+        if not counts.all():
+            logits = layout.masked(counts[:, None], logits)                # NaN times a share of 0 would be NaN
         shifted = logits - logits.max(axis=1, keepdims=True)               # (N, K, H, W)
         exp = np.exp(shifted)
         exp_sum = exp.sum(axis=1, keepdims=True)                           # (N, 1, H, W)
@@ -188,7 +188,7 @@ class _ElementwiseLoss(Loss):
                              f"got {got}")
         target = target.astype(prediction.dtype, copy=False)
         total = float(self.values(prediction, target).sum(dtype=np.float64))
-        self._cache = (prediction.copy(order="K"), target.copy(order="K"))      # writing into y does no harm
+        self._cache = (prediction, target)
         self.count = prediction.size
         return total / self.denominator(self.count)
 
@@ -215,8 +215,9 @@ class MSELoss(_ElementwiseLoss):
     def values(self, prediction: Array, target: Array) -> Array:
         return (prediction - target) ** 2
 
-    def derivatives(self, prediction: Array, target: Array) -> Array:
-        return 2 * (prediction - target)
+    def backward(self) -> Array:
+        prediction, target = self.recall()
+        return (prediction - target) / (self.denominator(prediction.size) / 2)     # doubling might overflow
 
 
 class L1Loss(_ElementwiseLoss):
@@ -272,7 +273,8 @@ class SmoothL1Loss(_ElementwiseLoss):
 
     def values(self, prediction: Array, target: Array) -> Array:
         error = np.abs(prediction - target)
-        return np.where(error < self.beta, error ** 2 / (2 * self.beta), error - self.beta / 2)
+        near = np.minimum(error, self.beta)                                # both cases in one; e^2 might overflow
+        return near / self.beta * (error - near / 2)
 
     def derivatives(self, prediction: Array, target: Array) -> Array:
         return ((prediction - target) / self.beta).clip(-1, 1)
@@ -283,7 +285,8 @@ class BCEWithLogitsLoss(_ElementwiseLoss):
 
     Notes
     -----
-    With p = sigmoid(z): L = -t log p - (1 - t) log(1 - p) = max(z, 0) - t z + log(1 + exp(-|z|)): no overflow.
+    With p = sigmoid(z): L = -t log p - (1 - t) log(1 - p) = max(z, 0) - t z + log(1 + exp(-|z|)): no overflow. Far out
+    only |z| times the distance of t from the right side (1 for z > 0, else 0) is left; where that is 0, so is L.
     Derivative: p - t, the two-class form of "softmax minus one-hot".
 
     Raises
@@ -295,7 +298,10 @@ class BCEWithLogitsLoss(_ElementwiseLoss):
     def values(self, prediction: Array, target: Array) -> Array:
         if not (target.min() >= 0 and target.max() <= 1):
             raise ValueError(f"BCEWithLogitsLoss: expected targets in [0, 1], got {target.min():g} to {target.max():g}")
-        return np.maximum(prediction, 0) - prediction * target + np.log1p(np.exp(-np.abs(prediction)))
+        size = np.abs(prediction)
+        off = np.abs(target - (prediction > 0))                            # from the side that z is on
+        far = np.multiply(size, off, out=np.zeros_like(size), where=off > 0)       # 0 * inf would be NaN
+        return far + np.log1p(np.exp(-size))
 
     def derivatives(self, prediction: Array, target: Array) -> Array:
         return sigmoid(prediction) - target

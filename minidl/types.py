@@ -9,4 +9,6 @@ Array = NDArray[Any]
 
 Shape = tuple[int, ...]
 
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))  # what layers and losses compute in
+
 Rng = np.random.Generator | int | None

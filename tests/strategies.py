@@ -80,7 +80,7 @@ def convolutions(draw, mirrored=False):
 @st.composite
 def transposed_convolutions(draw):
     kernel, stride, padding, dilation, _ = draw(windows(padding=1))
-    output_padding = tuple(draw(st.integers(0, s - 1)) for s in stride)
+    output_padding = tuple(draw(st.integers(0, max(s, d) - 1)) for s, d in zip(stride, dilation))
     C, outputs = draw(pairs(1, 3))
     # (size - 1) * stride - 2 * padding + dilation * (kernel - 1) + output_padding + 1 must be at least 1
     short = [2 * p - d * (k - 1) - o for k, p, d, o in zip(kernel, padding, dilation, output_padding)]

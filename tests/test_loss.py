@@ -84,7 +84,85 @@ def test_elementwise_forward(name, case):
     assert kind(reduction="sum")(10 * prediction, target) == pytest.approx(mean * target.size, rel=1e-12)
 
 
-# Types, memory, and what is remembered
+# NaN, infinity, huge and tiny numbers. Warnings are errors: none of these may give one.
+
+def test_ignored_labels_take_no_part_whatever_the_logits():
+    for garbage in ([np.nan, np.nan], [np.inf, 0], [np.inf, np.inf], [-np.inf, -np.inf], [-np.inf, 0]):
+        for dtype in (np.float32, np.float64):
+            loss = CrossEntropyLoss(ignore_index=255)
+            logits = np.array([garbage, [1, 2]], dtype)
+            assert loss(logits, np.array([255, 1], np.uint8)) == pytest.approx(0.3133, abs=1e-4)
+            assert loss.backward()[0].tolist() == [0, 0]
+            maps = np.stack([logits, logits], axis=-1)[..., None]            # (2, 2, 2, 1)
+            assert loss(maps, np.array([[255, 255], [1, 255]])[..., None]) == pytest.approx(0.3133, abs=1e-4)
+
+
+@pytest.mark.parametrize("logit, target, value, slope", [
+    (np.inf, 0, np.inf, 1), (np.inf, 0.5, np.inf, 0.5), (np.inf, 1, 0, 0), (-np.inf, 0, 0, 0), (-np.inf, 1, np.inf, -1),
+    (-np.inf, 0.5, np.inf, -0.5), (1e308, 0, 1e308, 1), (-1e308, 1, 1e308, -1), (1e308, 1, 0, 0),
+    (5e-324, 0, math.log(2), 0.5), (-0.0, 1, math.log(2), -0.5), (np.nan, 1, np.nan, np.nan)])
+def test_binary_cross_entropy_far_out(logit, target, value, slope):
+    loss = BCEWithLogitsLoss()
+    assert loss(np.array([logit]), np.array([target])) == pytest.approx(value, nan_ok=True)
+    assert loss.backward() == pytest.approx(np.array([slope]), nan_ok=True)
+
+
+@pytest.mark.parametrize("dtype, huge", [(np.float32, 2e38), (np.float64, 1e308)])
+def test_huge_and_infinite_errors(dtype, huge):
+    error, zero = np.array([huge, -np.inf, 1], dtype), np.zeros(3, dtype)
+    smooth = SmoothL1Loss("sum", beta=2)
+    assert smooth(error[[0]], zero[[0]]) == pytest.approx(huge)
+    assert smooth(error, zero) == np.inf and smooth.backward().tolist() == [1, -1, 0.5]
+    squared = MSELoss()
+    with np.errstate(over="ignore"):
+        assert squared(error, zero) == np.inf
+    np.testing.assert_allclose(squared.backward(), np.array([huge / 3 * 2, -np.inf, 2 / 3], dtype))
+
+
+SPECIAL = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1e100, -1e100, 1e300, -1e300, 1e-300, -1e-300, 5e-324, 1e-160]
+
+
+@each_reduction
+@pytest.mark.parametrize("name", ["mse_loss", "l1_loss", "smooth_l1_loss", "binary_cross_entropy_with_logits",
+                                  "cross_entropy"])
+def test_special_values_are_those_of_pytorch(name, reduction):
+    torch = pytest.importorskip("torch")
+    ours = dict(zip(["mse_loss", "l1_loss", "smooth_l1_loss", "binary_cross_entropy_with_logits", "cross_entropy"],
+                    [MSELoss, L1Loss, SmoothL1Loss, BCEWithLogitsLoss, CrossEntropyLoss]))[name](reduction=reduction)
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        x, t = rng.normal(size=(2, 3, 4))
+        few = rng.choice(SPECIAL, 3)
+        for array, share in ((x, rng.choice([0.1, 0.3])), (t, rng.choice([0, 0.1]))):
+            which = rng.random(array.shape) < share
+            array[which] = rng.choice(few, np.count_nonzero(which))
+        if name == "cross_entropy":
+            t = rng.integers(0, 4, 3)
+        elif "binary" in name:                            # PyTorch has NaN at minus infinity, we the limit
+            t, x = rng.choice([0, 0.3, 1], t.shape), np.where(np.isinf(x), 1e100, x)
+        x_theirs = torch.tensor(x, requires_grad=True)
+        value = getattr(torch.nn.functional, name)(x_theirs, torch.tensor(t), reduction=reduction)
+        value.backward()
+        with np.errstate(all="ignore"):
+            np.testing.assert_allclose(ours(x, t), value.item(), rtol=1e-9)
+            d, expected = ours.backward(), x_theirs.grad.numpy()
+        if name == "l1_loss":                             # PyTorch has the slope 0 at NaN
+            d[np.isnan(d)] = 0
+        np.testing.assert_allclose(d, expected, rtol=1e-9, atol=1e-290)
+
+
+# Types
+
+@pytest.mark.parametrize("loss", [CrossEntropyLoss(), MSELoss(), L1Loss(), SmoothL1Loss(), BCEWithLogitsLoss()])
+def test_other_floating_types_are_refused(loss):
+    prediction = np.zeros((4, 3, 128, 128), np.float16)   # whose mean in float16 would be 0
+    target = np.zeros((4, 128, 128), int) if isinstance(loss, CrossEntropyLoss) else prediction
+    with pytest.raises(ValueError, match="float32 or float64, got float16 of shape"):
+        loss(prediction, target)
+    assert math.isfinite(loss(prediction.astype(np.float32), target))
+
+
+# Memory, and what is remembered
 
 RNG = np.random.default_rng(0)
 MAPS, LABELS, TARGETS = RNG.normal(size=(2, 3, 4, 5)), RNG.integers(0, 3, (2, 4, 5)), RNG.uniform(0, 1, (2, 3, 4, 5))

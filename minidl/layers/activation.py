@@ -9,8 +9,8 @@ from minidl.types import Array, Shape
 class ReLU(Layer):
     """y = max(x, 0).
 
-    dx = dy where x > 0, else 0 (at x = 0 too, as in PyTorch). y > 0 means the same as x > 0, and y is what the next
-    layer keeps anyway.
+    dx = dy where x > 0, else 0 (at x = 0 too, as in PyTorch; where x is NaN, dy). y > 0 means the same as x > 0, and y
+    is what the next layer keeps anyway.
     """
 
     def forward(self, x: Array) -> Array:
@@ -23,7 +23,7 @@ class ReLU(Layer):
         dx = layout.empty(y.shape, y.dtype)
         ys, dys, dxs = layout.by_channel(y), layout.by_channel(dy), layout.by_channel(dx)
         for s in layout.channel_chunks(y):
-            np.multiply(dys[s], ys[s] > 0, out=dxs[s])
+            layout.masked(~(ys[s] <= 0), dys[s], out=dxs[s])
         return dx
 
 
@@ -45,12 +45,18 @@ class LeakyReLU(Layer):
 
     def forward(self, x: Array) -> Array:
         self.check_input(x)
-        y = np.maximum(x, self.negative_slope * x)
+        y = np.minimum(x, 0)
+        y *= self.negative_slope                           # x itself may be infinite, and the slope 0
+        y += np.maximum(x, 0)
         return self.keep(y, y)
 
     def backward(self, dy: Array) -> Array:
         y, = self.recall(dy)
-        return np.where(y > 0, dy, self.negative_slope * dy)
+        positive = y > 0
+        dx = layout.masked(~positive, dy)
+        dx *= self.negative_slope
+        dx += layout.masked(positive, dy)
+        return dx
 
     def arguments(self) -> str:
         return f"{self.negative_slope:g}"

@@ -8,7 +8,7 @@ from numpy.typing import DTypeLike
 
 from minidl.layers.arguments import changes_of_axes
 from minidl.runtime.format import aligned
-from minidl.types import Array, Shape
+from minidl.types import FLOATS, Array, Shape
 Self = TypeVar("Self", bound="Layer")
 Kind = TypeVar("Kind")
 COLLECTIONS = (tuple, list, dict, set, frozenset)     # in which layers and parameters are looked for
@@ -80,10 +80,11 @@ class Layer:
 
     def check_input(self, x: Array) -> Shape:
         """Return the shape of y if the layer can work on x, else raise a ValueError that says what was expected."""
-        if not isinstance(x, np.ndarray) or x.dtype.kind != "f":
+        if not isinstance(x, np.ndarray) or x.dtype not in FLOATS:
             got = f"dtype {x.dtype}" if isinstance(x, np.ndarray) else f"a {type(x).__name__}"
-            raise ValueError(f"{self!r}: expected a NumPy array of floating-point numbers, got {got}. It becomes "
-                             "one by np.asarray(x, np.float32); divide images of integers by 255 as well.")
+            raise ValueError(f"{self!r}: expected a NumPy array of floating-point numbers, got {got}. It becomes one, "
+                             "of float32 or float64 (sums overflow in float16), by np.asarray(x, np.float32); divide "
+                             "images of integers by 255 as well.")
         for parameter in vars(self).values():                # those in lists would take longer to find
             if isinstance(parameter, Parameter) and parameter.data.dtype != x.dtype:
                 have, came = parameter.data.dtype, x.dtype
@@ -187,8 +188,9 @@ class Layer:
 
     def astype(self: Self, dtype: DTypeLike) -> Self:
         """Convert all parameters and floating-point buffers of the tree, before an optimizer is made; return self."""
-        if np.dtype(dtype).kind != "f":
-            raise ValueError(f"{type(self).__name__}.astype: expected a floating-point dtype, got {np.dtype(dtype)}")
+        if np.dtype(dtype) not in FLOATS:
+            raise ValueError(f"{type(self).__name__}.astype: expected a floating-point dtype, got {np.dtype(dtype)}. "
+                             "Layers compute in float32 or float64; sums overflow in float16.")
         for _, layer in self.walk():
             layer._cache = None
             for parameter in layer._own_parameters().values():

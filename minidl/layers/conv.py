@@ -166,20 +166,27 @@ class Conv2d(_Convolution):
         dy = layout.channel_major(dy)
         adjoint = self.adjoint_window(dy[:, 0].size)
         if adjoint is None:
-            w = self.weight.data.reshape(self.out_channels, -1)                # (O, C*kh*kw)
-            dw = self.weight.grad.reshape(w.shape)                             # a view
-            kept = None if cols is None else [(slice(0, len(x)), cols)]
-            for part, cols in kept or columns(x, self.window, 4 * dw.nbytes):
-                add_weight_gradient(dw, dy[part], cols)                        # dw += dy @ columns.T
+            self._add_weight_gradient(x, dy, cols)
             if dx is not None:
+                w = self.weight.data.reshape(self.out_channels, -1)            # (O, C*kh*kw)
                 col2im_matmul(w.T, dy, self.window, out=dx)
         else:
             w = swapped(self.weight.data)                                      # (C, O*kh*kw)
             dw = np.zeros_like(w)
             backward_by_columns_of_dy(w, dw, x, dy, adjoint, dx)
-            by_position = dw.reshape(self.in_channels, self.out_channels, *self.kernel_size)
-            self.weight.grad += by_position.transpose(1, 0, 2, 3)              # (O, C, kh, kw)
+            if np.isfinite(dw).all():
+                by_position = dw.reshape(self.in_channels, self.out_channels, *self.kernel_size)
+                self.weight.grad += by_position.transpose(1, 0, 2, 3)          # (O, C, kh, kw)
+            else:                            # an infinite x may have met the zeros around dy, which no pixel of y has
+                self._add_weight_gradient(x, dy, None)
         self._add_bias_gradient(dy)
+
+    def _add_weight_gradient(self, x: Array, dy: Array, cols: Array | None) -> None:
+        """Add dy @ columns.T to the weight's gradient; `cols` are the columns of x, if they are at hand."""
+        dw = self.weight.grad.reshape(self.out_channels, -1)                   # (O, C*kh*kw), a view
+        kept = None if cols is None else [(slice(0, len(x)), cols)]
+        for part, cols in kept or columns(x, self.window, 4 * dw.nbytes):
+            add_weight_gradient(dw, dy[part], cols)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         self._check_channels(input_shape)
@@ -217,7 +224,7 @@ class ConvTranspose2d(_Convolution):
         Those of the convolution (from output to input) that this layer is the adjoint of.
     output_padding : int or pair
         Rows and columns added at the bottom and right of the output. With a stride, several sizes shrink to the same
-        one; this says which is meant. Smaller than the stride.
+        one; this says which is meant. Smaller than the stride or the dilation.
     bias : bool
     init, rng
         As for `Conv2d`.
@@ -248,10 +255,11 @@ class ConvTranspose2d(_Convolution):
         super().__init__(in_channels, out_channels, kernel_size, stride, dilation)
         self.padding = pair("ConvTranspose2d: padding", padding, least=0)
         self.output_padding = pair("ConvTranspose2d: output_padding", output_padding, least=0)
-        if any(extra >= s for extra, s in zip(self.output_padding, self.stride)):
-            raise ValueError("ConvTranspose2d: expected output_padding smaller than stride, got "
-                             f"output_padding={output_padding}, stride={stride}")
-        self.window = Window(self.kernel_size, self.stride, self.padding, self.padding, self.dilation)  # slides over y
+        if any(extra >= max(s, d) for extra, s, d in zip(self.output_padding, self.stride, self.dilation)):
+            raise ValueError("ConvTranspose2d: expected output_padding smaller than stride or dilation, got "
+                             f"output_padding={output_padding}, stride={stride}, dilation={dilation}")
+        after = (self.padding[0] - self.output_padding[0], self.padding[1] - self.output_padding[1])
+        self.window = Window(self.kernel_size, self.stride, self.padding, after, self.dilation)    # slides over y
         # PyTorch counts the fan of a transposed convolution on the weight's second axis, and so do its bounds.
         self._initialize(in_channels, out_channels, out_channels if init == "torch" else in_channels, bias, init, rng)
 

@@ -71,6 +71,16 @@ def by_channel(x: Array) -> Array:
     return x.transpose(1, 0, 2, 3) if x.ndim == 4 else x
 
 
+def masked(mask: Array, x: Array, out: Array | None = None) -> Array:
+    """Return x where the mask (of bool) is True, and 0 elsewhere.
+
+    x * mask would be NaN where an infinite x or NaN meets False, and np.where takes five times as long. So the bits of
+    the numbers, read as integers, are multiplied by 1 or 0.
+    """
+    integer = np.dtype(f"i{x.itemsize}")
+    return np.multiply(x.view(integer), mask, out=None if out is None else out.view(integer)).view(x.dtype)
+
+
 def image_chunks(N: int, bytes_per_image: int, limit: int = COLUMNS_BYTES) -> list[slice]:
     """Cut a batch of N images into slices that need at most about `limit` bytes each (at least one image).
 

@@ -62,7 +62,7 @@ class MaxPool2d(_Pool2d):
     end that fill no window are left out.
 
     Backward. Only the largest value of a window acts on y, so it receives all of dy, and the others 0. Where several
-    are equal, the first in row-major order receives it (as in PyTorch).
+    are equal, the first in row-major order receives it, and where several are NaN the last (as in PyTorch).
     """
 
     def forward(self, x: Array) -> Array:
@@ -79,24 +79,31 @@ class MaxPool2d(_Pool2d):
     def backward(self, dy: Array) -> Array:
         x, y = self.recall(dy)
         dy = layout.channel_major(dy)
-        x_padded = padded(x, self.window, -np.inf)
+        x_padded = padded(x, self.window, np.nan)          # which is equal to no maximum, not even to minus infinity
         dx = layout.empty(x_padded.shape, x.dtype)
         views, dx_views = self._views(x_padded, *y.shape[2:]), self._views(dx, *y.shape[2:])
+        nans = self._views(padded(np.isnan(x), self.window), *y.shape[2:]) if np.isnan(y).any() else []
         each_pixel_once = self.stride == self.kernel_size and dx.size == y.size * len(views)
         for s in layout.channel_chunks(x):
             if not each_pixel_once:
                 dx[:, s] = 0
-            left = dy[:, s].copy(order="K")                # what of dy has not found its maximum yet
+            free = np.ones_like(y[:, s], bool)             # the windows whose maximum has not been met yet
             for view, dx_view in zip(views, dx_views):
-                if view is views[-1]:
-                    share = left                           # nobody else is left to take it
+                if view is views[-1] and not nans:
+                    hit = free                             # nobody else is left to be it
                 else:
-                    share = left * (view[:, s] == y[:, s])
-                    left -= share                          # the first maximum took it; later ones find 0
+                    hit = view[:, s] == y[:, s]
+                    hit &= free                            # the first maximum got it; later ones do not
+                    free ^= hit
+                share = layout.masked(hit, dy[:, s])
                 if each_pixel_once:
                     dx_view[:, s] = share
                 else:
                     dx_view[:, s] += share
+            for nan, dx_view in zip(nans[::-1], dx_views[::-1]):    # a y of NaN is equal to none of them
+                hit = nan[:, s] & free
+                free ^= hit
+                dx_view[:, s] += layout.masked(hit, dy[:, s])
         return layout.channel_major(self._inside(dx, x.shape))
 
 

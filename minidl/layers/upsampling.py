@@ -24,7 +24,7 @@ class Upsample(Layer):
 
     Both modes are linear, y = A x B.T for each channel's image x, with A (Ho, H) and B (Wo, W) the matrices of
     `interpolation_matrix`. Hence dx = A.T dy B: for "nearest", whose matrices only copy, that is the sum over each
-    block of sh x sw copies.
+    block of sh x sw copies. Most entries of the matrices are 0; NaN and infinity must not meet these.
     """
 
     def __init__(self, scale_factor: int | Pair = 2, mode: str = "nearest", align_corners: bool = False) -> None:
@@ -42,7 +42,7 @@ class Upsample(Layer):
             self._copy_pixels(x, y)
         else:
             A, B = self._matrices(x.shape, x.dtype)
-            np.matmul(A, x.transpose(1, 0, 2, 3) @ B.T, out=y.transpose(1, 0, 2, 3))
+            _each_image(A, x, B, y)
         return self.keep(y, x.shape)
 
     def backward(self, dy: Array) -> Array:
@@ -50,7 +50,7 @@ class Upsample(Layer):
         dy = layout.channel_major(dy)
         if self.mode == "bilinear":
             A, B = self._matrices(x_shape, dy.dtype)
-            return (A.T @ (dy.transpose(1, 0, 2, 3) @ B)).transpose(1, 0, 2, 3)
+            return _each_image(A.T, dy, B.T, layout.empty(x_shape, dy.dtype))
         return self._add_copies(dy, layout.empty(x_shape, dy.dtype))
 
     def _copy_pixels(self, x: Array, y: Array) -> None:
@@ -90,6 +90,18 @@ class Upsample(Layer):
         sh, sw = self.scale_factor
         text = f"{sh if sh == sw else (sh, sw)}, {self.mode!r}"
         return text + (", align_corners=True" if self.align_corners else "")
+
+
+def _each_image(A: Array, x: Array, B: Array, y: Array) -> Array:
+    """Write A x B.T of each channel's image into y, channel-major as x is, and return it."""
+    images, out = x.transpose(1, 0, 2, 3), y.transpose(1, 0, 2, 3)
+    if np.isfinite(x).all():
+        np.matmul(A, images @ B.T, out=out)
+        return y
+    along_rows = np.stack([images[..., row != 0] @ row[row != 0] for row in B], axis=-1)
+    for i, row in enumerate(A):
+        out[..., i, :] = row[row != 0] @ along_rows[..., row != 0, :]
+    return y
 
 
 def interpolation_matrix(size: int, scale: int, mode: str = "bilinear", align_corners: bool = False) -> Array:

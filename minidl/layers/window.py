@@ -15,7 +15,7 @@ class Window:
     kernel: Pair
     stride: Pair = (1, 1)
     before: Pair = (0, 0)    # zero rows above, zero columns at the left
-    after: Pair = (0, 0)     # zero rows below, zero columns at the right
+    after: Pair = (0, 0)     # zero rows below, zero columns at the right; if negative, rows that no window reaches
     dilation: Pair = (1, 1)  # 1: the window's pixels are neighbors; 2: every other one
     flipped: bool = False    # whether its pixels are numbered from the last row and the last column
 
@@ -56,7 +56,7 @@ class Window:
 
 def padded(x: Array, window: Window, value: float = 0.0) -> Array:
     """Return x (A, B, H, W) with the window's padding around; x itself if there is none."""
-    (top, left), (bottom, right) = window.before, window.after
+    (top, left), (bottom, right) = window.before, (max(0, window.after[0]), max(0, window.after[1]))
     if top == left == bottom == right == 0:
         return x
     A, B, H, W = x.shape

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from minidl import BatchNorm2d, check_layer
+from minidl import BatchNorm2d, Sequential, check_layer
 from minidl.layers import layout
 from tests import reference as ref
 from tests.strategies import FEW, assert_close, randomized, seeds, shapes
@@ -62,6 +62,18 @@ def test_running_statistics_by_hand(momentum):
     mean, variance = (1 - momentum) * mean + momentum * 3, (1 - momentum) * variance + momentum * 2
     np.testing.assert_allclose([layer.running_mean[0], layer.running_var[0]], [mean, variance], rtol=1e-6)
     assert layer.num_batches_tracked == 2 and layer.num_batches_tracked.dtype == np.int64
+
+
+def test_a_state_without_the_count_of_batches_as_older_pytorch_wrote_it_is_loaded():
+    norm = BatchNorm2d(2)
+    norm.num_batches_tracked[...] = 7
+    layer = Sequential(norm)
+    state = {name: array + 1 for name, array in layer.state_dict().items() if not name.endswith("tracked")}
+    layer.load_state_dict(state)
+    assert norm.running_var.tolist() == [2, 2] and norm.num_batches_tracked == 7
+    del state["0.running_var"]
+    with pytest.raises(ValueError, match="1 of the names do not fit: missing: 0.running_var"):
+        layer.load_state_dict(state)
 
 
 def test_eval_mode_uses_the_running_statistics_and_leaves_them():

@@ -79,6 +79,13 @@ def test_bars_are_the_likeliest_classes_and_the_true_one():
     assert [text for text in seen if text in "abcde"] == ["a", "b", "c", "d", "c", "a", "d", "c", "b"]
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.float16])
+def test_probabilities_of_small_types(dtype):
+    certain = np.eye(5)[[1, 3, 2]].astype(dtype)
+    figure = probability_grid(IMAGES[:3], certain, np.array([1, 3, 2]), list("abcde"))
+    assert bars(figure) == [(1, RIGHT), (0, OTHER), (0, OTHER)] * 3
+
+
 def test_images_of_one_channel_are_ink_on_white_paper():
     figure = probability_grid(np.array([0, 1, 1, 0.5]).reshape(1, 1, 2, 2), np.array([[1.0, 0.0]]), np.array([0]),
                               ["a", "b"], cell=72)

@@ -5,7 +5,7 @@ corner, as in `Pets.boxes`. Edges lie between pixels (pixel i extends from i to 
 a "+ 1". Several boxes are an array (n, 4), and n may be 0.
 
 A box without area (x0 = x1 or y0 = y1) is allowed: it overlaps with nothing, not even with itself. A box with x0 > x1
-or y0 > y1, NaN and infinity are refused.
+or y0 > y1, NaN and infinity are refused. Integers are computed with in float64, float16 in float32.
 """
 import math
 from typing import Any
@@ -18,20 +18,26 @@ MOST = math.log(1000.0)  # decode enlarges or shrinks at most 1000 times: exp of
 
 
 def as_boxes(boxes: Any, caller: str) -> Array:
-    """Return boxes as a floating-point array (n, 4), after checking that they are boxes; float32 stays float32."""
+    """Return boxes as an array (n, 4) of float32 or more, after checking that they are boxes; float32 stays float32."""
     array = np.asarray(boxes)
     if array.size == 0 and array.ndim < 2:
         array = np.zeros((0, 4), array.dtype)                              # [] means no boxes
     if array.ndim != 2 or array.shape[1] != 4 or array.dtype.kind not in "fiu":
         raise ValueError(f"{caller}: expected boxes (n, 4) as x0, y0, x1, y1, got {array.dtype} {array.shape}")
-    if array.dtype.kind != "f":
-        array = array.astype(np.float64)
-    wrong = ~(np.isfinite(array).all(axis=1) & (array[:, 0] <= array[:, 2]) & (array[:, 1] <= array[:, 3]))
+    array = _floats(array)
+    with np.errstate(over="ignore", invalid="ignore"):
+        size = array[:, 2:] - array[:, :2]                                 # (n, 2), NaN or infinite if a corner is
+    wrong = ~((size >= 0) & (size < np.inf)).all(axis=1)
     if wrong.any():
         n = int(wrong.argmax())
         raise ValueError(f"{caller}: expected finite boxes with x0 <= x1 and y0 <= y1, got {array[n].tolist()} "
                          f"as box {n}")
     return array
+
+
+def _floats(array: Array) -> Array:
+    """Return an array of numbers with at least the precision and range of float32."""
+    return array.astype(np.result_type(array, np.float32) if array.dtype.kind == "f" else np.float64, copy=False)
 
 
 def clip(boxes: Any, width: float, height: float) -> Array:
@@ -69,10 +75,17 @@ def iou_matrix(a: Any, b: Any) -> Array:
 
 
 def _iou(a: Array, b: Array) -> Array:
-    """Return the IoU of boxes (..., 4), broadcast against each other."""
+    """Return the IoU of boxes (..., 4), broadcast against each other.
+
+    Areas are measured in units of the larger width and the larger height of the two, so that they neither overflow nor
+    vanish.
+    """
     sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])    # (..., 2) width, height
-    both = np.prod(sides.clip(0), axis=-1)
-    areas = [np.prod(c[..., 2:] - c[..., :2], axis=-1) for c in (a, b)]
+    sizes = a[..., 2:] - a[..., :2], b[..., 2:] - b[..., :2]
+    units = np.maximum(*sizes)
+    units[units == 0] = 1
+    both = np.prod(sides.clip(0) / units, axis=-1)
+    areas = [np.prod(size / units, axis=-1) for size in sizes]
     union = areas[0] + areas[1] - both
     return np.divide(both, union, out=np.zeros_like(both), where=union > 0)
 
@@ -168,7 +181,8 @@ def decode(offsets: Any, anchors: Any, scale: Any = (1, 1, 1, 1)) -> Array:
     offsets, anchors = np.asarray(offsets), as_boxes(anchors, "decode")
     if offsets.ndim != 2 or offsets.shape[1] != 4 or not np.isfinite(offsets).all():
         raise ValueError(f"decode: expected finite offsets (n, 4), got {offsets.dtype} {offsets.shape}")
-    offsets = offsets * np.asarray(scale, offsets.dtype if offsets.dtype.kind == "f" else np.float64)
+    offsets = _floats(offsets)
+    offsets = offsets * np.asarray(scale, offsets.dtype)
     anchor_size = anchors[:, 2:] - anchors[:, :2]                                      # (n, 2)
     middles = (anchors[:, :2] + anchors[:, 2:]) / 2 + offsets[:, :2] * anchor_size
     half = np.exp(offsets[:, 2:].clip(-MOST, MOST)) * anchor_size / 2

@@ -22,6 +22,9 @@ from minidl.layers.layout import COLUMNS_BYTES, image_chunks
 from minidl.types import Array
 
 
+LARGEST, SMALLEST = 1e145, 1e-145      # squares of such differences, and sums of millions of them, fit float64
+
+
 @dataclass(frozen=True, eq=False)
 class Clustering:
     """The result of K-means. The search is in float64; the centers are rounded to the points' dtype at the end."""
@@ -112,7 +115,10 @@ def first_centers(points: Array, k: int, rng: np.random.Generator) -> Array:
     for j in range(1, k):
         total = nearest.sum()
         if total == 0:                                                         # every point is a center
-            raise ValueError(f"kmeans: expected k of at most the number of different points, {j}, got {k}")
+            different = len(np.unique(points, axis=0))
+            raise ValueError(f"kmeans: expected k of at most the number of different points, {different}, got {k}"
+                             if k > different else f"kmeans: expected {k} points that are not so near each other that "
+                             f"the squares of their distances are 0, got {j} of {different}")
         centers[j] = points[rng.choice(len(points), p=nearest / total)]
         nearest = np.minimum(nearest, distances(points, centers[j:j + 1]))
     return centers
@@ -166,10 +172,16 @@ def distances(points: Array, centers: Array, labels: Array | None = None) -> Arr
 
 
 def check_points(points: Array, caller: str, what: str = "points (n, d)") -> None:
-    """Raise a ValueError unless the points are a non-empty (n, d) array of finite floats."""
+    """Raise a ValueError unless the points are a non-empty (n, d) array of floats whose distances can be squared."""
     if not isinstance(points, np.ndarray) or points.ndim != 2 or points.size == 0 or points.dtype.kind != "f":
         got = f"{points.dtype} of shape {points.shape}" if isinstance(points, np.ndarray) else type(points).__name__
         raise ValueError(f"{caller}: expected {what}, a non-empty array of floats, got {got}. An image (3, H, W) of "
                          "floats becomes points by .reshape(3, -1).T")
-    if not np.isfinite(points).all():
+    least, most = (extreme(points, axis=0).astype(np.float64) for extreme in (np.min, np.max))    # (d,), or NaN
+    if not (np.isfinite(least).all() and np.isfinite(most).all()):
         raise ValueError(f"{caller}: expected finite {what}, got NaN or infinity")
+    size, spread = float(np.abs([least, most]).max()), float((most / 2 - least / 2).max())
+    if size > LARGEST or 0 < spread < SMALLEST:
+        raise ValueError(f"{caller}: expected {what} of at most {LARGEST:g} that lie at least {SMALLEST:g} apart, so "
+                         f"that squared distances fit float64; got numbers up to {size:g}, {2 * spread:g} apart. Scale "
+                         "them")

@@ -13,7 +13,7 @@ WINDOW, SIGMA = 11, 1.5      # of SSIM's Gaussian
 K1, K2 = 0.01, 0.03
 
 
-def psnr(prediction: Any, truth: Any) -> Array:
+def psnr(prediction: Any, truth: Any, peak: float | None = None) -> Array:
     """Return the peak signal-to-noise ratio of each image, in decibels (dB).
 
     PSNR = 10 log10(peak^2 / MSE), with MSE the mean squared difference over all channels and pixels of an image, and
@@ -23,6 +23,8 @@ def psnr(prediction: Any, truth: Any) -> Array:
     ----------
     prediction, truth : (N, C, H, W)
         Of one type: uint8 (peak 255), or floating-point (peak 1).
+    peak : float, optional
+        If it is another one, as for floating-point images from 0 to 255, which are refused without it.
 
     Returns
     -------
@@ -34,13 +36,13 @@ def psnr(prediction: Any, truth: Any) -> Array:
     >>> float(psnr(np.full((1, 3, 8, 8), 0.5), np.full((1, 3, 8, 8), 0.6)).round(6)[0])     # MSE 0.01
     20.0
     """
-    a, b, peak = _pair("psnr", prediction, truth)
+    a, b, peak = _pair("psnr", prediction, truth, peak)
     mse = ((a - b) ** 2).mean(axis=(1, 2, 3))                                      # (N,)
     with np.errstate(divide="ignore"):
         return 10 * np.log10(peak**2 / mse)
 
 
-def ssim(prediction: Any, truth: Any) -> Array:
+def ssim(prediction: Any, truth: Any, peak: float | None = None) -> Array:
     """Return the structural similarity of each image: 1 if equal, about 0 if nothing agrees.
 
     Under a Gaussian window of 11 x 11 pixels (sigma 1.5) the means m, variances v and the covariance c of the two
@@ -54,6 +56,8 @@ def ssim(prediction: Any, truth: Any) -> Array:
     ----------
     prediction, truth : (N, C, H, W)
         As for `psnr`, of at least 11 x 11 pixels.
+    peak : float, optional
+        As for `psnr`.
 
     Returns
     -------
@@ -70,7 +74,7 @@ def ssim(prediction: Any, truth: Any) -> Array:
     >>> float(ssim(dark, light).round(6)[0]), round((2 * 0.2 * 0.4 + 1e-4) / (0.2**2 + 0.4**2 + 1e-4), 6)
     (0.8001, 0.8001)
     """
-    a, b, peak = _pair("ssim", prediction, truth)
+    a, b, peak = _pair("ssim", prediction, truth, peak)
     if min(a.shape[2:]) < WINDOW:
         raise ValueError(f"ssim: expected images of at least {WINDOW} x {WINDOW} pixels, got shape {a.shape}")
     c1, c2 = (K1 * peak) ** 2, (K2 * peak) ** 2
@@ -92,8 +96,8 @@ def _gaussian_mean(x: Array) -> Array:
     return np.asarray(sum(weight * across[:, :, i:i + H] for i, weight in enumerate(weights)))
 
 
-def _pair(caller: str, prediction: Any, truth: Any) -> tuple[Array, Array, float]:
-    """Return both arrays as float64, and their type's peak, after checking that they can be compared."""
+def _pair(caller: str, prediction: Any, truth: Any, peak: float | None) -> tuple[Array, Array, float]:
+    """Return both arrays as float64, and the peak (their type's, if none is given), after checking that they fit."""
     a, b = np.asarray(prediction), np.asarray(truth)
     if a.ndim != 4 or a.shape != b.shape or a.size == 0:
         raise ValueError(f"{caller}: expected two arrays of one shape (N, C, H, W), got {a.shape} and {b.shape}")
@@ -101,4 +105,11 @@ def _pair(caller: str, prediction: Any, truth: Any) -> tuple[Array, Array, float
     if not bytes_ and not a.dtype.kind == b.dtype.kind == "f":
         raise ValueError(f"{caller}: expected images that are both uint8 or both floating-point, "
                          f"got {a.dtype} and {b.dtype}")
-    return a.astype(np.float64), b.astype(np.float64), 255.0 if bytes_ else 1.0
+    if peak is None and not bytes_:
+        for name, image, beyond in (("prediction", a, 1.0), ("truth", b, 1e-3)):   # a network may well overshoot
+            if (image < -beyond).any() or (image > 1 + beyond).any():
+                raise ValueError(f"{caller}: expected floating-point images in [0, 1], got {name} from {image.min():g} "
+                                 f"to {image.max():g}. Divide images from 0 to 255 by 255, or pass peak=255")
+    elif peak is not None and not 0 < peak < np.inf:
+        raise ValueError(f"{caller}: expected a finite peak above 0, got {peak!r}")
+    return a.astype(np.float64), b.astype(np.float64), float(peak or (255 if bytes_ else 1))

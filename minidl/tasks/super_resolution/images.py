@@ -51,4 +51,4 @@ def smoothed(maps: Array) -> Array:
     """Return maps (N, h, w) whose values are the means of 3 x 3 neighborhoods (edges are repeated)."""
     _, h, w = maps.shape
     wide = np.pad(maps, ((0, 0), (1, 1), (1, 1)), mode="edge")
-    return np.asarray(sum(wide[:, i:i + h, j:j + w] for i in range(3) for j in range(3)) / 9)
+    return np.asarray(np.mean([wide[:, i:i + h, j:j + w] for i in range(3) for j in range(3)], axis=0))

@@ -32,6 +32,38 @@ def test_iou_counts_pixels(sets):
 
 
 @FEW
+@given(two_sets(), st.integers(-500, 500))
+def test_iou_does_not_depend_on_the_unit_even_where_areas_would_overflow_or_vanish(sets, exponent):
+    a, b = sets
+    unit = 2.0 ** exponent
+    assert np.array_equal(bx.iou_matrix(unit * a, unit * b), bx.iou_matrix(a, b))
+    unit = np.float32(2.0 ** (exponent // 5))                              # up to 1e30 and down to 1e-30
+    a, b = a.astype(np.float32), b.astype(np.float32)
+    assert np.array_equal(bx.iou_matrix(unit * a, unit * b), bx.iou_matrix(a, b))
+
+
+def test_boxes_of_small_types_are_computed_with_in_larger_ones():
+    large = np.array([[0, 0, 400, 400], [200, 0, 600, 400]])               # areas beyond float16, int16 and uint8
+    for dtype in (np.float16, np.float32, np.int16, np.uint16):
+        boxes = large.astype(dtype)
+        assert bx.iou_pairs(boxes[:1], boxes[1:]) == pytest.approx(1 / 3)
+        assert bx.iou_matrix(boxes, boxes).dtype == (np.float32 if boxes.dtype.kind == "f" else np.float64)
+        assert bx.nms(boxes, np.array([1, 2], np.float16), 0.3).tolist() == [1]
+        offsets = bx.encode(boxes[:1], boxes[1:])
+        np.testing.assert_allclose(offsets, [[-0.5, 0, 0, 0]])
+        np.testing.assert_allclose(bx.decode(offsets.astype(np.float16), boxes[1:]), large[:1])
+    assert bx.clip(np.array([[-5, 0, 100, 90]], np.int8), 20, 200).tolist() == [[0, 0, 20, 90]]
+
+
+@pytest.mark.parametrize("box", [
+    [0, 0, np.nan, 1], [-np.inf, 0, 1, 1], [0, 0, 1, np.inf], [np.inf, 0, np.inf, 1], [-np.inf, 0, np.inf, 1],
+    [-1.7e308, 0, 1.7e308, 1]])
+def test_boxes_without_a_finite_size_are_refused(box):
+    with pytest.raises(ValueError, match="expected finite boxes .* as box 1"):
+        bx.iou_matrix([BOX[0], box], BOX)
+
+
+@FEW
 @given(two_sets(), st.floats(-50, 50), st.floats(0.1, 10))
 def test_iou_is_symmetric_and_does_not_depend_on_position_and_scale(sets, shift, scale):
     a, b = sets

@@ -149,6 +149,39 @@ def test_iterations_and_tolerance_end_the_search():
     assert early.history == full.history[:early.iterations + 1]
 
 
+# Large and tiny numbers
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@FEW
+@given(st.integers(-460, 460), seeds)
+def test_the_unit_of_the_points_does_not_matter(dtype, exponent, seed):
+    points = np.random.default_rng(seed).normal(size=(20, 2)).astype(dtype)
+    largest = {np.float16: 8, np.float32: 100, np.float64: 460}[dtype]     # squares of 1e138 and 1e-138, and their sums
+    exponent = max(-largest, min(largest, exponent))
+    a, b = kmeans(points, 3, rng=seed), kmeans(points * dtype(2.0 ** exponent), 3, rng=seed)
+    if dtype != np.float16:                                                # whose smallest numbers are rounded
+        assert np.array_equal(a.labels, b.labels) and b.inertia == a.inertia * 4.0 ** exponent
+    assert b.centers.dtype == dtype and np.isfinite(b.centers).all() and np.isfinite(b.inertia)
+
+
+@pytest.mark.parametrize("points", [
+    [-1e200, 0, 1e200], [1e155, 2e155, 3e155], [0, 0, 1.7e308], [-1.7e308, 0, 1.7e308], [0, 1e-170, 2e-170],
+    [0, 5e-324, 1e-300]])
+def test_points_whose_distances_cannot_be_squared_are_refused(points):
+    points = np.array(points)[:, None]
+    for call in (lambda: kmeans(points, 2, rng=0), lambda: assign(points, points[:2]),
+                 lambda: kmeans(np.hstack([points, np.full((3, 1), 5.0)]), 2, rng=0)):
+        with pytest.raises(ValueError, match=r"at most 1e\+145 that lie at least 1e-145 apart.* Scale them"):
+            call()
+
+
+def test_some_points_too_near_to_be_told_apart():
+    points = np.array([[0.0], [1e-170], [1.0]])
+    assert kmeans(points, 2, rng=0).labels.tolist() in ([0, 0, 1], [1, 1, 0])
+    with pytest.raises(ValueError, match="the squares of their distances are 0, got 2 of 3"):
+        kmeans(points, 3, rng=0)
+
+
 # Errors
 
 @pytest.mark.parametrize("call, message", [

@@ -57,6 +57,8 @@ def test_outputs_are_rounded_and_clipped_and_maps_averaged():
     smooth = smoothed(maps)
     assert smooth.shape == (1, 4, 4) and smooth[0, 1, 1] == maps[0, :3, :3].mean()
     assert smooth[0, 0, 0] == pytest.approx((4 * 0 + 2 * 1 + 2 * 4 + 5) / 9)
+    assert (smoothed(np.full((1, 4, 4), 200, np.uint8)) == 200).all()
+    assert (smoothed(np.full((1, 4, 4), 30_000, np.float16)) == 30_000).all()
 
 
 # Pairs

@@ -84,6 +84,29 @@ def test_arrays_that_cannot_be_compared_are_refused(metric, a, b, message):
         metric(a, b)
 
 
+@each_metric
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_floats_from_0_to_255_need_their_peak(metric, dtype):
+    a, b = np.random.default_rng(0).integers(0, 256, (2, 2, 3, 12, 12), dtype=np.uint8)
+    x, y = a.astype(dtype), b.astype(dtype)
+    for wrong in ((x, y), (x, y / 255), (x / 255, y), (x / 255, 2 * y / 255 - 1)):
+        with pytest.raises(ValueError, match=rf"{metric.__name__}: expected floating-point images in \[0, 1\], .*255"):
+            metric(*(image.astype(dtype) for image in wrong))
+    assert metric(x, y, peak=255) == pytest.approx(metric(a, b), rel=1e-12)
+    for peak in (0, -1, np.inf, np.nan):
+        with pytest.raises(ValueError, match="expected a finite peak above 0"):
+            metric(x, y, peak)
+
+
+@each_metric
+def test_a_network_may_overshoot_and_nan_gives_nan(metric):
+    truth = np.random.default_rng(0).uniform(0, 1, (2, 1, 12, 12))
+    prediction = 1.4 * truth - 0.2
+    assert np.isfinite(metric(prediction, truth)).all()
+    prediction[1, 0, 3, 3] = np.nan
+    assert np.isnan(metric(prediction, truth)).tolist() == [False, True]
+
+
 def test_ssim_refuses_images_smaller_than_its_window():
     with pytest.raises(ValueError, match="at least 11 x 11"):
         ssim(np.zeros((1, 3, 10, 20)), np.zeros((1, 3, 10, 20)))
