@@ -9,6 +9,7 @@ import numpy as np
 
 from minidl.layers import layout
 from minidl.layers.activation import sigmoid
+from minidl.layers.arguments import to_classes
 from minidl.types import FLOATS, Array
 
 
@@ -48,6 +49,9 @@ class Loss:
         The loss of a batch in parts is the sum of value * denominator(count), over denominator(sum of the counts).
         """
         return 1.0 if self.reduction == "sum" or count is None else count
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_cache"}
 
     def recall(self) -> Any:
         if self._cache is None:
@@ -188,7 +192,7 @@ class _ElementwiseLoss(Loss):
                              f"got {got}")
         target = target.astype(prediction.dtype, copy=False)
         total = float(self.values(prediction, target).sum(dtype=np.float64))
-        self._cache = (prediction, target)
+        self._cache = (prediction.copy(order="K"), target.copy(order="K"))      # writing into y does no harm
         self.count = prediction.size
         return total / self.denominator(self.count)
 
