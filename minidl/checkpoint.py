@@ -95,12 +95,23 @@ def load_weights(path: str | os.PathLike[str], model: Layer) -> None:
     OSError, ValueError
         As `load_arrays`; also ValueError if the weights are of another model (the names that do not fit are listed).
     """
-    state = model_arrays(load_arrays(path))
+    arrays = load_arrays(path)
+    state = model_arrays(arrays)
     try:
         with np.errstate(over="ignore", invalid="ignore"):      # what float32 cannot hold becomes infinite
             model.load_state_dict(state)
     except ValueError as error:
-        raise ValueError(f"{path}: these are the weights of another model. {error}") from error
+        raise ValueError(f"{path}: these are the weights of another model{_builder_in(arrays)}. {error}") from error
+
+
+def _builder_in(arrays: Mapping[str, Array]) -> str:
+    """Return how the model of a file was built, as a part of a sentence; "" if the file does not say so."""
+    try:
+        built_by = json.loads(str(arrays["built_by"]))
+        arguments = ", ".join(f"{name}={value!r}" for name, value in built_by["arguments"].items())
+        return f", {built_by['builder']}({arguments})"
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError):
+        return ""
 
 
 def model_arrays(arrays: Mapping[str, Array]) -> dict[str, Array]:

@@ -6,7 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from minidl import BatchNorm2d, Conv2d, Linear, Sequential
+from minidl import BatchNorm2d, Conv2d, Linear, Sequential, unet
 from minidl.checkpoint import load_weights, save_weights
 from minidl.runtime.npz import load_arrays, save_arrays
 
@@ -32,6 +32,16 @@ def test_weights_move_between_models_of_the_same_layers_only(tmp_path):
         load_weights(tmp_path / "w.npz", Linear(2, 3))
     with pytest.raises(OSError, match="none.npz"):
         load_weights(tmp_path / "none.npz", model)
+
+
+def test_weights_of_another_width_say_how_their_model_was_built(tmp_path):
+    path = save_weights(tmp_path / "w.npz", unet(2, rng=0))
+    with pytest.raises(ValueError, match=r"another model, unet\(width=2, classes=3, in_channels=3\)\. "):
+        load_weights(path, unet(4))
+    for damaged in ("{", "[]", '{"builder": 3}', '{"builder": "unet", "arguments": [1]}'):
+        save_arrays(path, load_arrays(path) | {"built_by": np.array(damaged)})
+        with pytest.raises(ValueError, match=r"another model\. Pyramid\.load_state_dict"):
+            load_weights(path, unet(4))
 
 
 def test_objects_are_neither_written_nor_unpickled(tmp_path):

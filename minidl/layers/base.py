@@ -55,6 +55,11 @@ class Layer:
     buffer_names: tuple[str, ...] = ()  # arrays that belong to the state but are not learned
     _cache: tuple[Any, ...] | None = None
 
+    def __init_subclass__(cls) -> None:
+        for name, _ in (*_found(Layer, vars(cls).items()), *_found(Parameter, vars(cls).items())):
+            raise ValueError(f"{cls.__name__}.{name}: expected layers and parameters to be made in __init__, as "
+                             f"self.{name}; all objects of the class would share this one")
+
     def forward(self, x: Array) -> Array:
         raise NotImplementedError
 

@@ -219,6 +219,12 @@ def test_one_layer_in_two_attributes_is_one_and_at_two_places_refused():
         Own(blocks={conv}).parameters()
 
 
+@pytest.mark.parametrize("held", [Conv2d(1, 1, 1), [ReLU(), Conv2d(1, 1, 1)], {"a": Parameter(np.ones(2))}])
+def test_layers_of_a_class_instead_of_its_objects_are_refused(held):
+    with pytest.raises(ValueError, match=r"Net\.held.*expected layers and parameters to be made in __init__"):
+        type("Net", (Layer,), {"held": held})
+
+
 def test_the_summary_counts_what_is_inside():
     table = Own(layers=[Linear(2, 3), Linear(3, 2)]).summary_table((1, 2))
     assert [line.split()[-1] for line in table.splitlines() if "Own" in line or "total" in line] == ["17", "17"]
