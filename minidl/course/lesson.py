@@ -3,12 +3,13 @@ import argparse
 import json
 import sys
 import time
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minidl import plotting
 from minidl.runtime.console import prepare
-from minidl.runtime.files import make_folder, project_root, replacing, shorten
+from minidl.runtime.files import DATA_HELP, data_folder, make_folder, project_root, replacing, shorten
 from minidl.runtime.format import flat
 from minidl.runtime.options import positive_number, whole
 from minidl.runtime.progress import duration
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 def options_parser(name: str, **defaults: Any) -> argparse.ArgumentParser:
     """Return the parser of the options that all lessons share; `defaults` are the lesson's own."""
-    parser = argparse.ArgumentParser(prog=name)
+    parser = argparse.ArgumentParser(prog=name, epilog=DATA_HELP)
 
     def add(option: str, kind: Any, text: str, default: Any = None) -> None:
         default = defaults.get(option[2:].replace("-", "_"), default)
@@ -46,11 +47,17 @@ def options_parser(name: str, **defaults: Any) -> argparse.ArgumentParser:
 
 
 def rendered_pets(quick: bool) -> Path:
-    """Return the folder of the rendered pets (of a few, for a quick run), which are rendered if they are not there."""
+    """Return the folder of the rendered pets (of a few, for a quick run), which are rendered if they are not there.
+
+    The program ends with a message if they cannot be written.
+    """
     from minidl.datasets import synthetic_pets
-    if quick:
-        return synthetic_pets.ensure(project_root() / "data" / "synthetic-pets-quick", train=48, test=16)
-    return synthetic_pets.ensure(project_root() / "data" / "synthetic-pets")
+    try:
+        if quick:
+            return synthetic_pets.ensure(data_folder() / "synthetic-pets-quick", train=48, test=16)
+        return synthetic_pets.ensure(data_folder() / "synthetic-pets")
+    except OSError as error:
+        raise SystemExit(f"error: {error}. {DATA_HELP}") from None
 
 
 class Lesson:
@@ -120,6 +127,17 @@ class Lesson:
         """The folder of images: `--data`, or the rendered pets, which are rendered if they are not there yet."""
         return rendered_pets(self.quick) if self.options.data is None else Path(self.options.data)
 
+    @cached_property
+    def cache(self) -> Path | None:
+        """The folder for resized images; None, after a line about it, if it cannot be made."""
+        folder = data_folder() / "cache"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            print(f"resized images are not kept: {error}. {DATA_HELP}", flush=True)
+            return None
+        return folder
+
     def pets(self, split: str, size: int | None = None, limit: int | None = None) -> "Pets":
         """Read the images of a split, "train" or "test"; those that cannot be read are left out, and named.
 
@@ -129,8 +147,7 @@ class Lesson:
         from minidl.datasets.pets.reader import first_problems, load_pets
         if self.quick:
             limit = min(48, limit or 48)
-        pets = load_pets(self.data, split, size or self.size, cache=self.root / "data" / "cache", broken="skip",
-                         limit=limit)
+        pets = load_pets(self.data, split, size or self.size, cache=self.cache, broken="skip", limit=limit)
         new = [problem for problem in pets.problems if problem not in self._left_out]
         self._left_out.update(new)
         for line in first_problems(new):

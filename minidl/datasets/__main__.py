@@ -12,7 +12,7 @@ from pathlib import Path
 from minidl.datasets.download.oxford_pets import IMAGES, SOURCES, download
 from minidl.datasets.pets import load_pets
 from minidl.runtime.console import prepare
-from minidl.runtime.files import project_root, shorten
+from minidl.runtime.files import DATA_HELP, data_folder, shorten
 from minidl.runtime.options import whole
 from minidl.runtime.threads import set_num_threads
 
@@ -25,7 +25,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True)
     text = "download the Oxford-IIIT Pet set (811 MB), unpack it and resize its images"
     command = commands.add_parser("download", help=text, description=text + ". Interrupted, it goes on when started "
-                                  "again. A proxy is taken from the environment (https_proxy).")
+                                  "again. A proxy is taken from the environment (https_proxy).", epilog=DATA_HELP)
     command.add_argument("--to", type=Path, help="folder (default: data/oxford-iiit-pet in the project)")
     command.add_argument("--mirror", metavar="URL", action="append", default=[],
                          help="folder on the web that has the archives, to be asked first; may be given repeatedly")
@@ -37,8 +37,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
 
 def run(options: argparse.Namespace) -> None:
     """Download, unpack and resize; print how to go on."""
-    root = project_root()
-    to, cache = options.to or root / "data" / "oxford-iiit-pet", root / "data" / "cache"
+    to, cache = options.to or data_folder() / "oxford-iiit-pet", data_folder() / "cache"
     if options.threads is not None:
         set_num_threads(options.threads)
     resized = sum(IMAGES * BYTES_PER_PIXEL * size**2 for size in options.size)

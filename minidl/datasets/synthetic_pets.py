@@ -26,7 +26,7 @@ from minidl.datasets.rendering.camera import SIZE
 from minidl.datasets.rendering.parts import CAT
 from minidl.datasets.rendering.stage import RENDERER, Sample, render
 from minidl.runtime.console import prepare
-from minidl.runtime.files import project_root
+from minidl.runtime.files import DATA_HELP, data_folder
 from minidl.runtime.progress import Progress
 from minidl.runtime.threads import get_num_threads
 
@@ -192,7 +192,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit code."""
     prepare()
     parser = argparse.ArgumentParser(prog="python -m minidl.datasets.synthetic_pets", description="Render cats and dogs"
-                                     " with trimaps in the folder layout of the Oxford-IIIT Pet set.")
+                                     " with trimaps in the folder layout of the Oxford-IIIT Pet set.", epilog=DATA_HELP)
     parser.add_argument("--to", metavar="FOLDER", help="where (default: data/synthetic-pets in the project)")
     parser.add_argument("--seed", type=int, default=0, help="number of the set (default %(default)s)")
     parser.add_argument("--train", type=int, default=1000, help="training images (default %(default)s)")
@@ -210,7 +210,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         elif options.contact_sheet:
             save_contact_sheet(options.contact_sheet, options.seed, options.trimaps)
         else:
-            folder = options.to or project_root() / "data" / "synthetic-pets"
+            folder = options.to or data_folder() / "synthetic-pets"
             write(folder, options.seed, options.train, options.test, options.workers)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+DATA_HELP = ("The environment variable MINIDL_DATA names the folder for rendered, downloaded and resized images "
+             "(default: data in the project).")
+
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:

@@ -10,6 +10,7 @@ from minidl.course.lesson import Lesson, alternative
 from minidl.datasets import synthetic_pets
 from minidl.plotting import canvas
 from minidl.runtime.progress import Progress, duration
+from tests.programs import ROOT, run as run_program
 from tests.samples import block_pets
 
 
@@ -96,13 +97,13 @@ def damage(folder, split, count):
         (folder / "images" / f"{name}.jpg").write_bytes(b"not an image")
 
 
-def test_unreadable_images_are_left_out_and_the_first_named_once(tmp_path, capsys):
+def test_unreadable_images_are_left_out_and_the_first_named_once(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("MINIDL_DATA", str(tmp_path / "data"))
     folder = synthetic_pets.ensure(tmp_path / "pets", train=15, test=4)
     damage(folder, "trainval", 13)
     damage(folder, "test", 1)
     for _ in range(2):                                   # what the cache has is not read again, but named again
         run = lesson(tmp_path, "--data", str(folder), "--size", "16")
-        run.root = tmp_path
         capsys.readouterr()
         train, test = run.pets("train"), run.pets("test")
         assert (len(train), len(test), train.images.shape) == (2, 3, (2, 3, 16, 16)) and len(train.problems) == 13
@@ -142,3 +143,31 @@ def test_a_figure_says_of_itself_what_it_shows_with_the_numbers_and_briefly():
 def test_a_missing_table_is_explained(tmp_path):
     with pytest.raises(FileNotFoundError, match="the project's folder data/ has it"):
         lesson(tmp_path).table("nothing.csv")
+
+
+def test_rendered_pets_and_resized_images_are_where_minidl_data_says(tmp_path, monkeypatch):
+    monkeypatch.setenv("MINIDL_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(synthetic_pets, "ensure", lambda folder, **counts: synthetic_pets.write(
+        folder, train=2, test=1, workers=1, size=32))
+    assert len(lesson(tmp_path, "--quick").pets("train")) == 2
+    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["cache", "synthetic-pets-quick"]
+    assert lesson(tmp_path).data == tmp_path / "data" / "synthetic-pets"
+
+
+def test_without_a_place_for_rendered_pets_the_lesson_ends_with_advice(tmp_path):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    done = run_program(ROOT / "lessons" / "09_segmentation_1x1.py", "--quick", "--out", tmp_path / "out",
+                       MINIDL_DATA=str(tmp_path / "file"))
+    assert done.returncode == 1 and "Traceback" not in done.stdout + done.stderr
+    assert "The environment variable MINIDL_DATA names the folder for rendered" in done.stderr
+    assert str(tmp_path / "file") in done.stderr
+
+
+def test_without_a_place_for_resized_images_the_lesson_goes_on(tmp_path, monkeypatch, capsys):
+    folder = synthetic_pets.write(tmp_path / "pets", train=2, test=1, workers=1, size=32)
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    monkeypatch.setenv("MINIDL_DATA", str(tmp_path / "file"))
+    run = lesson(tmp_path, "--data", str(folder), "--size", "16")
+    assert (len(run.pets("train")), len(run.pets("test"))) == (2, 1)
+    printed = capsys.readouterr().out
+    assert printed.count("resized images are not kept: ") == 1 and "MINIDL_DATA" in printed and "file" in printed

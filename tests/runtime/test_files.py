@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from minidl.runtime.files import replacing
+from minidl.runtime.files import data_folder, project_root, replacing
 from tests.programs import ROOT, run
 
 SAY = "from minidl.runtime.files import project_root; print(project_root())"
@@ -59,12 +59,26 @@ def test_data_are_made_in_the_project_wherever_the_command_is_started(tmp_path, 
     from minidl.datasets import synthetic_pets
     monkeypatch.chdir(places / "elsewhere")
     monkeypatch.setattr(sys.modules["__main__"], "__file__", str(places / "project" / "lessons" / "say.py"))
+    monkeypatch.delenv("MINIDL_DATA", raising=False)
     for name in synthetic_pets.WORKER_SETTINGS:                    # main would set them for good
         monkeypatch.setenv(name, "1")
     made = []
     monkeypatch.setattr(synthetic_pets, "write", lambda folder, *options: made.append(folder))
     assert synthetic_pets.main([]) == 0
-    assert made == [places / "project" / "data" / "synthetic-pets"]
+    monkeypatch.setenv("MINIDL_DATA", str(places / "roomy disk"))
+    assert synthetic_pets.main([]) == 0
+    assert made == [places / "project" / "data" / "synthetic-pets", places / "roomy disk" / "synthetic-pets"]
+
+
+def test_minidl_data_may_be_empty_relative_or_below_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("MINIDL_DATA", "")
+    assert data_folder() == project_root() / "data"
+    monkeypatch.setenv("MINIDL_DATA", "some where")
+    assert data_folder() == Path("some where")
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setenv("MINIDL_DATA", str(Path("~") / "pets"))
+    assert data_folder() == tmp_path / "pets"
 
 
 @pytest.mark.parametrize("name", ["a", "a" * 231, "ä" * 120 + ".png", "猫" * 85, "b" * 255])

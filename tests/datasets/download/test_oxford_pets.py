@@ -31,7 +31,7 @@ def tree(folder):
 def project(tmp_path, monkeypatch, pets):
     """A project's folder, in which the command downloads the small set."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(command, "project_root", lambda: tmp_path)
+    monkeypatch.setenv("MINIDL_DATA", "data")
     monkeypatch.setattr(command, "SOURCES", ())
     monkeypatch.setattr(command, "download", functools.partial(download, archives=pets[0]))
     return tmp_path
