@@ -127,7 +127,7 @@ for k, (problem, rows) in enumerate(((task, history), (half, half_history))):
               color=canvas.LINE_COLORS[0], markersize=4)
     ends = {name: scores[problem.scale][name]["psnr"] for name in ("L1", *METHODS)}
     for color, (name, value) in zip(canvas.LINE_COLORS, ends.items()):
-        axes.axhline(value, color=color, linewidth=0 if name == "L1" else 1, linestyle="--")
+        axes.axhline(value, color=color, linewidth=1, linestyle="none" if name == "L1" else "--")
         axes.annotate(f"{name}  {value:.2f}", (1.02, value), xycoords=("axes fraction", "data"), va="center",
                       fontsize=canvas.TEXT, color=color)
     axes.set_xticks(range(0, len(rows) + 1, max(1, len(rows) // 5)))
