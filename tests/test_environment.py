@@ -85,7 +85,7 @@ def test_standard_streams_may_be_closed(images, tmp_path):
 
 
 def test_nothing_depends_on_asserts_hashes_warnings_or_a_home(tmp_path):
-    """Numbers and figures are the same, to the byte. (What libraries say of each other's future is not our business.)"""
+    """The same numbers and figures, to the byte. (What libraries say of their own future is not our business.)"""
     written = []
     for seed, options in (("1", ["-OO"]), ("2", ["-W", "error", "-W", "ignore::DeprecationWarning"])):
         done = run(*options, LESSON, "--quick", "--out", tmp_path / seed, PYTHONHASHSEED=seed, HOME=tmp_path / "none",
