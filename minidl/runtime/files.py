@@ -84,4 +84,4 @@ def unreadable(path: Path) -> str:
         mode = os.stat(path).st_mode
     except OSError as error:
         return f"a link that leads nowhere ({error.strerror})" if path.is_symlink() else str(error.strerror)
-    return "" if stat.S_ISREG(mode) else "not a file with data in it, but a folder, pipe, socket or device"
+    return "" if stat.S_ISREG(mode) else "not a file with data in it: a folder, pipe, socket or device"

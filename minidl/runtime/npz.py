@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.lib import format as npy
 
-from minidl.runtime.files import replacing
+from minidl.runtime.files import replacing, unreadable
 from minidl.types import Array
 
 EXPANDED_BYTES = 2**30    # how much larger than its file the arrays of a compressed .npz may be
@@ -30,7 +30,7 @@ def load_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
     Raises
     ------
     OSError
-        If the file cannot be read.
+        If the file cannot be read, or is a folder or pipe.
     ValueError
         If it is truncated, damaged or not an .npz file.
     ValueError
@@ -39,6 +39,8 @@ def load_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
         If it would expand to more than `EXPANDED_BYTES` above its size on the disk.
     """
     path = Path(path)
+    if path.exists() and (problem := unreadable(path)):
+        raise OSError(f"{path}: expected an .npz file; it is {problem}")
     arrays: dict[str, Array] = {}
     try:
         with zipfile.ZipFile(path) as archive:

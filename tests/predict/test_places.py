@@ -125,6 +125,8 @@ def test_permissions(run, tmp_path):
         pytest.skip("permissions do not hold here: Windows, or the administrator")
     done = run(image, closed)
     assert done.status == 1 and "1 of 2 segmented" in done.out and "closed.jpg: cannot be read (Permission" in done.err
+    (tmp_path / "locked").mkdir(mode=0o500)
+    assert run(image, out=tmp_path / "locked").status == run(image, out=tmp_path / "locked" / "new").status == 2
 
 
 def test_a_table_that_cannot_be_written_is_named(run, tmp_path):
@@ -134,6 +136,23 @@ def test_a_table_that_cannot_be_written_is_named(run, tmp_path):
     assert "error: the table was not written: " in done.err and "table.csv" in done.err
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.jpg.mask.png", "a.jpg.overlay.png",
                                                                           "table.csv"]
+
+
+@posix
+def test_weights_from_a_pipe_or_a_link_to_nowhere_have_status_2(run, tmp_path):
+    os.mkfifo(tmp_path / "pipe.npz")
+    (tmp_path / "link.npz").symlink_to("gone.npz")
+    image, = write_corners(tmp_path, "a.jpg")
+    for name, words in (("pipe.npz", "it is not a file with data"), ("link.npz", "No such file")):
+        done = run("--weights", tmp_path / name, image)
+        assert done.status == 2 and words in done.err and name in done.err
+
+
+def test_a_folder_for_results_that_cannot_be_written_has_status_2(run, tmp_path, monkeypatch):
+    image, = write_corners(tmp_path, "a.jpg")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    done = run(image)
+    assert done.status == 2 and "files can be written" in done.err and str(tmp_path / "out") in done.err
 
 
 SMALL_DISK = """

@@ -3,6 +3,7 @@
 The layout is described in :mod:`minidl.datasets.pets.reader`. Nothing is decoded here.
 """
 import operator
+import os
 import unicodedata
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -96,7 +97,7 @@ def _entries(folder: Path, split: str, found: list[str]) -> list[Entry]:
     """Decide on the names of a split; `found` are the names of the files, sorted."""
     annotations = folder / "annotations"
     lists = {key: _read_list(annotations / file) for key, file in LISTS.items()
-             if (annotations / file).is_file()}
+             if os.path.lexists(annotations / file)}
     trained = {entry.name: entry for entry in lists.get("train", [])}
     for entry in lists.get("test", []):
         if entry.name in trained:
@@ -122,6 +123,8 @@ def _entries(folder: Path, split: str, found: list[str]) -> list[Entry]:
 
 def _read_list(path: Path) -> list[Entry]:
     """Read lines NAME CLASS-ID SPECIES BREED-ID, or NAME alone; # begins a comment line."""
+    if problem := unreadable(path):
+        raise ValueError(f"{path}: {problem}")
     try:
         with path.open(encoding="utf-8-sig") as file:
             lines = list(file)

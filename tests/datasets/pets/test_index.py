@@ -154,3 +154,18 @@ def test_links_and_pipes_are_named_and_the_rest_is_read(listed, place, kind, wor
     pets = load_pets(folder, split="all", size=8, broken="skip")
     assert pets.names == ["bad", "good"] if kind == "link" else pets.names == ["good"]
     assert [f"{path.parent.name}/{path.name}: {words}" in problem for problem in pets.problems] == [True] * bool(words)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs links and pipes")
+@pytest.mark.parametrize("kind, words", [
+    ("nowhere", "a link that leads nowhere"), ("pipe", "not a file with"), ("folder", "not a file with"),
+])
+def test_a_list_that_cannot_be_read_is_not_taken_for_none(kind, words, folder):
+    add(folder, "a")
+    path = folder / "annotations" / "trainval.txt"
+    if kind == "nowhere":
+        path.symlink_to(folder / "gone")
+    else:
+        os.mkfifo(path) if kind == "pipe" else path.mkdir()
+    with pytest.raises(ValueError, match=f"trainval.txt: {words}"):
+        load_pets(folder, size=8)
