@@ -44,11 +44,13 @@ class Loss:
         return self.forward(prediction, target)
 
     def denominator(self, count: float | None) -> float:
-        """Return what a batch with this count divides its sum by.
+        """Return what a batch with this count divides its sum by; 0 if nothing counts.
 
         The loss of a batch in parts is the sum of value * denominator(count), over denominator(sum of the counts).
         """
-        return 1.0 if self.reduction == "sum" or count is None else count
+        if count is None:
+            return 1.0
+        return count if self.reduction == "mean" else float(count > 0)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_cache"}

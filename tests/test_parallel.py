@@ -159,6 +159,14 @@ def test_copies_made_within_a_team_train_alone():
         assert np.allclose(model[0].weight.data, parallel.model[0].weight.data, atol=1e-5)
 
 
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_a_batch_in_which_nothing_counts_is_refused(reduction):
+    parallel, x, target = training()
+    parallel.loss = CrossEntropyLoss(ignore_index=1, reduction=reduction)
+    with pytest.raises((ValueError, RuntimeError), match="left to count"), parallel as team:
+        team.step(x, np.ones_like(target))
+
+
 class Noise(Layer):
     def __init__(self):
         self.rng = np.random.default_rng(0)
