@@ -6,7 +6,8 @@ from pathlib import Path
 from minidl.course.gallery.page import write_page
 from minidl.course.gallery.runner import run_lessons
 from minidl.course.gallery.scripts import find_scripts
-from minidl.runtime.files import project_root, shorten
+from minidl.runtime.console import prepare
+from minidl.runtime.files import DATA_HELP, make_folder, project_root, shorten
 from minidl.runtime.options import whole
 from minidl.runtime.threads import get_num_threads
 
@@ -15,8 +16,7 @@ HERE = Path(__file__).resolve().parent
 
 def main(arguments: list[str], folder: Path = HERE) -> int:
     """Run the lessons in a folder as the command line says, and return the exit status."""
-    if hasattr(sys.stdout, "reconfigure"):               # what a Windows code page lacks must not end the run
-        sys.stdout.reconfigure(errors="replace")
+    prepare()
     # Numbers stand in front, so that numbers behind an option (--size 32) are the option's.
     count = next((i for i, text in enumerate(arguments) if not text.isdigit()), len(arguments))
     numbers = [int(text) for text in arguments[:count]]
@@ -25,7 +25,7 @@ def main(arguments: list[str], folder: Path = HERE) -> int:
         allow_abbrev=False, description="Run the lessons with these numbers, as many at a time as there are cores; "
         "without a number, all. Then all results are on one page, index.html in the folder of results.",
         epilog="All other options go to the lessons: --data --size --width --epochs --batch-size --lr --seed --show "
-               "--quick. `python lessons/17_unet.py --help` explains them.")
+               "--quick. `python lessons/17_unet.py --help` explains them. " + DATA_HELP)
     parser.add_argument("--list", action="store_true", help="say which lessons there are")
     parser.add_argument("--page", action="store_true", help="only write the page again, of the results that are there")
     parser.add_argument("--resume", action="store_true", help="leave out lessons that are done with the same options, "
@@ -44,6 +44,10 @@ def main(arguments: list[str], folder: Path = HERE) -> int:
     if missing:
         parser.error(f"no lesson {', '.join(missing)}; there are: {', '.join(map(str, found))}")
     out = (known.out or project_root() / "out").absolute()
+    try:
+        make_folder(out)
+    except OSError as error:
+        parser.error(f"--out: {error}")
 
     def page() -> Path:
         return write_page(list(found.values()), out)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from minidl.layers import layout
-from minidl.layers.arguments import to_classes
+from minidl.runtime.hints import to_classes
 from minidl.types import Array
 
 Batch = tuple[Array, Array]

@@ -14,6 +14,7 @@ from numpy.typing import DTypeLike
 
 from minidl.layers.base import Layer, generators
 from minidl.optim import CosineSchedule, Optimizer
+from minidl.runtime.generator_states import as_state, plain
 from minidl.runtime.npz import load_arrays, save_arrays
 from minidl.types import Array
 
@@ -202,7 +203,7 @@ class TrainingState:
         if self.schedule is not None:
             arrays |= {f"schedule/{name}": array for name, array in self.schedule.state_dict().items()}
         save_arrays(path, arrays | how_built(self.model, self.image_size)
-                    | {"training": np.array(json.dumps(progress, default=_plain))})
+                    | {"training": np.array(json.dumps(progress, default=plain))})
 
     def load(self, path: Path) -> None:
         """Go on from a file that `save` wrote; a ValueError names the file and why it does not fit."""
@@ -244,12 +245,12 @@ class TrainingState:
                     self.schedule.stretch(steps)
             self._say_what_differs(asked, epochs)
             for name, g in generators(self.model).items():
-                g.bit_generator.state = _as_state(progress["layer_rng_states"][name])
+                g.bit_generator.state = as_state(progress["layer_rng_states"][name])
             if self.rng is not None:
-                self.epoch_rng_state = _as_state(progress["epoch_rng_state"])
+                self.epoch_rng_state = as_state(progress["epoch_rng_state"])
                 if self.step:
                     self.rng.bit_generator.state = self.epoch_rng_state      # refuses what is not a state
-                self.rng.bit_generator.state = _as_state(progress["rng_state"])
+                self.rng.bit_generator.state = as_state(progress["rng_state"])
         except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
             raise ValueError(f"{path}: this checkpoint cannot be resumed: {error}") from error
 
@@ -262,26 +263,6 @@ class TrainingState:
             lines.append(f"epochs: {self.epochs} as asked ({epochs} in the checkpoint)")
         if lines:
             print("Resumed with " + ", ".join(lines) + ".")
-
-
-def _plain(value: Any) -> Any:
-    """Turn what json does not know (the arrays in the state of some generators) into what it does."""
-    if isinstance(value, np.ndarray):
-        return {"array": value.tolist(), "dtype": str(value.dtype)}
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"a checkpoint cannot hold {value!r}")
-
-
-def _as_state(state: Any) -> Any:
-    """Undo `_plain` in the state of a generator."""
-    if isinstance(state, dict):
-        if set(state) == {"array", "dtype"}:
-            if state["dtype"] not in ("uint32", "uint64"):
-                raise ValueError(f"expected a generator's state of uint32 or uint64, got {state['dtype']!r}")
-            return np.array(state["array"], dtype=state["dtype"])
-        return {key: _as_state(value) for key, value in state.items()}
-    return state
 
 
 def _refuse_others_than_numbers(arrays: dict[str, Array]) -> None:

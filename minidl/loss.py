@@ -9,7 +9,7 @@ import numpy as np
 
 from minidl.layers import layout
 from minidl.layers.activation import sigmoid
-from minidl.layers.arguments import to_classes
+from minidl.runtime.hints import to_classes
 from minidl.types import FLOATS, Array
 
 

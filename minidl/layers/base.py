@@ -6,9 +6,10 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minidl.layers.arguments import changes_of_axes
 from minidl.runtime.format import aligned
+from minidl.runtime.hints import changes_of_axes
 from minidl.types import FLOATS, Array, Shape
+
 Self = TypeVar("Self", bound="Layer")
 Kind = TypeVar("Kind")
 COLLECTIONS = (tuple, list, dict, set, frozenset)     # in which layers and parameters are looked for
