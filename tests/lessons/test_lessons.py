@@ -1,9 +1,11 @@
 """Every lesson runs with --quick, writes what it promises, and its loss falls."""
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from minidl import get_num_threads
 from tests.programs import ROOT, run
 
 LESSONS = sorted((ROOT / "lessons").glob("[0-9][0-9]_*.py"))
@@ -18,15 +20,26 @@ def pets(tmp_path_factory):
     return synthetic_pets.ensure(tmp_path_factory.mktemp("dätä set") / "pets", train=40, test=10)
 
 
+@pytest.fixture(scope="module")
+def quick_runs(pets, tmp_path_factory):
+    """All lessons, each on one core, and as many at a time as there are cores: their folder, and their results."""
+    out = tmp_path_factory.mktemp("out")
+    with ThreadPoolExecutor(get_num_threads()) as pool:
+        options = ["--quick", "--threads", "1", "--data", pets, "--out", out]
+        found = pool.map(lambda lesson: run(lesson, *options), LESSONS)
+        return out, dict(zip([lesson.stem for lesson in LESSONS], found))
+
+
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
-def test_quick_run(lesson, pets, tmp_path):
-    result = run(lesson, "--quick", "--data", pets, "--out", tmp_path)
+def test_quick_run(lesson, quick_runs):
+    out, runs = quick_runs
+    result = runs[lesson.stem]
     assert result.returncode == 0, result.stdout + result.stderr
-    results = json.loads((tmp_path / lesson.stem / "metrics.json").read_text(encoding="utf-8"))
+    results = json.loads((out / lesson.stem / "metrics.json").read_text(encoding="utf-8"))
     assert results["lesson"] == lesson.stem and results["options"]["quick"]
     if lesson.stem not in WITHOUT_TRAINING:
         assert results["last_loss"] < results["first_loss"]
-    figures = sorted((tmp_path / lesson.stem).glob("*.png"))
+    figures = sorted((out / lesson.stem).glob("*.png"))
     assert figures and all(figure.stat().st_size > 5000 for figure in figures)
 
 
