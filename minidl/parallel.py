@@ -134,9 +134,7 @@ class Part:
         self.meeting.active = range(workers)
         if rank < workers:
             self.samples, self.rows = len(x), _share(len(x), rank, workers)
-            value = self._forward_backward(x[self.rows], target[self.rows])
-            if rank == 0:
-                self.value[0] = value
+            self.value[0] = self._forward_backward(x[self.rows], target[self.rows])    # all write the same
         self.meeting.barrier()
         value = float(self.value[0])
         if np.isfinite(value):
@@ -205,15 +203,15 @@ class DataParallel:
         if reason:
             raise ValueError(f"DataParallel: this training cannot be cut into parts: {reason}")
         self.team: Team | None = None
+        self.undo = ExitStack()      # of what is to be undone at the end
 
     def __enter__(self) -> "DataParallel":
-        if self.workers > 1:
-            self.undo = ExitStack()
-            try:
+        try:
+            if self.workers > 1:
                 self._start()
-            except BaseException:
-                self.close()
-                raise
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def _start(self) -> None:
@@ -273,21 +271,19 @@ class DataParallel:
 
     def close(self) -> None:
         """End the workers, and make model and optimizer ordinary again."""
-        if self.team is not None:
-            self.undo.close()
-            self.team = None
+        self.undo.close()
+        self.team = None
 
     def _make_ordinary(self) -> None:
         optimizer = self.optimizer
         for name in optimizer.state_names:
             setattr(optimizer, name, getattr(optimizer, name).copy())
-        optimizer.bind(optimizer.data.copy(), optimizer.grad.copy())
+        optimizer.bind_copies()
         self.loss.is_part = False
         for layer in self.part.layers:
             if isinstance(layer, _InPart):
-                whole = WHOLE[type(layer)]
+                layer._cache, layer.__class__ = None, WHOLE[type(layer)]  # type: ignore[assignment]
                 del layer.part
-                layer._cache, layer.__class__ = None, whole  # type: ignore[assignment]
 
 
 def why_not_in_parts(model: Layer, loss: Loss, optimizer: Optimizer) -> str:
@@ -302,12 +298,9 @@ def why_not_in_parts(model: Layer, loss: Loss, optimizer: Optimizer) -> str:
 
 def useful_workers(model: Layer, loss: Loss, optimizer: Optimizer, x: Array) -> int:
     """Return how many processes to train with on batches like x: 1 where more would not pay, or are not possible."""
-    if x.ndim != 4:
-        return 1                                              # tables: a step takes no longer than its handing out
-    n = min(get_num_threads(), len(x), x.size // SMALLEST_PART)
-    if n <= 1:
-        return 1
-    reason = why_not_in_parts(model, loss, optimizer)
+    most = get_num_threads() if x.ndim == 4 else 1            # a table's step takes no longer than its handing out
+    n = max(1, min(most, len(x), x.size // SMALLEST_PART))
+    reason = why_not_in_parts(model, loss, optimizer) if n > 1 else ""
     if reason:
         print(f"One process trains, not {n}: {reason}.", flush=True)
     return 1 if reason else n

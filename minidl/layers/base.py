@@ -1,13 +1,13 @@
 """Parameter and Layer: what all layers have in common."""
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from minidl.runtime.format import aligned
-from minidl.runtime.hints import changes_of_axes
+from minidl.runtime.hints import are_integers, changes_of_axes
 from minidl.types import FLOATS, Array, Shape
 
 Self = TypeVar("Self", bound="Layer")
@@ -111,11 +111,10 @@ class Layer:
             raise
 
     def _accepts(self, shape: Shape) -> bool:
-        try:
+        with suppress(ValueError):
             self.output_shape(shape)
-        except ValueError:
-            return False
-        return True
+            return True
+        return False
 
     def keep(self, y: Array, *needed: Any) -> Array:
         """Remember what `backward` needs (within `no_backward`: forget the forward before); return y."""
@@ -233,15 +232,14 @@ class Layer:
                              f"returns, got a {type(state).__name__}")
         own = self._state()
         given = {name: np.asarray(value) for name, value in state.items()}
-        faults = [f"missing: {name}" for name in own if name not in given
-                  and not name.endswith("num_batches_tracked")]
+        faults = [f"missing: {name}" for name in own if name not in given and not name.endswith("num_batches_tracked")]
         faults += [f"unknown: {name}" for name in given if name not in own]
         for name in own:
             if name in given and given[name].shape != own[name].shape:
                 faults.append(f"{name}: expected shape {own[name].shape}, got {given[name].shape}")
             elif name in given and given[name].dtype.kind not in "fiu":
                 faults.append(f"{name}: expected numbers, got dtype {given[name].dtype}")
-            elif name in given and own[name].dtype.kind == "i" and not _are_integers(given[name]):
+            elif name in given and own[name].dtype.kind == "i" and not are_integers(given[name]):
                 faults.append(f"{name}: expected integers, got {given[name]}")
         if faults:
             raise ValueError(f"{type(self).__name__}.load_state_dict: {len(faults)} of the names do not fit: "
@@ -264,10 +262,9 @@ class Layer:
         return [("  " * depth + repr(self), self.output_shape(input_shape)[1:], count)]
 
     def summary(self, input_shape: Shape) -> None:
-        """Print each layer, the shape of its output for one sample, and its number of parameters.
+        """Print each layer, the shape of its output for one sample (like the deck's boxes), and its parameters' number.
 
-        `input_shape` is that of a batch, (N, C, H, W) or (N, features); the printed shapes leave the N out, like the
-        boxes of the deck.
+        `input_shape` is that of a batch, (N, C, H, W) or (N, features).
         """
         print(self.summary_table(input_shape))
 
@@ -316,12 +313,6 @@ def _found(kind: type[Kind], things: Iterable[tuple[Any, Any]], prefix: str = ""
                 raise ValueError(f"{prefix}{name}: expected a list or a dict of {kind.__name__} objects, got a set, "
                                  "which has no order")
             yield from _found(kind, thing.items() if isinstance(thing, dict) else enumerate(thing), f"{prefix}{name}.")
-
-
-def _are_integers(values: Array) -> bool:
-    """Return whether int64 can hold the values as they are."""
-    with np.errstate(invalid="ignore"):
-        return np.array_equal(values.astype(np.int64).astype(values.dtype), values)
 
 
 def generators(model: Layer) -> dict[str, np.random.Generator]:

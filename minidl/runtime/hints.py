@@ -1,7 +1,9 @@
-"""What an error may advise, where an array has another shape than is expected."""
+"""What an error may say of an array that is not as expected."""
 from collections.abc import Iterator
 
-from minidl.types import Shape
+import numpy as np
+
+from minidl.types import Array, Shape
 
 
 def to_classes(shape: Shape, *expected: Shape) -> str:
@@ -25,3 +27,9 @@ def changes_of_axes(shape: Shape) -> Iterator[tuple[str, Shape]]:
         yield "x[:, None]", (shape[0], 1, *shape[1:])
     if len(shape) == 2:
         yield "x[None, None]", (1, 1, *shape)
+
+
+def are_integers(values: Array) -> bool:
+    """Return whether int64 can hold the values as they are."""
+    with np.errstate(invalid="ignore"):
+        return np.array_equal(values.astype(np.int64).astype(values.dtype), values)
