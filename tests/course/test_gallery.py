@@ -440,8 +440,9 @@ def test_which_lesson_may_begin():
     def begin(waiting, running, at_once):
         return runner._next(waiting, running, at_once)
 
-    assert begin([plain, first], [], 2) is plain and begin([plain], [first], 1) is None
+    assert begin([plain, first], [], 2) is first and begin([plain], [first], 1) is None
     assert begin([second, timed, plain], [first], 2) is plain      # its result is needed, and time is not to be shared
+    assert begin([plain, second], [], 2) is second and begin([plain, second], [], 1) is plain
     assert begin([second, first], [], 2) is second and begin([first, second], [plain], 2) is first
     assert begin([timed, plain], [], 2) is timed and begin([plain], [timed], 2) is None
 

@@ -118,17 +118,15 @@ def run_lessons(scripts: Sequence[Script], options: list[str], out: Path, search
 def _next(waiting: Sequence[Script], running: Sequence[Script], at_once: int) -> Script | None:
     """Return which lesson to begin now, the first that may; None if none may.
 
-    One that measures time has the machine to itself. One that compares its result with those before it waits for them.
+    One that measures time has the machine to itself. One that compares its result with those before it waits for them;
+    where several run at a time, these come first, so that at the end not one long row of them is left for one core.
     """
     if len(running) >= at_once or any(script.measures_time for script in running):
         return None
-    for i, script in enumerate(waiting):
-        if script.measures_time and running:
-            continue
-        if script.compares and any(other.compares for other in [*waiting[:i], *running]):
-            continue
-        return script
-    return None
+    row = [] if any(script.compares for script in running) else [script for script in waiting if script.compares][:1]
+    others = [script for script in waiting if not script.compares and not (script.measures_time and running)]
+    may = [*row, *others]
+    return next((script for script in (may if at_once > 1 else waiting) if script in may), None)
 
 
 def _clear_the_way(folder: Path, options: list[str]) -> bool:
