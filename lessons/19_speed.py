@@ -613,9 +613,9 @@ results |= {"workers": workers, "step_ms": alone, "step_beside_busy_ms": beside}
 
 # %% [markdown]
 # How much the processes gain depends on the network: on wide ones, most of the time is in large products, and the
-# matrix library splits those well by itself. Half a batch takes more than half of the time, since Python's calls and
-# the weights' gradients do not get fewer. A busy program slows both down, because all wait for the one whose core is
-# shared: the library's threads at the end of each product, the processes a few times per layer.
+# matrix library splits those well by itself. Two processes do not halve the time of one core, since Python's calls and
+# the weights' gradients do not get fewer with half of the images. A busy program slows down whoever waits for a core
+# that is shared: the library's threads at the end of each product, the processes a few times per layer.
 #
 # (Where there is enough other work, the simplest cut is the best: `python -m lessons` runs as many lessons at a time as
 # there are cores, one core for each.)
