@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -59,8 +60,10 @@ def run_lessons(scripts: Sequence[Script], options: list[str], out: Path, search
     for script in scripts:
         if script not in to_run:
             print(f"{script.title}: done already with these options", flush=True)
-    if at_once > 1 and "--data" not in options and any(script.uses_pets for script in to_run):
-        rendered_pets("--quick" in options)              # before two lessons do it at the same time
+    own_data = any(option.partition("=")[0] == "--data" for option in options)
+    if at_once > 1 and not own_data and any(script.uses_pets for script in to_run):
+        with suppress(OSError):                          # each lesson says what is wrong
+            rendered_pets("--quick" in options)          # before two lessons do it at the same time
     environment = {**os.environ, "PYTHONPATH": path} | ({LIVE: "1"} if line.live else {})
 
     def begin(script: Script) -> Heard:
