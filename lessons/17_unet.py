@@ -5,7 +5,8 @@
 # **New here:** the skip connection. At each resolution the encoder's maps, taken just before the pooling, are laid
 # beside the decoder's upsampled maps. The decoder brings *what* is there, the skip brings *where* exactly.
 #
-# **Needs:** convolution, batch norm, pooling (lesson 4), segmentation (lesson 9), the encoder–decoder (lessons 14, 15).
+# **Needs:** convolution, batch norm, pooling (lesson 4), segmentation (lesson 10), the encoder–decoder (lessons 15,
+# 16).
 
 # %%
 import numpy as np
@@ -28,7 +29,7 @@ rng = np.random.default_rng(lesson.seed)
 # or the border between them, a band of a few pixels that even people do not draw alike.
 
 # %%
-task = Segmentation(lesson)                # images, batches, loss and budget: the same for all models of lessons 9-17
+task = Segmentation(lesson)                # images, batches, loss and budget: the same for all models of lessons 10-17
 train, test = task.train, task.test
 shares = [float((train.trimaps == k).mean()) for k in range(3)]
 print("of the pixels are " + ", ".join(f"{share:.0%} {name}" for share, name in zip(shares, CLASSES)))

@@ -5,7 +5,7 @@
 # **New here:** the fair comparison (one difference, several seeds), and silencing a part of a trained network to learn
 # what that part does. At the end, the ladder: all models of the deck on the same images.
 #
-# **Needs:** the encoder–decoder (lesson 15), the U-Net (lesson 17).
+# **Needs:** the encoder–decoder (lesson 16), the U-Net (lesson 17).
 
 # %%
 import numpy as np
@@ -143,7 +143,7 @@ save_arrays(lesson.out / "comparison.npz", {"images": held.images[few], "truth":
 
 # %% [markdown]
 # ## 4. Thin parts
-# Lesson 15 asked how thick a pet is at each of its pixels: the largest k for which a k × k square that holds the pixel
+# Lesson 16 asked how thick a pet is at each of its pixels: the largest k for which a k × k square that holds the pixel
 # fits into the pet (object and border together). What no 6 × 6 square can reach are ears, tails and legs.
 #
 # **Predict:** what share of these pixels does each network take for a pet? And of the thick rest?
@@ -272,7 +272,7 @@ lesson.figure(figure, "silenced", alt="Lost when a skip is silenced: " + "; ".jo
 # A silenced network is not one that was trained without that skip: that one would have learned to do with what it has.
 #
 # ## 6. The ladder
-# All rungs, trained alike (lessons 9–17: full width, all epochs), on the same held-out images. **Predict:** which
+# All rungs, trained alike (lessons 10–17: full width, all epochs), on the same held-out images. **Predict:** which
 # step up was the largest, in mean IoU and in border IoU?
 
 # %%
@@ -287,7 +287,7 @@ if results:
     lesson.figure(ladder_figure(results, task.test.images[shown], task.test.trimaps[shown],
                                 title=f"The ladder: from {' to '.join(ends)}"), "ladder")
 else:
-    print("no ladder yet: run lessons 07, 09, 10, 11, 12, 13, 15 and 17 first, with the same options")
+    print("no ladder yet: run lessons 08, 10, 11, 12, 13, 14, 16 and 17 first, with the same options")
 
 # %% [markdown]
 # The largest steps: from one pixel to 5 × 5 in mean IoU, and the last one, the skips, in border IoU. More context, then

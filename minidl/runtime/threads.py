@@ -8,7 +8,7 @@ function must be called, for which Python's ctypes is enough.
 Threads of our own inside the layers, for what lies between the products, were tried and bring nothing: between two
 products the library's threads do not sleep, but spin for some 25 ms so as to begin at once, and keep the cores from
 anybody else. Cutting each layer's whole work among threads of our own instead is slower, too: small layers are done
-sooner than Python has woken a thread. Lesson 19 has the numbers.
+sooner than Python has woken a thread. Lesson 21 has the numbers.
 """
 import ctypes
 import os

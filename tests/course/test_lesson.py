@@ -156,7 +156,7 @@ def test_rendered_pets_and_resized_images_are_where_minidl_data_says(tmp_path, m
 
 def test_without_a_place_for_rendered_pets_the_lesson_ends_with_advice(tmp_path):
     (tmp_path / "file").write_text("", encoding="utf-8")
-    done = run_program(ROOT / "lessons" / "09_segmentation_1x1.py", "--quick", "--out", tmp_path / "out",
+    done = run_program(ROOT / "lessons" / "10_segmentation_1x1.py", "--quick", "--out", tmp_path / "out",
                        MINIDL_DATA=str(tmp_path / "file"))
     assert done.returncode == 1 and "Traceback" not in done.stdout + done.stderr
     assert "The environment variable MINIDL_DATA names the folder for rendered" in done.stderr

@@ -1,4 +1,4 @@
-"""Lessons 05 and 06 leave out pictures that have no box or cannot be read, and say which."""
+"""Lessons 06 and 07 leave out pictures that have no box or cannot be read, and say which."""
 import json
 
 import numpy as np
@@ -24,7 +24,7 @@ def two_that_do_not_count(tmp_path_factory):
     return folder, name, broken
 
 
-@pytest.mark.parametrize("lesson", ["05_localization", "06_detection"])
+@pytest.mark.parametrize("lesson", ["06_localization", "07_detection"])
 def test_pictures_without_a_pet_and_broken_ones_are_left_out_and_named(lesson, two_that_do_not_count, tmp_path):
     folder, name, broken = two_that_do_not_count
     result = run(ROOT / "lessons" / f"{lesson}.py", "--quick", "--data", folder, "--out", tmp_path)

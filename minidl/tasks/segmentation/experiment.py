@@ -1,6 +1,6 @@
 """What the segmentation lessons share: one problem, one data set, one budget, and a record of each result.
 
-Lesson 9 does all of it step by step, in the open; the lessons after it change the model and nothing else.
+Lesson 10 does all of it step by step, in the open; the lessons after it change the model and nothing else.
 """
 import json
 from dataclasses import asdict, dataclass
@@ -33,7 +33,7 @@ class Result:
     """One model's result, as the ladder shows it."""
 
     name: str                   # for figures and tables, such as "5 × 5"
-    lesson: str                 # such as "10_segmentation_5x5"; also its position on the ladder
+    lesson: str                 # such as "11_segmentation_5x5"; also its position on the ladder
     scores: dict[str, float]    # on the held-out images, as `segmentation_scores` returns them
     parameters: int
     receptive_field: int        # side of the square of pixels that a pixel's class can depend on; at most the image's

@@ -16,8 +16,8 @@ from minidl.tasks.segmentation.experiment import Result
 from matplotlib.figure import Figure
 
 # The models by the number of their lesson.
-LADDER = {"07": "K-means", "09": "1 × 1", "10": "5 × 5", "11": "9 × 9", "12": "reshape", "13": "FCN-8s",
-          "15": "encoder–decoder", "17": "U-Net"}
+LADDER = {"08": "K-means", "10": "1 × 1", "11": "5 × 5", "12": "9 × 9", "13": "reshape", "14": "FCN-8s",
+          "16": "encoder–decoder", "17": "U-Net"}
 BARS = {"mean IoU": "mean_iou", "border IoU": "iou_border"}
 PLOT = 150      # height of the bars in figure pixels
 

@@ -1,4 +1,4 @@
-"""What lesson 16 needs around its models: pairs of small and large images, and the training that a generator gets."""
+"""What lessons 19 and 20 need: pairs of small and large images, and the training that a generator gets."""
 from collections.abc import Iterator
 
 import numpy as np

@@ -1,7 +1,7 @@
 """Scores of an image against the true one: PSNR and SSIM.
 
 Both compare pixels at the same position. They prefer a blurred edge to a sharp one that is a pixel off; people do not
-(see lesson 16).
+(see lesson 19).
 """
 from typing import Any
 

@@ -5,7 +5,7 @@
 # **New here:** nothing is computed that earlier lessons did not compute. What changes is the order of the work: who
 # runs the loops, where in memory the numbers lie, how many of them are on their way at a time.
 #
-# **Needs:** convolution and im2col, batch norm (lesson 0), upsampling (lesson 14). No training, no images: random
+# **Needs:** convolution and im2col, batch norm (lesson 4), upsampling (lesson 15). No training, no images: random
 # numbers will do.
 
 # %%
@@ -27,7 +27,7 @@ from minidl.runtime.format import number, words
 from minidl.runtime.progress import duration
 from minidl.step import train_step
 
-lesson = Lesson("19_speed", size=64, width=64, batch_size=8)
+lesson = Lesson("21_speed", size=64, width=64, batch_size=8)
 rng = np.random.default_rng(lesson.seed)
 results = {}                               # for metrics.json
 

@@ -2,10 +2,10 @@
 # # 10 · Segmentation (2): look at the neighbors, too
 # Slides 17–18. *A pixel's color does not tell its class. What do the 5 × 5 pixels around it tell?*
 #
-# **New here:** the receptive field (lesson 9 measured one of 1 × 1), the part of the image that one pixel's class can
+# **New here:** the receptive field (lesson 10 measured one of 1 × 1), the part of the image that one pixel's class can
 # depend on: predicted, measured and drawn. And texture, which a single pixel does not have.
 #
-# **Needs:** lesson 9, whose training is used here as it is, and convolution (lesson 4).
+# **Needs:** lesson 10, whose training is used here as it is, and convolution (lesson 4).
 
 # %%
 import numpy as np
@@ -23,13 +23,13 @@ from minidl.tasks.segmentation.receptive_field import receptive_field, seen_pixe
 
 from matplotlib.patches import Rectangle
 
-lesson = Lesson("10_segmentation_5x5")
-task = Segmentation(lesson)                # data, batches, loss, training: what lesson 9 does step by step
+lesson = Lesson("11_segmentation_5x5")
+task = Segmentation(lesson)                # data, batches, loss, training: what lesson 10 does step by step
 train, test, size = task.train, task.held, lesson.size
 
 # %% [markdown]
 # ## 1. The model
-# Lesson 9's, with one number changed: the first kernel is 5 × 5. The last convolution stays 1 × 1.
+# Lesson 10's, with one number changed: the first kernel is 5 × 5. The last convolution stays 1 × 1.
 #
 # **Predict:** how many parameters for `width` w? With a 1 × 1 kernel there were 9w + 3.
 
@@ -55,7 +55,7 @@ assert corner[:3, :3].all() and corner.sum() == 9
 print(f"receptive field {height} × {width}; in the corner {corner.sum()} pixels of the image and 16 zeros")
 
 # %% [markdown]
-# So the order of the pixels matters now. Lesson 9 shuffled them and got the same scores, shuffled; no longer.
+# So the order of the pixels matters now. Lesson 10 shuffled them and got the same scores, shuffled; no longer.
 
 # %%
 x = as_input(test.images[:1])
@@ -149,7 +149,7 @@ lesson.figure(figure, "roughness", alt="Share of object in ten groups of pixels,
     f"{share:.0%}" for share in shares[0]) + "; of border: " + ", ".join(f"{share:.0%}" for share in shares[2]))
 
 # %% [markdown]
-# Compare `shares.png` of lesson 9. Now the rule "the class that most pixels of this roughness have", on the held-out
+# Compare `shares.png` of lesson 10. Now the rule "the class that most pixels of this roughness have", on the held-out
 # images. **Predict:** one number a pixel, and no color at all: better than the 1 × 1 network?
 
 # %%
@@ -165,7 +165,7 @@ print(f"by roughness alone: {pixel_accuracy(matrix):.1%} of the pixels right, me
 # are.
 #
 # ## 4. Training
-# The loss, the images and their order, the number of epochs: as in lesson 9.
+# The loss, the images and their order, the number of epochs: as in lesson 10.
 
 # %%
 first_loss = task.first_loss(model)
@@ -262,7 +262,7 @@ lesson.figure(plotting.class_bars({r.name: r.scores for r in drawn}, title=lesso
 
 # %% [markdown]
 # A rough carpet is taken for a pet, the smooth part of a coat for background, any contour for a border. The model does
-# not know *what* it sees, only what 25 pixels of it are like. Lesson 11 looks further.
+# not know *what* it sees, only what 25 pixels of it are like. Lesson 12 looks further.
 
 # %%
 lesson.finish(test=result.scores, by_roughness={"pixel_accuracy": pixel_accuracy(matrix), "mean_iou": mean_iou(matrix)},
@@ -279,7 +279,7 @@ if lesson.as_intended and not history.stopped:
 # %% [markdown]
 # **Try:**
 # 1. `pixelwise((3, 3), ...)` in place of `pixelwise((5,), ...)`: the same receptive field. Predict the number of
-#    parameters, then the mean IoU. (The assertion about parameters has to go.) Lesson 11 will ask why.
+#    parameters, then the mean IoU. (The assertion about parameters has to go.) Lesson 12 will ask why.
 # 2. Train on images without color: replace `task.train` and `task.test` by gray ones, with
 #    `dataclasses.replace(pets, images=pets.images.mean(axis=1, keepdims=True).repeat(3, 1).astype(np.uint8))`. How much
 #    of the mean IoU was color, how much texture? (0.35 is left.)

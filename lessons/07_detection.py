@@ -5,7 +5,7 @@
 # **New here:** a grid of cells that each answer for their own place; a loss of three parts; non-maximum suppression;
 # precision, recall and average precision.
 #
-# **Needs:** boxes, IoU, trimaps and `encode` (lesson 5); convolution and pooling (lesson 4); cross entropy (lesson 1).
+# **Needs:** boxes, IoU, trimaps and `encode` (lesson 6); convolution and pooling (lesson 4); cross entropy (lesson 1).
 
 # %%
 import numpy as np
@@ -21,7 +21,7 @@ from minidl.tasks.detection.mosaics import MosaicBatches, Mosaics
 from minidl.tasks.detection.single_shot import SCALE, DetectionLoss, Grid, detection_scores, detections
 from minidl.training import fit
 
-lesson = Lesson("06_detection", budget=12_000, size=96, width=12, lr=2e-3)
+lesson = Lesson("07_detection", budget=12_000, size=96, width=12, lr=2e-3)
 SPECIES = ("cat", "dog")
 EPOCH = 96 if lesson.quick else 960                      # mosaics that we call an epoch: there is no end to them
 
@@ -64,7 +64,7 @@ lesson.figure(boxes_on_images(
 # image into cells of 8 × 8 pixels (the grid's *stride* is 8), and each one answers three questions:
 #
 # * *objectness*: is the center of a pet's box in you? One number.
-# * *box*: then where exactly? The four numbers of `encode` (lesson 5), relative to an *anchor*: a square around the
+# * *box*: then where exactly? The four numbers of `encode` (lesson 6), relative to an *anchor*: a square around the
 #   cell's center, as large as the pets usually are.
 # * *species*: then which? One number for each.
 #
@@ -122,7 +122,7 @@ assert model.output_shape((1, 3, lesson.size, lesson.size)) == (1, 5 + len(SPECI
 # Objectness is a question of yes or no, asked in every cell. Its score z becomes the probability of "yes" by the
 # *sigmoid*, p = 1 / (1 + exp(-z)), which is softmax for the scores z and 0; the loss is *binary cross entropy*, -log p
 # where there is a pet and -log (1 - p) where there is none. Box and species count only where
-# there is a pet: smooth L1 (lesson 5) and cross entropy. What a cell without a pet says about its box is ignored, and
+# there is a pet: smooth L1 (lesson 6) and cross entropy. What a cell without a pet says about its box is ignored, and
 # its gradient there is 0. All is divided by the number P of pets, not of cells.
 #
 # **Predict:** why not by the number of cells? Think of what happens to the loss if a pet is not found.

@@ -5,7 +5,7 @@
 # **New here:** nothing but the shape. Segmentation is classification H·W times over: three scores for each pixel, a
 # softmax over them, a cross entropy, and the mean of them all. And its gradient, which is itself an image.
 #
-# **Needs:** softmax, one-hot and cross entropy (lesson 1), a convolutional network (lesson 4), trimaps (lesson 5).
+# **Needs:** softmax, one-hot and cross entropy (lesson 1), a convolutional network (lesson 4), trimaps (lesson 6).
 
 # %%
 import numpy as np
@@ -19,7 +19,7 @@ from minidl.step import train_step
 
 from matplotlib.colors import ListedColormap
 
-lesson = Lesson("08_pixelwise_cross_entropy")
+lesson = Lesson("09_pixelwise_cross_entropy")
 softmax, loss = Softmax(), CrossEntropyLoss()
 
 # %% [markdown]
@@ -183,7 +183,7 @@ assert error < 1e-8
 # %% [markdown]
 # ## 7. The gradient is an image
 # Three maps of numbers, as large as the photo. To look at them we need logits that are partly right, so a small
-# network (two 5x5 convolutions; lesson 10 is about such) learns for a few steps. How good it becomes does not matter
+# network (two 5x5 convolutions; lesson 11 is about such) learns for a few steps. How good it becomes does not matter
 # here.
 
 # %%

@@ -7,7 +7,7 @@
 # pixel shuffle instead; and *equivariance*: if the image moves, does the answer move along, as the maps of lesson 4
 # did?
 #
-# **Needs:** dense layers (lesson 0), pooling (lesson 4), the data and the loss (lessons 8, 9), conv blocks (lessons
+# **Needs:** dense layers (lesson 0), pooling (lesson 4), the data and the loss (lessons 9, 10), conv blocks (lessons
 # 9–11).
 
 # %%
@@ -22,7 +22,7 @@ from minidl.step import predict
 from minidl.tasks.segmentation.experiment import Segmentation, segmentation_scores
 from minidl.tasks.segmentation.ladder import results_figure, results_table
 
-lesson = Lesson("12_segmentation_reshape")
+lesson = Lesson("13_segmentation_reshape")
 if lesson.size < 8:
     raise ValueError(f"--size: expected at least 8, so that images can be moved to the side, got {lesson.size}")
 task = Segmentation(lesson)
@@ -251,7 +251,7 @@ else:
 # images d pixels to the right (what enters on the left is mirrored) and see whether the predictions move along. A
 # model with predict(shift(x)) = shift(predict(x)) is called *equivariant*.
 #
-# To compare with: the 5 × 5 convolution of lesson 10, after one epoch of training only.
+# To compare with: the 5 × 5 convolution of lesson 11, after one epoch of training only.
 #
 # **Predict:** on how many percent of the pixels are the two sides equal, for each of the models? (At the rims, where
 # zeros or a mirror image come into sight, they may differ anyway: two pixels there are not counted.)
@@ -300,7 +300,7 @@ lesson.figure(figure, "shift", alt="Share of pixels whose answer moves along wit
 # %% [markdown]
 # The convolution's 100 % is mathematics; training has nothing to do with it. The third line is what a model scores that
 # gives the same answer for the moved image as before. For one pixel the reshaping model is no better than that: it
-# does not notice. (Its poolings have to do with that, and lesson 13 will measure an FCN in the same way.) For more, it
+# does not notice. (Its poolings have to do with that, and lesson 14 will measure an FCN in the same way.) For more, it
 # follows as far as it has seen pets at the new place in training; each place has to be learned by itself.
 
 # %%
@@ -349,7 +349,7 @@ lesson.figure(strip, "templates")
 # Scores on training images are hardly better than on held-out ones (`classes.png`): with so few epochs it is not yet
 # that millions of weights learn images by heart. It has too much to learn, everything anew for each place.
 #
-# What is needed is a model that sees as much as this one, and keeps every place in its place: lessons 13 to 17.
+# What is needed is a model that sees as much as this one, and keeps every place in its place: lessons 14 to 17.
 
 # %%
 lesson.finish(test=result.scores, train=train_scores, first_loss=first_loss, last_loss=history[-1]["loss"],

@@ -5,8 +5,8 @@
 # **New here:** interpolation, nearest and bilinear, first by hand and then as two matrix products; its backward, the
 # same matrices transposed; and why a decoder upsamples *and* convolves.
 #
-# **Needs:** gradient checks (lesson 0), convolution and pooling (lesson 4), segmentation (lesson 9), transposed
-# convolution (lesson 13).
+# **Needs:** gradient checks (lesson 0), convolution and pooling (lesson 4), segmentation (lesson 10), transposed
+# convolution (lesson 14).
 
 # %%
 import numpy as np
@@ -22,7 +22,7 @@ from minidl.step import predict
 from minidl.tasks.segmentation.experiment import SHOWN, Segmentation, segmentation_scores
 from minidl.training import fit
 
-lesson = Lesson("14_upsampling", budget=3_000)
+lesson = Lesson("15_upsampling", budget=3_000)
 rng = np.random.default_rng(lesson.seed)
 if lesson.size % 8:
     raise ValueError(f"--size: expected a size that divides by 8, for maps 8 times smaller, got {lesson.size}")
@@ -309,7 +309,7 @@ lesson.figure(plotting.class_bars(scores, title=lesson.headline(
 
 # %% [markdown]
 # ## 6. Why not a transposed convolution?
-# Lesson 13 enlarged with it: each input pixel paints its kernel onto the output, at steps of the stride. Where painted
+# Lesson 14 enlarged with it: each input pixel paints its kernel onto the output, at steps of the stride. Where painted
 # kernels overlap they add up. Fed with ones, a kernel of ones counts how often each output pixel is painted.
 #
 # **Predict:** stride 2, kernel 3: which counts occur inside? With kernel 4? Then with *random* weights, still fed with

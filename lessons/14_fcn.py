@@ -5,7 +5,7 @@
 # **New here:** the *fully convolutional* network of Long, Shelhamer and Darrell: class scores on the encoder's coarse
 # maps; transposed convolutions that enlarge them; and skips, ways around the deeper layers, whose scores are *added*.
 #
-# **Needs:** the encoder and its dense layer (lesson 12), conv blocks (lessons 9–11).
+# **Needs:** the encoder and its dense layer (lesson 13), conv blocks (lessons 10–12).
 
 # %%
 import numpy as np
@@ -20,7 +20,7 @@ from minidl.step import predict, predict_classes
 from minidl.tasks.segmentation.experiment import SHOWN, Segmentation, segmentation_scores
 from minidl.tasks.segmentation.ladder import results_figure, results_table
 
-lesson = Lesson("13_fcn")
+lesson = Lesson("14_fcn")
 task = Segmentation(lesson)
 rng = np.random.default_rng(lesson.seed)
 
@@ -45,7 +45,7 @@ print(f"maps {maps.shape[1:]} -> scores {score_maps.shape[1:]}: the dense layer 
 
 # %% [markdown]
 # It is the dense layer, moved over the maps: a classifier becomes a map of scores, for images of any size. That is
-# the paper's first idea, and what lesson 12 lacked: one set of weights for all places. But after five poolings the map
+# the paper's first idea, and what lesson 13 lacked: one set of weights for all places. But after five poolings the map
 # of scores is 32 times smaller than the image.
 #
 # ## 2. Enlarging with a transposed convolution
@@ -77,7 +77,7 @@ assert np.allclose(parts.sum(axis=0)[inside], straight[inside])
 print("beyond the last value:", parts.sum(axis=0)[-scale // 2:].round(2))
 
 # %% [markdown]
-# Straight lines between the values; in two dimensions this is *bilinear interpolation* (lesson 14 works it out by
+# Straight lines between the values; in two dimensions this is *bilinear interpolation* (lesson 15 works it out by
 # hand). Beyond the first and the last value the other half of the sum is missing, and it falls towards 0.
 
 # %%
@@ -343,7 +343,7 @@ print(f"at {2 * lesson.size} × {2 * lesson.size} pixels: mean IoU {scores_twice
       f"instead of {scores['FCN-8s']['mean_iou']:.3f}")
 
 # %% [markdown]
-# And lesson 12's experiment: move the images d pixels to the right, and compare predict(shift(x)) with
+# And lesson 13's experiment: move the images d pixels to the right, and compare predict(shift(x)) with
 # shift(predict(x)).
 #
 # **Predict:** is FCN-8s equivariant? (It is made of convolutions; but also of poolings.)
@@ -358,7 +358,7 @@ def shift(x, d):
 of_x, agreement = predict_classes(models["FCN-8s"], task.held.images), {}
 for d in (1, lesson.size // 8, lesson.size // 4):
     of_moved = predict_classes(models["FCN-8s"], shift(task.held.images, d))
-    inside = np.s_[:, 2:-2, d + 2:-2]                              # as in lesson 12
+    inside = np.s_[:, 2:-2, d + 2:-2]                              # as in lesson 13
     agreement[str(d)], unnoticed = (float((guess == shift(of_x, d))[inside].mean()) for guess in (of_moved, of_x))
     print(f"moved by {d:>2}: {agreement[str(d)]:.1%} equal; had it not noticed, {unnoticed:.1%}")
 

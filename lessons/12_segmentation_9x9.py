@@ -5,7 +5,7 @@
 # **New here:** receptive fields of layers behind one another add up; and the price of an answer, in *multiply-adds*
 # (one multiplication and one addition) for each pixel of the result.
 #
-# **Needs:** lessons 9 and 10.
+# **Needs:** lessons 10 and 11.
 
 # %%
 import numpy as np
@@ -22,10 +22,10 @@ from minidl.tasks.segmentation.receptive_field import receptive_field, seen_pixe
 
 from matplotlib.patches import Rectangle
 
-lesson = Lesson("11_segmentation_9x9")
+lesson = Lesson("12_segmentation_9x9")
 task = Segmentation(lesson)
 test, size = task.test, lesson.size
-ladder = {"1 × 1": (1,), "5 × 5": (5,), "9 × 9": (9, 5)}               # kernel sizes of the blocks, lessons 9 to 11
+ladder = {"1 × 1": (1,), "5 × 5": (5,), "9 × 9": (9, 5)}               # kernel sizes of the blocks, lessons 10 to 12
 
 # %% [markdown]
 # ## 1. The model
@@ -195,7 +195,7 @@ if len(drawn) > 1:
 # In ours they are faces and flanks: smooth within 5 × 5 pixels, and therefore called background.
 #
 # ## 7. Was it the wider sight?
-# Two things have changed since lesson 10: the receptive field, and a second block, that is, a second ReLU. To tell them
+# Two things have changed since lesson 11: the receptive field, and a second block, that is, a second ReLU. To tell them
 # apart, change one at a time: `(13,)` sees 13 × 13 in one block, `(3, 3)` sees 5 × 5 in two.
 #
 # **Predict:** which of the two comes nearer to `(9, 5)`?
@@ -294,7 +294,7 @@ lesson.figure(figure, "cost", alt="Left, mean IoU over multiply-adds a pixel: " 
 # %% [markdown]
 # Doubling the reach takes nearly four times the work with large kernels, and twice with a row of small ones, which has
 # more blocks besides (exercise 1). Still, all that work is done at full resolution, at each pixel anew, for neighbors
-# that see nearly the same. Is there a more efficient way to see the whole image? Make it smaller: lesson 12.
+# that see nearly the same. Is there a more efficient way to see the whole image? Make it smaller: lesson 13.
 
 # %%
 lesson.finish(test=result.scores, costs=costs, gained=gains,

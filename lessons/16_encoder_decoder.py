@@ -5,7 +5,7 @@
 # **New here:** the whole pyramid, five times smaller with more channels (encoding), then five times larger with fewer
 # (decoding); its feature maps; and its *bottleneck*, the smallest map, which everything must pass.
 #
-# **Needs:** the reshaping segmenter and the FCN (lessons 12, 13), upsampling + conv (lesson 14).
+# **Needs:** the reshaping segmenter and the FCN (lessons 13, 14), upsampling + conv (lesson 15).
 
 # %%
 import numpy as np
@@ -20,15 +20,15 @@ from minidl.step import predict_classes
 from minidl.tasks.segmentation.experiment import Segmentation
 from minidl.tasks.segmentation.ladder import results_figure, results_table
 
-lesson = Lesson("15_encoder_decoder")
+lesson = Lesson("16_encoder_decoder")
 task = Segmentation(lesson)
 
 # %% [markdown]
 # ## 1. The model
-# An encoder block is a 3 × 3 convolution, batch norm, ReLU and 2 × 2 max pooling, as in lessons 12 and 13. A decoder
+# An encoder block is a 3 × 3 convolution, batch norm, ReLU and 2 × 2 max pooling, as in lessons 13 and 14. A decoder
 # block is upsampling and a 3 × 3 convolution, batch norm and ReLU; the last has only upsampling and convolution, to the
-# classes' scores. The dense layer of lesson 12, which had no place for place, is gone: every layer here keeps left on
-# the left and top on top. And unlike in lesson 13, learned layers work at every resolution on the way up.
+# classes' scores. The dense layer of lesson 13, which had no place for place, is gone: every layer here keeps left on
+# the left and top on top. And unlike in lesson 14, learned layers work at every resolution on the way up.
 #
 # **Predict:** the shapes after the ten blocks, for the slide's 128 × 128 pixels and 64 channels in the first block.
 

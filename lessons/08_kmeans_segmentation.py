@@ -5,7 +5,7 @@
 # **New here:** clustering. Nobody tells K-means what a pet is, or that there are pets: it gets points and a number k,
 # and finds k groups. *Segmentation*, giving every pixel of an image a class, is the task of all lessons from here on.
 #
-# **Needs:** NumPy; trimaps and IoU (lesson 5). No network: nothing is trained here by gradients. `--image my_photo.jpg`
+# **Needs:** NumPy; trimaps and IoU (lesson 6). No network: nothing is trained here by gradients. `--image my_photo.jpg`
 # takes an image of your own.
 
 # %%
@@ -31,7 +31,7 @@ from minidl.tasks.segmentation.kmeans import assign, first_centers, improve, kme
 own = argparse.ArgumentParser(add_help=False)         # one option that other lessons do not have
 own.add_argument("--image", type=Path)
 chosen, others = own.parse_known_args([] if "ipykernel" in sys.modules else None)
-lesson = Lesson("07_kmeans_segmentation", argv=others)
+lesson = Lesson("08_kmeans_segmentation", argv=others)
 task = Segmentation(lesson)
 train, test = task.train, task.test
 
@@ -233,7 +233,7 @@ lesson.figure(plotting.image_strip(np.stack([photo, *strip]), ["the image", *(f"
 # looks at the true trimap, and gives each cluster the class that most of its pixels have. No way to name these clusters
 # gets more pixels right, so this is a bound, not a result.
 #
-# IoU (lesson 5), now of pixels: of those that are a class or are called so, the share that is both. *Mean IoU* is the
+# IoU (lesson 6), now of pixels: of those that are a class or are called so, the share that is both. *Mean IoU* is the
 # mean over the classes, which all count alike: it does not forgive forgetting a small one.
 
 
@@ -261,7 +261,7 @@ line.line(len(held), "")
 # ## 7. Without looking at the answer
 # Now honestly. A rule must be fixed before it meets a new image: cluster the colors of *all* training images
 # together into 64, name each cluster by what most of its *training* pixels are, and then give each pixel of a held-out
-# image the name of its nearest center. This is the first rung of the ladder: lessons 9 to 17 climb from here.
+# image the name of its nearest center. This is the first rung of the ladder: lessons 10 to 17 climb from here.
 #
 # **Predict:** the background has the most pixels. What will become of a color that pets and walls share?
 

@@ -5,8 +5,8 @@
 # **New here:** the first network whose output is an image; the training that all lessons up to 17 share, step by step;
 # and a network of 1 × 1 convolutions only, applied to each pixel alone.
 #
-# **Needs:** a CNN and its training (lesson 4), trimaps (lesson 5), 1 × 1 convolution (lesson 6), mean IoU and K-means
-# (lesson 7), cross entropy at every pixel (lesson 8).
+# **Needs:** a CNN and its training (lessons 4, 5), trimaps (lesson 6), 1 × 1 convolution (lesson 7), mean IoU and
+# K-means (lesson 8), cross entropy at every pixel (lesson 9).
 
 # %%
 import numpy as np
@@ -23,7 +23,7 @@ from minidl.tasks.segmentation.experiment import Segmentation
 from minidl.tasks.segmentation.ladder import results_figure, results_table
 from minidl.tasks.segmentation.receptive_field import receptive_field
 
-lesson = Lesson("09_segmentation_1x1")
+lesson = Lesson("10_segmentation_1x1")
 
 # %% [markdown]
 # ## 1. The data
@@ -43,7 +43,7 @@ lesson.figure(plotting.image_strip(np.concatenate([as_input(shown.images), overl
                                    "background, yellow border"), "data")
 
 # %% [markdown]
-# Minibatches, augmentation and a budget, as in lesson 4: each image is flipped or not, at random, together with its
+# Minibatches, augmentation and a budget, as in lesson 5: each image is flipped or not, at random, together with its
 # trimap. (If there are so few that each is shown more than 20 times, they are also cropped, shifted and tinted.) The
 # budget is the same for all models of this ladder: what differs later is the model, and nothing else.
 
@@ -101,7 +101,7 @@ lesson.figure(plotting.image_strip(panels, ["an image", "its scores for object",
 # look at which pixels of the image get a gradient. It is one pixel: the *receptive field* of this model is 1 × 1.
 #
 # ## 4. The loss
-# Cross entropy at each pixel, averaged over all of them (lesson 8). A model that gives all three classes the same
+# Cross entropy at each pixel, averaged over all of them (lesson 9). A model that gives all three classes the same
 # probability has the loss ln 3 = 1.0986; one with random weights is somewhat above.
 #
 # **Predict:** which loss has a model that knows only how frequent each class is, and says so at every pixel?
@@ -164,7 +164,7 @@ print(f"one epoch by hand: mean loss {np.mean(by_hand):.4f}")
 # ## 6. The same from now on, in two lines
 # All of this is in `Segmentation` (`minidl/tasks/segmentation/experiment.py`): it reads the data, makes the batches,
 # and its `fit` is the loop above, with progress, scores on the held-out images, and checkpoints. It also cuts each
-# batch into a part for each core (lesson 19), and adds up what they find: the same sum, in another order. Do not
+# batch into a part for each core (lesson 21), and adds up what they find: the same sum, in another order. Do not
 # believe it, look: the batches must be the same, and so must the epoch's mean loss, to rounding.
 
 # %%
@@ -194,7 +194,7 @@ lesson.figure(plotting.learning_curves(history, scores={"pixel_accuracy": "pixel
 
 # %% [markdown]
 # ## 7. The result
-# "All background" gets most pixels right, and only a third of that share as mean IoU (lesson 7). `result` computes the
+# "All background" gets most pixels right, and only a third of that share as mean IoU (lesson 8). `result` computes the
 # scores and saves them for the lessons to come.
 #
 # **Predict:** which class does the model give to most pixels?
@@ -322,7 +322,7 @@ lesson.figure(figure, "shares")
 
 # %% [markdown]
 # Cats have the colors of carpets. And the border is not a color at all: it lies *between* two things, and one pixel
-# cannot show that. What helps is to look at its neighbors, too: lesson 10.
+# cannot show that. What helps is to look at its neighbors, too: lesson 11.
 
 # %%
 lesson.finish(test=result.scores, pixel_accuracy_all_background=all_background, pixel_accuracy_of_color_table=by_table,

@@ -5,7 +5,7 @@
 # **New here:** the box as four numbers; intersection over union; the smooth L1 loss; an image that is moved takes its
 # box along.
 #
-# **Needs:** dense layers (lesson 0), regression (lesson 3), convolution, pooling and augmentation (lesson 4).
+# **Needs:** dense layers (lesson 0), regression (lesson 3), convolution, pooling (lesson 4), augmentation (lesson 5).
 
 # %%
 import numpy as np
@@ -20,7 +20,7 @@ from minidl.tasks.detection.boxes import clip, decode, encode, iou_pairs
 from minidl.tasks.detection.figures import boxes_on_images
 from minidl.training import fit
 
-lesson = Lesson("05_localization", budget=30_000, width=8, batch_size=16, quick_epochs=12)     # 3 steps an epoch then
+lesson = Lesson("06_localization", budget=30_000, width=8, batch_size=16, quick_epochs=12)     # 3 steps an epoch then
 S = lesson.size
 
 # %% [markdown]
@@ -98,7 +98,7 @@ print("mean IoU on the held-out images: "
 #
 # Why so? Whatever the network answers is a box: no x0 > x1. Twice as wide (+0.69) and half as wide (-0.69) are equally
 # far off, as they are for IoU. And the numbers do not depend on the size of the image, nor on where the anchor is:
-# with one anchor for all images that is no great gain (see Try 1), but lesson 6 will have 144 of them. Finally, we
+# with one anchor for all images that is no great gain (see Try 1), but lesson 7 will have 144 of them. Finally, we
 # divide each of the four by its standard deviation over the training images (as in lesson 3), so that all are of the
 # order of 1.
 #
@@ -159,7 +159,7 @@ lesson.figure(figure, "losses", alt="Loss and slope over the error from -3 to 3.
 # 6, 1 and 1: smooth L1 pulls like the absolute error far off, and ever less the nearer it comes.
 #
 # ## 6. Whatever moves the image moves the box
-# As in lesson 4, images are flipped, and also parts of them cut out and enlarged: no two epochs look alike. The box
+# As in lesson 5, images are flipped, and also parts of them cut out and enlarged: no two epochs look alike. The box
 # must follow.
 # A flip turns x0 into S - x1, but what if a crop cuts off the tail? We do not calculate, we look: the trimap takes
 # part in everything that happens to its image (`Augment` sees to that), and the box is read off the trimap
