@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from minidl.datasets.pets import CLASSES
 from minidl.plotting.canvas import (
-    INK, LEGEND_ROW, MARGIN, QUIET, SMALL, TEXT, blank, counted, describe, legend, legend_columns, place,
+    INK, LEGEND_ROW, MARGIN, QUIET, SMALL, TEXT, blank, counted, describe, legend, legend_columns, place, text_width,
     whole_multiple, write,
 )
 from minidl.types import Array
@@ -82,6 +82,8 @@ class ImageGrid:
         The legend's, below the images.
     beside, below : int
         Figure pixels to leave empty to the right of each image, and under all, from `bottom` on.
+    names : strings, optional
+        Of the rows, at their left.
 
     Attributes
     ----------
@@ -95,20 +97,21 @@ class ImageGrid:
 
     def __init__(self, count: int, gaps: Sequence[int], shape: tuple[int, int], cell: int, title: str | None = None,
                  heads: Sequence[str] = (), captions: bool = False, entries: Mapping[str, str] | None = None,
-                 beside: int = 0, below: int = 0) -> None:
+                 beside: int = 0, below: int = 0, names: Sequence[str] = ()) -> None:
         if not count or not gaps:
             raise ValueError(f"expected at least one image and one column, got {count} and {len(gaps)}")
         H, W = shape
         self.width = whole_multiple(W, cell)
         self.height = max(1, round(H * self.width / W))
         columns = min(count, len(gaps))
-        self.lefts = [MARGIN + k * (self.width + beside) + sum(gaps[:k]) for k in range(columns)]
+        indent = 10 + max(text_width(name, TEXT) for name in names) if names else 0
+        self.lefts = [MARGIN + round(indent) + k * (self.width + beside) + sum(gaps[:k]) for k in range(columns)]
         self.caption = LINE + 2 if captions else 0
         self.step = self.caption + self.height + (12 if beside else 8 if captions else GAP)
         self.top = MARGIN + (28 if title else 0) + LINE * max((head.count("\n") + 1 for head in heads), default=0)
-        inner, names = self.lefts[-1] + self.width + beside - MARGIN, list(entries or {})
+        inner, kinds = self.lefts[-1] + self.width + beside - MARGIN, list(entries or {})
         under = self.top + -(-count // columns) * self.step
-        self.bottom = under + LEGEND_ROW * -(-len(names) // legend_columns(names, inner))
+        self.bottom = under + LEGEND_ROW * -(-len(kinds) // legend_columns(kinds, inner))
         self.figure = blank(inner + 2 * MARGIN, self.bottom - GAP + below + MARGIN, title)
         for left, head in zip(self.lefts, heads):
             lines = head.split("\n")
@@ -116,7 +119,10 @@ class ImageGrid:
                 y, size, color = self.top - 9 - LINE * (len(lines) - 1 - k), SMALL if k else TEXT, QUIET if k else INK
                 write(self.figure, left + self.width / 2, y, line, size, self.width, color, "center")
         if entries:
-            legend(self.figure, MARGIN, under, names, list(entries.values()))
+            legend(self.figure, MARGIN, under, kinds, list(entries.values()))
+        for row, name in enumerate(names):
+            middle = self.top + row * self.step + self.caption + self.height / 2
+            write(self.figure, MARGIN, middle, name, TEXT, indent)
 
     def show(self, n: int, image: Any, caption: str = "", colors: Sequence[str] = CLASS_COLORS,
              **options: Any) -> Axes:
