@@ -10,7 +10,9 @@ from minidl.layers import (
 )
 from minidl.layers.folding import fold_batchnorm
 from minidl.loss import BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MSELoss, SmoothL1Loss
-from minidl.models import classifier, detector, encoder_decoder, fcn, localizer, pixelwise, reshape_segmenter, unet
+from minidl.models import (
+    classifier, detector, encoder_decoder, fcn, localizer, mlp, pixelwise, reshape_segmenter, unet,
+)
 from minidl.optim import SGD, Adam, CosineSchedule
 from minidl.parallel import DataParallel
 from minidl.runtime.threads import get_num_threads, set_num_threads
@@ -27,7 +29,7 @@ __all__ = [
     "CrossEntropyLoss", "MSELoss", "L1Loss", "SmoothL1Loss", "BCEWithLogitsLoss",
     "FeatureLoss", "RelativisticAverageLoss",
     "SGD", "Adam", "CosineSchedule", "DataParallel", "check_layer", "check_loss",
-    "classifier", "pixelwise", "reshape_segmenter", "fcn", "encoder_decoder", "unet", "localizer", "detector",
+    "mlp", "classifier", "pixelwise", "reshape_segmenter", "fcn", "encoder_decoder", "unet", "localizer", "detector",
     "rrdb_net", "discriminator", "patch_discriminator", "fold_batchnorm",
     "set_num_threads", "get_num_threads",
 ]

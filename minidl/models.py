@@ -59,6 +59,23 @@ def encoder(levels: int, width: int, in_channels: int = 3, rng: Rng = None) -> t
 
 
 @builder
+def mlp(inputs: int, hidden: Sequence[int], outputs: int, *, rng: Rng = None) -> Sequential:
+    """Build the multi-layer perceptron of slides 10-11: dense layers with a ReLU after each but the last.
+
+    On slide 11: 64 days -> 64 units -> 64 units -> the next 3 days, ``mlp(64, (64, 64), 3)``.
+
+    Returns
+    -------
+    Sequential
+        Takes (N, ...) with `inputs` numbers per sample, returns (N, outputs).
+    """
+    rng = np.random.default_rng(rng)
+    sizes = [inputs, *hidden]
+    layers = [layer for a, b in zip(sizes, hidden) for layer in (Linear(a, b, rng=rng), ReLU())]
+    return Sequential(Flatten(), *layers, Linear(sizes[-1], outputs, rng=rng))
+
+
+@builder
 def classifier(width: int = 64, classes: int = 2, size: int = 128, *, blocks: int = 5, in_channels: int = 3,
                rng: Rng = None) -> Pyramid:
     """Build the classifier of slides 1 and 8: image -> CNN -> flatten -> classification.

@@ -7,8 +7,8 @@ import pytest
 
 from minidl import (
     Adam, BatchNorm2d, Conv2d, ConvTranspose2d, CrossEntropyLoss, Flatten, Linear, MaxPool2d, ReLU, Sequential, Skip,
-    Sum, Upsample, check_layer, classifier, detector, discriminator, encoder_decoder, fcn, localizer, pixelwise,
-    reshape_segmenter, unet,
+    Sum, Upsample, check_layer, classifier, detector, discriminator, encoder_decoder, fcn, localizer, mlp,
+    pixelwise, reshape_segmenter, unet,
 )
 from minidl.layers import layout
 from minidl.models import Pyramid, conv_block, enlarge
@@ -20,6 +20,7 @@ both = pytest.mark.parametrize("build", [encoder_decoder, unet])
 
 # What to build, the input's shape, and the output's.
 EVERY: list[Any] = [
+    (lambda rng: mlp(48, (5, 4), 3, rng=rng), (6, 3, 4, 4), (6, 3)),
     (lambda rng: classifier(2, rng=rng), (2, 3, 128, 128), (2, 2)),
     (lambda rng: classifier(2, 10, 8, blocks=2, in_channels=1, rng=rng), (4, 1, 8, 8), (4, 10)),
     (lambda rng: pixelwise((3, 1), 2, rng=rng), (3, 3, 17, 20), (3, 3, 17, 20)),
@@ -31,7 +32,7 @@ EVERY: list[Any] = [
     (lambda rng: detector(2, 3, rng=rng), (2, 3, 32, 48), (2, 8, 4, 6)),
 ]
 every = pytest.mark.parametrize("build, shape, output_shape", EVERY, ids=[
-    "classifier", "classifier of 8 x 8", "pixelwise", "reshape_segmenter", "fcn", "encoder_decoder", "unet",
+    "mlp", "classifier", "classifier of 8 x 8", "pixelwise", "reshape_segmenter", "fcn", "encoder_decoder", "unet",
     "localizer", "detector"])
 
 

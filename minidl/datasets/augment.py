@@ -156,3 +156,14 @@ def _interpolate(image: Array, coordinates: Array, axis: int) -> Array:
     step *= weights
     x += step
     return x
+
+
+def moved(images: Array, columns: int = 1) -> Array:
+    """Return images (..., W) moved to the right by some columns; what comes in at the left is 0.
+
+    >>> moved(np.array([[1, 2, 3]]), 2).tolist()
+    [[0, 0, 1]]
+    """
+    result = np.zeros_like(images)
+    result[..., columns:] = images[..., :images.shape[-1] - columns]
+    return result
