@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 10 · Segmentation (2): look at the neighbors, too
+# # 11 · Segmentation (2): look at the neighbors, too
 # Slides 17–18. *A pixel's color does not tell its class. What do the 5 × 5 pixels around it tell?*
 #
 # **New here:** the receptive field (lesson 10 measured one of 1 × 1), the part of the image that one pixel's class can
@@ -268,7 +268,7 @@ lesson.figure(plotting.class_bars({r.name: r.scores for r in drawn}, title=lesso
 lesson.finish(test=result.scores, by_roughness={"pixel_accuracy": pixel_accuracy(matrix), "mean_iou": mean_iou(matrix)},
               filter_smoothness=smoothness,
               first_loss=first_loss, last_loss=history[-1]["loss"], epochs=len(history),
-              training_pictures=len(train), test_pictures=len(test), parameters=result.parameters,
+              training_images=len(train), test_images=len(test), parameters=result.parameters,
               sees=result.receptive_field, training_seconds=result.seconds)
 if lesson.as_intended and not history.stopped:
     assert result.scores["mean_iou"] > 0.34 and result.scores["iou_border"] > 0.1

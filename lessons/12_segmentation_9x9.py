@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 11 · Segmentation (3): larger kernels, and what they cost
+# # 12 · Segmentation (3): larger kernels, and what they cost
 # Slides 19–20. *If 5 × 5 pixels are better than one, are 13 × 13 better still, and how long can one go on like this?*
 #
 # **New here:** receptive fields of layers behind one another add up; and the price of an answer, in *multiply-adds*
@@ -299,8 +299,8 @@ lesson.figure(figure, "cost", alt="Left, mean IoU over multiply-adds a pixel: " 
 # %%
 lesson.finish(test=result.scores, costs=costs, gained=gains,
               controls={"13": mean_ious[False, 13], "3, 3": mean_ious[True, 5]}, first_loss=first_loss,
-              last_loss=history[-1]["loss"], epochs=len(history), training_pictures=len(task.train),
-              test_pictures=len(test), parameters=result.parameters, sees=result.receptive_field,
+              last_loss=history[-1]["loss"], epochs=len(history), training_images=len(task.train),
+              test_images=len(test), parameters=result.parameters, sees=result.receptive_field,
               training_seconds=result.seconds)
 if lesson.as_intended and not history.stopped:
     assert result.scores["mean_iou"] > 0.46 and result.scores["iou_object"] > 0.43 and result.scores["iou_border"] > 0.2

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 12 · Encode, then reshape: an image from one long row of numbers
+# # 13 · Encode, then reshape: an image from one long row of numbers
 # Slides 21–23. *Pooling makes it cheap to see the whole image. Can a dense layer turn what is left into an image
 # again?*
 #
@@ -353,7 +353,7 @@ lesson.figure(strip, "templates")
 
 # %%
 lesson.finish(test=result.scores, train=train_scores, first_loss=first_loss, last_loss=history[-1]["loss"],
-              epochs=len(history), training_pictures=len(task.train), test_pictures=len(task.test),
+              epochs=len(history), training_images=len(task.train), test_images=len(task.test),
               parameters=result.parameters, parameters_dense=count([dense]), share_dense=share,
               parameters_dense_slide=slide_dense, share_dense_slide=slide_share,
               shifted_by=distances, agreement=agreement, sees=result.receptive_field, training_seconds=result.seconds)

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 13 · FCN: only convolutions, and coarse scores enlarged
+# # 14 · FCN: only convolutions, and coarse scores enlarged
 # Slide 24. *Can a network see the whole image and still keep every place in its place?*
 #
 # **New here:** the *fully convolutional* network of Long, Shelhamer and Darrell: class scores on the encoder's coarse
@@ -380,7 +380,7 @@ lesson.finish(test=scores["FCN-8s"], fcn_16s=scores["FCN-16s"], fcn_32s=scores["
               twice_as_large=scores_twice, same_at_once=float(same.mean()), agreement_shifted=agreement,
               contributions=dict(zip(("stride 32", "stride 16", "stride 8"), spread)),
               first_loss=first_loss, last_loss=history[-1]["loss"], epochs=len(history),
-              training_pictures=len(task.train), test_pictures=len(task.test), parameters=result.parameters,
+              training_images=len(task.train), test_images=len(task.test), parameters=result.parameters,
               sees=result.receptive_field, training_seconds=result.seconds,
               training_seconds_all=sum(row["seconds"] for rows in histories.values() for row in rows))
 if lesson.as_intended and not any(rows.stopped for rows in histories.values()):

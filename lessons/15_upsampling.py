@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 14 · Upsampling: how do maps get larger again?
+# # 15 · Upsampling: how do maps get larger again?
 # Slides 25–30. *Pooling made the maps small. What do we write into the pixels that are missing?*
 #
 # **New here:** interpolation, nearest and bilinear, first by hand and then as two matrix products; its backward, the
@@ -368,7 +368,7 @@ test = scores["+ 3 × 3 conv"]
 lesson.finish(test=test, nearest=scores["nearest"], bilinear=scores["bilinear"], pointwise=scores["+ 1 × 1 conv"],
               photo_off_nearest=off["nearest"], photo_off_bilinear=off["bilinear"],
               first_loss=first_loss, last_loss=history[-1]["loss"], epochs=len(history),
-              training_pictures=len(task.train), test_pictures=len(task.held),
+              training_images=len(task.train), test_images=len(task.held),
               parameters=sum(parameter.data.size for parameter in models["+ 3 × 3 conv"].parameters()),
               training_seconds=sum(row["seconds"] for row in history + pointwise_history))
 if lesson.as_intended and not history.stopped:

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 15 · Encoder–decoder: squeeze an image, then draw its trimap
+# # 16 · Encoder–decoder: squeeze an image, then draw its trimap
 # Slides 31–33. *What is left of an image in a few coarse maps, and how much of the trimap can be drawn from that?*
 #
 # **New here:** the whole pyramid, five times smaller with more channels (encoding), then five times larger with fewer
@@ -292,7 +292,7 @@ lesson.figure(plotting.class_bars(result.scores, title=lesson.headline(
 # %%
 lesson.finish(test=result.scores, found_by_thickness=recall, bottleneck_numbers=remain, picture_numbers=enter,
               first_loss=first_loss, last_loss=history[-1]["loss"], epochs=len(history),
-              training_pictures=len(task.train), test_pictures=len(task.test), parameters=result.parameters,
+              training_images=len(task.train), test_images=len(task.test), parameters=result.parameters,
               sees=result.receptive_field, training_seconds=result.seconds)
 if lesson.as_intended and not history.stopped:
     assert result.scores["mean_iou"] > 0.55 and result.scores["iou_object"] > 0.65

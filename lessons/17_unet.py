@@ -136,7 +136,7 @@ lesson.figure(plotting.class_bars({"training images": train_scores, "held-out im
 save_weights(lesson.out / "weights.npz", model, (lesson.size, lesson.size))
 lesson.finish(test=scores, train=train_scores, pixel_accuracy_all_background=all_background,
               first_loss=first_loss, last_loss=history[-1]["loss"], epochs=len(history),
-              training_pictures=len(train), test_pictures=len(test),
+              training_images=len(train), test_images=len(test),
               parameters=result.parameters, training_seconds=result.seconds, **task.pace(history))
 if lesson.as_intended and not history.stopped:
     assert scores["mean_iou"] > 0.7 and scores["iou_border"] > 0.45

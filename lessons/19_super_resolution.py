@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 16 · Super-resolution: what was there before the image was made small?
+# # 19 · Super-resolution: what was there before the image was made small?
 # Slide 33, further reading. *Upsampling + convolution can draw more pixels than came in. Which ones should it draw?*
 #
 # **New here:** PSNR and SSIM, and the network of ESRGAN, trained for little distortion. Lesson 20 goes on with looks.
@@ -142,7 +142,7 @@ lesson.figure(figure, "comparison")
 # %%
 lesson.finish(x4=scores[4], x2=scores[2], gain_x4_over_bicubic=gain[4], gain_x2_over_bicubic=gain[2],
               first_loss=first_loss, last_loss=history[-1]["loss"], epochs=len(history),
-              training_pictures=len(task.train), test_pictures=len(task.test), parameters=parameters,
+              training_images=len(task.train), test_images=len(task.test), parameters=parameters,
               training_seconds=sum(row["seconds"] for row in history + half_history))
 if lesson.as_intended and not history.stopped:
     assert gain[4] > 1 and gain[2] > 1, "L1 must beat bicubic by 1 dB"

@@ -420,7 +420,7 @@ lesson.finish(x4=scores[4],
               interpolation=dict(zip(map(str, alphas), mixture_scores)),
               fixed_t=dict(zip((f"{t:.1f}" for t in sweep), fixed_scores)),
               first_loss=first_loss, last_loss=history[-1]["loss"], epochs=len(history),
-              training_pictures=len(task.train), test_pictures=len(task.test))
+              training_images=len(task.train), test_images=len(task.test))
 if lesson.as_intended and not history.stopped:
     assert scores[4]["GAN"]["feature_distance"] < scores[4]["L1"]["feature_distance"]
     assert scores[4]["GAN"]["psnr"] < scores[4]["L1"]["psnr"]

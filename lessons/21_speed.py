@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 19 · Speed: the same sums, thousands of times faster
+# # 21 · Speed: the same sums, thousands of times faster
 # Slides 15–36, all of their convolutions. *How near can NumPy come to PyTorch, without a line of C?*
 #
 # **New here:** nothing is computed that earlier lessons did not compute. What changes is the order of the work: who

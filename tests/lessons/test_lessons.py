@@ -59,7 +59,7 @@ def test_unet_lesson_takes_real_pictures(tmp_path):
     result = run(ROOT / "lessons" / "17_unet.py", "--quick", "--data", REAL, "--out", tmp_path)
     assert result.returncode == 0, result.stdout + result.stderr
     results = json.loads((tmp_path / "17_unet" / "metrics.json").read_text(encoding="utf-8"))
-    assert (results["training_pictures"], results["test_pictures"]) == (20, 6)
+    assert (results["training_images"], results["test_images"]) == (20, 6)
 
 
 def test_list_names_every_lesson_with_its_slides():

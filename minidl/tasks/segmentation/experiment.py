@@ -117,7 +117,7 @@ class Segmentation:
         That of a training that was stopped before its end (`history.stopped`) is not saved.
         """
         size, pace = self.lesson.size, self.pace(history)
-        print(f"{pace['seconds_per_100_pictures']:.1f} s of training per 100 images, {pace['waited']:.1%} of it "
+        print(f"{pace['seconds_per_100_images']:.1f} s of training per 100 images, {pace['waited']:.1%} of it "
               "waiting for them")
         return self.save_result(name, self.scores(model), self.predictions(model),
                                 parameters=sum(parameter.data.size for parameter in model.parameters()),
@@ -128,7 +128,7 @@ class Segmentation:
         """Return the seconds that the training of 100 images took, and which share of them it `waited` for data."""
         seconds = sum(row["seconds"] for row in history)
         images = max(1, len(history)) * len(self.train)
-        return {"seconds_per_100_pictures": 100 * seconds / images,
+        return {"seconds_per_100_images": 100 * seconds / images,
                 "waited": sum(row.get("waited", 0.0) for row in history) / max(seconds, 1e-9)}
 
     def save_result(self, name: str, scores: dict[str, float], predictions: Array, parameters: int,
@@ -153,7 +153,7 @@ class Segmentation:
         """Return the results of earlier lessons, in the lessons' order, and this one."""
         before = [other for other in self.results() if other.lesson < self.lesson.name]
         if not before:
-            print("nothing to compare with yet: run the lessons from 07 on first, with the same options")
+            print("nothing to compare with yet: run the lessons from 08 on first, with the same options")
         return [*before, result]
 
     def results(self) -> list[Result]:

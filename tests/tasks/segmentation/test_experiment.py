@@ -42,7 +42,7 @@ def test_a_result_is_read_as_it_was_written(pets, tmp_path):
 def test_the_pace_is_in_seconds_per_100_images(pets, tmp_path):
     run = task(pets, tmp_path)
     rows = [{"seconds": 2.0, "waited": 0.5}, {"seconds": 4.0, "waited": 1.0}]
-    assert run.pace(History(rows)) == {"seconds_per_100_pictures": 6 / 24 * 100, "waited": 0.25}
+    assert run.pace(History(rows)) == {"seconds_per_100_images": 6 / 24 * 100, "waited": 0.25}
     assert run.pace(History())["waited"] == 0
 
 
