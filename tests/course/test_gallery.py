@@ -354,6 +354,42 @@ def test_a_failing_lesson_does_not_stop_the_others(folder, capsys):
     assert "The latest run failed" not in written(folder)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_log_that_cannot_be_written_fails_its_lesson_and_no_other(folder, capsys, threads):
+    out = folder.parent / "out"
+    (out / "01_one" / "log.txt").mkdir(parents=True)
+    (out / "02_two").write_text("a file where a folder should be", encoding="utf-8")
+    assert run(folder, threads=threads) == 1
+    captured = capsys.readouterr()
+    for name in ("01_one/log.txt", "02_two"):
+        assert re.search(f"0{name[1]} · .*: not run, as its log cannot be written: .*{name}", captured.err), name
+    assert "a line from lesson 3" in captured.out and "1 of 3 lessons run in" in captured.out
+    assert "failed: lesson 1, 2\n" in captured.err and "Traceback" not in captured.err
+    assert "failed: <code>its log could not be written: " in written(folder)
+    (out / "01_one" / "log.txt").rmdir()
+    (out / "02_two").unlink()
+    assert run(folder, "--resume") == 0 and "a line from lesson 3" not in capsys.readouterr().out
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="here everybody may write anywhere")
+def test_a_folder_that_is_only_to_be_read_fails_its_lesson_and_no_other(folder, capsys):
+    closed = folder.parent / "out" / "02_two"
+    closed.mkdir(parents=True)
+    closed.chmod(0o500)
+    assert run(folder) == 1
+    captured = capsys.readouterr()
+    assert "02_two/log.txt" in captured.err and "a line from lesson 3" in captured.out
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a file of a full disk is needed")
+def test_a_full_disk_fails_the_lesson(folder, capsys):
+    (folder.parent / "out" / "02_two").mkdir(parents=True)
+    (folder.parent / "out" / "02_two" / "log.txt").symlink_to("/dev/full")
+    assert run(folder) == 1
+    captured = capsys.readouterr()
+    assert "02_two/log.txt" in captured.err and "a line from lesson 3" in captured.out
+
+
 def test_unknown_options_stop_at_once(folder, capsys):
     for number, name in enumerate(("one", "two"), start=1):
         add(folder, number, name, end='sys.exit("--widht" in sys.argv and 2)')

@@ -49,8 +49,8 @@ def run_lessons(scripts: Sequence[Script], options: list[str], out: Path, search
     Returns
     -------
     int
-        Exit status: 0; 1 if a lesson failed (the others are run all the same), 2 if it did not know its options (no
-        other is begun), 130 after Ctrl-C.
+        Exit status: 0; 1 if a lesson failed, or its log could not be written (the others are run all the same), 2 if
+        it did not know its options (no other is begun), 130 after Ctrl-C.
     """
     path = os.pathsep.join(filter(None, [str(search), os.environ.get("PYTHONPATH")]))
     to_run = [script for script in scripts if not (resume and done_with(read_results(out / script.name), options))]
@@ -67,11 +67,8 @@ def run_lessons(scripts: Sequence[Script], options: list[str], out: Path, search
     environment = {**os.environ, "PYTHONPATH": path} | ({LIVE: "1"} if line.live else {})
 
     def begin(script: Script) -> Heard:
-        folder = out / script.name
-        again = _clear_the_way(folder, options)
-        log = open(folder / "log.txt", "a" if resume and again else "w", encoding="utf-8")
-        log.write(f"{LOG_HEAD}{json.dumps(options)}\n")
-        log.flush()
+        again = _clear_the_way(out / script.name, options)
+        log = _open_log(out / script.name / "log.txt", options, add=resume and again)
         command = [str(script.path), *options, *["--resume"] * (resume and again), "--out", str(out)]
         if at_once > 1 and not script.measures_time:
             command += ["--threads", str(cores // at_once)]
@@ -83,17 +80,29 @@ def run_lessons(scripts: Sequence[Script], options: list[str], out: Path, search
             status = run_python(heard.command, environment, heard.listen)
             line.end(heard)
         if status and not stop.is_set():
-            note_failure(out / heard.script.name, options, heard.latest or f"exit status {status}")
+            note(heard.script, heard.latest or f"exit status {status}")
         return status
+
+    def note(script: Script, why: str) -> None:
+        with suppress(OSError):                          # where nothing can be written, no results are either
+            note_failure(out / script.name, options, why)
 
     interrupted: list[int] = []
     waiting, running = list(to_run), dict[Future[int], Script]()
     statuses: dict[int, int] = {}                        # exit statuses, by the lessons' numbers
+    without_log: list[Script] = []
     with stop_on_ctrl_c(again=False) as stop, ThreadPoolExecutor(at_once) as pool:
         while waiting or running:
             while (one := _next(waiting, list(running.values()), at_once)) is not None:
                 waiting.remove(one)
-                running[pool.submit(run, begin(one))] = one
+                try:
+                    running[pool.submit(run, begin(one))] = one
+                except OSError as error:
+                    line.leave_out(one, f"not run, as its log cannot be written: {error}")
+                    note(one, f"its log could not be written: {error}")
+                    statuses[one.number] = 1
+                    without_log.append(one)
+                    write_page()
             done = wait(running, GLANCE, FIRST_COMPLETED).done
             if stop.is_set():
                 interrupted = interrupted or [script.number for script in running.values()]
@@ -108,13 +117,14 @@ def run_lessons(scripts: Sequence[Script], options: list[str], out: Path, search
         print(f"stopped at lesson {', '.join(map(str, interrupted))}; --resume goes on from there", file=sys.stderr)
         return INTERRUPTED
     if len(scripts) > 1:
-        print(f"\n{len(statuses)} of {len(scripts)} lessons run in {duration(time.perf_counter() - line.started)}"
+        ran = len(statuses) - len(without_log)
+        print(f"\n{ran} of {len(scripts)} lessons run in {duration(time.perf_counter() - line.started)}"
               + (f", {len(scripts) - len(to_run)} done already" if len(to_run) < len(scripts) else ""))
     failed = [script for script in to_run if statuses.get(script.number)]
     if failed:
         names = ", ".join(str(script.number) for script in failed)
-        logs = ", ".join(shorten(out / script.name / "log.txt") for script in failed)
-        print(f"failed: lesson {names}; see {logs}", file=sys.stderr)
+        logs = ", ".join(shorten(out / script.name / "log.txt") for script in failed if script not in without_log)
+        print(f"failed: lesson {names}" + (f"; see {logs}" if logs else ""), file=sys.stderr)
     return USAGE if USAGE in statuses.values() else 1 if failed else 0
 
 
@@ -144,6 +154,19 @@ def _clear_the_way(folder: Path, options: list[str]) -> bool:
         return True
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return False
+
+
+def _open_log(path: Path, options: list[str], add: bool) -> TextIO:
+    """Begin a lesson's log, or go on with it, with a line of its options; an OSError names what cannot be written."""
+    log = open(path, "a" if add else "w", encoding="utf-8")
+    try:
+        log.write(f"{LOG_HEAD}{json.dumps(options)}\n")
+        log.flush()
+    except OSError as error:                             # a full disk, whose error names no file
+        with suppress(OSError):
+            log.close()
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    return log
 
 
 def _expected(folder: Path, options: list[str]) -> float | None:
@@ -182,6 +205,13 @@ class RunLine:
                 print(f"\n=== {script.title} === {self.where()} ===", flush=True)
         return heard
 
+    def leave_out(self, script: Script, why: str) -> None:
+        """Say why a lesson is not begun."""
+        with self.lock:
+            self.waiting.remove(script)
+            self.clear()
+            print(f"{script.title}: {why}", file=sys.stderr, flush=True)
+
     def show(self, heard: "Heard", lines: Sequence[str]) -> None:
         """Print lines of a lesson, after its number if others run beside it."""
         with self.lock:
@@ -215,7 +245,7 @@ class RunLine:
         left = sum(max(0.0, self.guess(heard.script) - (now - heard.began)) for heard in self.running)
         left += sum(self.guess(script) for script in self.waiting)
         numbers = " and ".join(str(heard.script.number) for heard in self.running)
-        place = f", {len(self.took) + len(self.running)} of {self.count}" if self.count > 1 else ""
+        place = f", {self.count - len(self.waiting)} of {self.count}" if self.count > 1 else ""
         return (f"lesson{'s' * (len(self.running) > 1)} {numbers}{place}, {duration(now - self.started)} so far, "
                 f"about {duration(left / self.at_once)} left")
 
