@@ -9,8 +9,8 @@ from minidl.types import Array, Shape
 class ReLU(Layer):
     """y = max(x, 0).
 
-    dx = dy where x > 0, else 0 (at x = 0 too, as in PyTorch; where x is NaN, dy). y > 0 means the same as x > 0, and y
-    is what the next layer keeps anyway.
+    dx = dy where x > 0, else 0 (at x = 0 too, as in PyTorch; where x is NaN, dy). y is never below 0, so y != 0 says
+    where, NaN included; and y is what the next layer keeps anyway.
     """
 
     def forward(self, x: Array) -> Array:
@@ -23,7 +23,7 @@ class ReLU(Layer):
         dx = layout.empty(y.shape, y.dtype)
         ys, dys, dxs = layout.by_channel(y), layout.by_channel(dy), layout.by_channel(dx)
         for s in layout.channel_chunks(y):
-            layout.masked(~(ys[s] <= 0), dys[s], out=dxs[s])
+            layout.masked(ys[s] != 0, dys[s], out=dxs[s])
         return dx
 
 
@@ -45,17 +45,15 @@ class LeakyReLU(Layer):
 
     def forward(self, x: Array) -> Array:
         self.check_input(x)
-        y = np.minimum(x, 0)
-        y *= self.negative_slope                           # x itself may be infinite, and the slope 0
-        y += np.maximum(x, 0)
+        slope = self.negative_slope
+        y = np.maximum(x, slope * (x if slope else np.minimum(x, 0)))     # 0 times an infinite x would be NaN
         return self.keep(y, y)
 
     def backward(self, dy: Array) -> Array:
         y, = self.recall(dy)
-        positive = y > 0
-        dx = layout.masked(~positive, dy)
-        dx *= self.negative_slope
-        dx += layout.masked(positive, dy)
+        dx = (y > 0).astype(y.dtype)
+        np.maximum(dx, self.negative_slope, out=dx)        # 1 or the slope
+        dx *= dy
         return dx
 
     def arguments(self) -> str:

@@ -87,23 +87,21 @@ class MaxPool2d(_Pool2d):
         for s in layout.channel_chunks(x):
             if not each_pixel_once:
                 dx[:, s] = 0
-            free = np.ones_like(y[:, s], bool)             # the windows whose maximum has not been met yet
+            left = layout.bits(dy[:, s].copy(order="K"))   # what of dy has not found its maximum yet
             for view, dx_view in zip(views, dx_views):
                 if view is views[-1] and not nans:
-                    hit = free                             # nobody else is left to be it
+                    share = left                           # nobody else is left to take it
                 else:
-                    hit = view[:, s] == y[:, s]
-                    hit &= free                            # the first maximum got it; later ones do not
-                    free ^= hit
-                share = layout.masked(hit, dy[:, s])
+                    share = left * (view[:, s] == y[:, s])
+                    left -= share                          # the first maximum took it; later ones find 0
                 if each_pixel_once:
-                    dx_view[:, s] = share
+                    dx_view[:, s] = share.view(x.dtype)
                 else:
-                    dx_view[:, s] += share
+                    dx_view[:, s] += share.view(x.dtype)
             for nan, dx_view in zip(nans[::-1], dx_views[::-1]):    # a y of NaN is equal to none of them
-                hit = nan[:, s] & free
-                free ^= hit
-                dx_view[:, s] += layout.masked(hit, dy[:, s])
+                share = left * nan[:, s]
+                left -= share
+                dx_view[:, s] += share.view(x.dtype)
         return layout.channel_major(self._inside(dx, x.shape))
 
 
