@@ -10,12 +10,11 @@ from minidl.layers import (
 )
 from minidl.layers.folding import fold_batchnorm
 from minidl.loss import BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MSELoss, SmoothL1Loss
-from minidl.models import (
-    classifier, detector, encoder_decoder, fcn, localizer, mlp, pixelwise, reshape_segmenter, unet,
-)
+from minidl.models import classifier, encoder_decoder, fcn, mlp, pixelwise, reshape_segmenter, unet
 from minidl.optim import SGD, Adam, CosineSchedule
 from minidl.parallel import DataParallel
 from minidl.runtime.threads import get_num_threads, set_num_threads
+from minidl.tasks.detection.models import detector, localizer
 from minidl.tasks.super_resolution.losses import FeatureLoss, RelativisticAverageLoss
 from minidl.tasks.super_resolution.models import discriminator, patch_discriminator, rrdb_net
 
@@ -29,7 +28,7 @@ __all__ = [
     "CrossEntropyLoss", "MSELoss", "L1Loss", "SmoothL1Loss", "BCEWithLogitsLoss",
     "FeatureLoss", "RelativisticAverageLoss",
     "SGD", "Adam", "CosineSchedule", "DataParallel", "check_layer", "check_loss",
-    "mlp", "classifier", "pixelwise", "reshape_segmenter", "fcn", "encoder_decoder", "unet", "localizer", "detector",
-    "rrdb_net", "discriminator", "patch_discriminator", "fold_batchnorm",
+    "mlp", "classifier", "pixelwise", "reshape_segmenter", "fcn", "encoder_decoder", "unet", "fold_batchnorm",
+    "localizer", "detector", "rrdb_net", "discriminator", "patch_discriminator",
     "set_num_threads", "get_num_threads",
 ]
