@@ -1,32 +1,29 @@
 """Files of weights, and of trainings that go on where they were interrupted."""
-import functools
-import inspect
 import json
 import os
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from minidl.layers.base import Layer, generators
 from minidl.optim import CosineSchedule, Optimizer
+from minidl.runtime.built_by import builder_in, how_built
 from minidl.runtime.generator_states import as_state, plain
 from minidl.runtime.npz import load_arrays, save_arrays
 from minidl.types import Array
 
-Given = ParamSpec("Given")
-Model = TypeVar("Model", bound=Layer)
 Row = dict[str, float]    # an epoch in the history of a training
 WORKERS_MOST = 1024       # more processes than any machine that trains with minidl has cores
 
 
 def save_weights(path: str | os.PathLike[str], model: Layer, image_size: tuple[int, int] | None = None,
                  dtype: DTypeLike | None = None) -> Path:
-    """Write a model's `state_dict` as .npz, and how the model was built (see `how_built`).
+    """Write a model's `state_dict` as .npz, and how the model was built (see `minidl.runtime.built_by`).
 
     Parameters
     ----------
@@ -43,51 +40,6 @@ def save_weights(path: str | os.PathLike[str], model: Layer, image_size: tuple[i
     return save_arrays(path, state | how_built(model, image_size))
 
 
-class BuiltBy(NamedTuple):
-    """Which function built a model, and how."""
-
-    builder: str
-    arguments: dict[str, Any]    # all but `rng`, as JSON knows them
-    layers: str                  # the model's `repr` at that time; it differs after a layer was changed
-
-
-def builder(function: Callable[Given, Model]) -> Callable[Given, Model]:
-    """Make the models of a function of `minidl.models` remember how they were built, as `model.built_by`.
-
-    It goes into files of weights, so that a program that finds the file can build the model.
-    """
-    signature = inspect.signature(function)
-
-    @functools.wraps(function)
-    def build(*args: Given.args, **kwargs: Given.kwargs) -> Model:
-        model = function(*args, **kwargs)
-        bound = signature.bind(*args, **kwargs)
-        bound.apply_defaults()
-        arguments = {name: np.asarray(value).tolist() for name, value in bound.arguments.items() if name != "rng"}
-        setattr(model, "built_by", BuiltBy(function.__name__, arguments, repr(model)))
-        return model
-
-    return build
-
-
-def how_built(model: Layer, image_size: tuple[int, int] | None = None) -> dict[str, Array]:
-    """Return what a file says about a model beside its weights: {"built_by": a JSON text}.
-
-    The text names the function of `minidl.models` that built the model, its arguments, and the size of the images:
-
-        {"builder": "unet", "arguments": {"width": 16, "classes": 3, "in_channels": 3}, "image_size": [64, 64]}
-
-    Empty for a model of other origin, and for one whose layers were changed afterwards: the builder would not build it.
-    """
-    built_by = getattr(model, "built_by", None)
-    if built_by is None or built_by.layers != repr(model):
-        return {}
-    text = {"builder": built_by.builder, "arguments": built_by.arguments}
-    if image_size is not None:
-        text["image_size"] = list(image_size)
-    return {"built_by": np.array(json.dumps(text))}
-
-
 def load_weights(path: str | os.PathLike[str], model: Layer) -> None:
     """Read weights that `save_weights` wrote, or those in a training's checkpoint, into the model.
 
@@ -102,17 +54,7 @@ def load_weights(path: str | os.PathLike[str], model: Layer) -> None:
         with np.errstate(over="ignore", invalid="ignore"):      # what float32 cannot hold becomes infinite
             model.load_state_dict(state)
     except ValueError as error:
-        raise ValueError(f"{path}: these are the weights of another model{_builder_in(arrays)}. {error}") from error
-
-
-def _builder_in(arrays: Mapping[str, Array]) -> str:
-    """Return how the model of a file was built, as a part of a sentence; "" if the file does not say so."""
-    try:
-        built_by = json.loads(str(arrays["built_by"]))
-        arguments = ", ".join(f"{name}={value!r}" for name, value in built_by["arguments"].items())
-        return f", {built_by['builder']}({arguments})"
-    except (AttributeError, LookupError, RecursionError, TypeError, ValueError):
-        return ""
+        raise ValueError(f"{path}: these are the weights of another model{builder_in(arrays)}. {error}") from error
 
 
 def model_arrays(arrays: Mapping[str, Array]) -> dict[str, Array]:

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from minidl.checkpoint import builder
 from minidl.layers import (
     BatchNorm2d, Conv2d, ConvTranspose2d, Flatten, Layer, Linear, MaxPool2d, ReLU, Reshape, Sequential, Skip, Sum,
     Upsample,
 )
 from minidl.layers.arguments import positive
+from minidl.runtime.built_by import builder
 from minidl.types import Rng, Shape
 
 

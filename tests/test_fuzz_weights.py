@@ -14,10 +14,11 @@ from hypothesis.extra import numpy as hnp
 
 from minidl import Adam, CosineSchedule, CrossEntropyLoss, pixelwise
 from minidl.batches import Batches
-from minidl.checkpoint import how_built, load_weights, save_weights
+from minidl.checkpoint import load_weights, save_weights
 from minidl.predict import open_model
 from minidl.predict.__main__ import main
 from minidl.runtime import npz
+from minidl.runtime.built_by import how_built
 from minidl.runtime.npz import load_arrays, save_arrays
 from minidl.training import fit
 

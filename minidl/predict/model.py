@@ -1,7 +1,7 @@
 """From a file of weights to the model that they belong to.
 
-The file says which function of `minidl.models` built the model, and with which arguments (`minidl.checkpoint`). Weights
-from PyTorch do not say it; then the caller does. No code is read from the file.
+The file says which function of `minidl.models` built the model, and with which arguments (`minidl.runtime.built_by`).
+Weights from PyTorch do not say it; then the caller does. No code is read from the file.
 """
 import inspect
 import json

@@ -1,10 +1,10 @@
 """The networks of slide 2: where the one object of an image is, and where several are."""
 import numpy as np
 
-from minidl.checkpoint import builder
 from minidl.layers import Conv2d, Flatten, Linear, ReLU
 from minidl.layers.arguments import positive
 from minidl.models import Pyramid, conv_block, encoder
+from minidl.runtime.built_by import builder
 from minidl.types import Rng
 
 
