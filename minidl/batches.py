@@ -3,7 +3,7 @@
 A network that gets every image once per *epoch* in the same order and form soon memorizes them. `Batches` shuffles them
 anew for each epoch, and lets `minidl.datasets.augment.Augment` vary each image together with its labels.
 """
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,6 @@ from minidl.types import Array
 Batch = tuple[Array, Array]
 Augmentation = Callable[[Array, Any, np.random.Generator], tuple[Array, Any]]
 CHECK_BYTES = 2**24                                 # how much of a set is looked through at a time
-END: Any = object()                                 # what comes after the last batch
 
 
 class Batches:
@@ -108,21 +107,6 @@ class Batches:
             else:
                 x[i], labels[i] = self.augment(image, labels[i], self.rng)
         return x, labels.astype(np.int64)
-
-
-def ahead(batches: Iterable[Batch]) -> Iterator[Batch]:
-    """Yield the batches of an epoch, the next one being prepared in a thread while the caller works on this one.
-
-    Reading from a file and NumPy's larger operations let other threads run meanwhile, so a training hardly waits for
-    its images. The order, and so every random number, is that of a plain loop.
-    """
-    from concurrent.futures import ThreadPoolExecutor      # here, so that `import minidl` stays light
-    source = iter(batches)
-    with ThreadPoolExecutor(1) as thread:
-        coming = thread.submit(next, source, END)
-        while (batch := coming.result()) is not END:
-            coming = thread.submit(next, source, END)
-            yield batch
 
 
 def as_input(images: Array) -> Array:

@@ -8,12 +8,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from minidl.batches import ahead
 from minidl.checkpoint import Row, TrainingState
 from minidl.layers.base import Layer, eval_mode, no_backward
 from minidl.loss import Loss
 from minidl.optim import CosineSchedule, Optimizer
 from minidl.parallel import DataParallel, useful_workers
+from minidl.runtime.ahead import ahead
 from minidl.runtime.interrupt import stop_on_ctrl_c
 from minidl.runtime.progress import Progress
 from minidl.types import Array
