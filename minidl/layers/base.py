@@ -1,5 +1,5 @@
 """Parameter and Layer: what all layers have in common."""
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
@@ -7,12 +7,11 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minidl.runtime.format import aligned
-from minidl.runtime.hints import are_integers, changes_of_axes
+from minidl.runtime.hints import changes_of_axes, misfits
+from minidl.runtime.members import members
 from minidl.types import FLOATS, Array, Shape
 
 Self = TypeVar("Self", bound="Layer")
-Kind = TypeVar("Kind")
-COLLECTIONS = (tuple, list, dict, set, frozenset)     # in which layers and parameters are looked for
 
 
 class Parameter:
@@ -57,7 +56,7 @@ class Layer:
     _cache: tuple[Any, ...] | None = None
 
     def __init_subclass__(cls) -> None:
-        for name, _ in (*_found(Layer, vars(cls).items()), *_found(Parameter, vars(cls).items())):
+        for name, _ in (*members(Layer, vars(cls).items()), *members(Parameter, vars(cls).items())):
             raise ValueError(f"{cls.__name__}.{name}: expected layers and parameters to be made in __init__, as "
                              f"self.{name}; all objects of the class would share this one")
 
@@ -146,7 +145,7 @@ class Layer:
         Unless a layer says otherwise, they are those in its attributes, in the order in which these were set.
         """
         found: dict[int, tuple[str, Layer]] = {}
-        for name, layer in _found(Layer, vars(self).items()):
+        for name, layer in members(Layer, vars(self).items()):
             found.setdefault(id(layer), (name, layer))   # two attributes may hold the same
         return list(found.values())
 
@@ -167,7 +166,7 @@ class Layer:
             yield from child._walk(f"{name}.{child_name}" if name else child_name, found)
 
     def _own_parameters(self) -> dict[str, Parameter]:
-        return dict(_found(Parameter, vars(self).items()))
+        return dict(members(Parameter, vars(self).items()))
 
     def named_parameters(self) -> list[tuple[str, Parameter]]:
         """Return (dotted name, Parameter) of the whole tree, in the order of the forward pass."""
@@ -232,16 +231,7 @@ class Layer:
                              f"returns, got a {type(state).__name__}")
         own = self._state()
         given = {name: np.asarray(value) for name, value in state.items()}
-        faults = [f"missing: {name}" for name in own if name not in given and not name.endswith("num_batches_tracked")]
-        faults += [f"unknown: {name}" for name in given if name not in own]
-        for name in own:
-            if name in given and given[name].shape != own[name].shape:
-                faults.append(f"{name}: expected shape {own[name].shape}, got {given[name].shape}")
-            elif name in given and given[name].dtype.kind not in "fiu":
-                faults.append(f"{name}: expected numbers, got dtype {given[name].dtype}")
-            elif name in given and own[name].dtype.kind == "i" and not are_integers(given[name]):
-                faults.append(f"{name}: expected integers, got {given[name]}")
-        if faults:
+        if faults := misfits(own, given, ("num_batches_tracked",)):
             raise ValueError(f"{type(self).__name__}.load_state_dict: {len(faults)} of the names do not fit: "
                              + "; ".join(faults))
         for name in given:
@@ -301,18 +291,6 @@ def eval_mode(model: Layer) -> Iterator[None]:
     finally:
         for layer, training in before:
             layer.training = training
-
-
-def _found(kind: type[Kind], things: Iterable[tuple[Any, Any]], prefix: str = "") -> Iterator[tuple[str, Kind]]:
-    """Yield what is of this kind among named things, and in lists, tuples and dicts there; with dotted names."""
-    for name, thing in things:
-        if isinstance(thing, kind):
-            yield f"{prefix}{name}", thing
-        elif isinstance(thing, COLLECTIONS) and name != "_cache":
-            if isinstance(thing, (set, frozenset)) and any(isinstance(one, kind) for one in thing):
-                raise ValueError(f"{prefix}{name}: expected a list or a dict of {kind.__name__} objects, got a set, "
-                                 "which has no order")
-            yield from _found(kind, thing.items() if isinstance(thing, dict) else enumerate(thing), f"{prefix}{name}.")
 
 
 def generators(model: Layer) -> dict[str, np.random.Generator]:

@@ -1,5 +1,5 @@
 """What an error may say of an array that is not as expected."""
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -27,6 +27,20 @@ def changes_of_axes(shape: Shape) -> Iterator[tuple[str, Shape]]:
         yield "x[:, None]", (shape[0], 1, *shape[1:])
     if len(shape) == 2:
         yield "x[None, None]", (1, 1, *shape)
+
+
+def misfits(own: Mapping[str, Array], given: Mapping[str, Array], optional: tuple[str, ...] = ()) -> list[str]:
+    """Return why given arrays cannot be written into one's own of the same names; names that end so may be missing."""
+    faults = [f"missing: {name}" for name in own if name not in given and not name.endswith(optional)]
+    faults += [f"unknown: {name}" for name in given if name not in own]
+    for name in own:
+        if name in given and given[name].shape != own[name].shape:
+            faults.append(f"{name}: expected shape {own[name].shape}, got {given[name].shape}")
+        elif name in given and given[name].dtype.kind not in "fiu":
+            faults.append(f"{name}: expected numbers, got dtype {given[name].dtype}")
+        elif name in given and own[name].dtype.kind == "i" and not are_integers(given[name]):
+            faults.append(f"{name}: expected integers, got {given[name]}")
+    return faults
 
 
 def are_integers(values: Array) -> bool:
