@@ -29,10 +29,11 @@ from minidl.layers.base import Layer, generators
 from minidl.layers.normalization import BatchNorm2d
 from minidl.loss import Loss
 from minidl.optim import Optimizer
+from minidl.runtime.non_finite import explain_non_finite
 from minidl.runtime.shared import SLOTS, Meeting
 from minidl.runtime.team import Team, commands, join, why_not_sent
 from minidl.runtime.threads import blas_threads, get_num_threads
-from minidl.step import explain_non_finite, predict, train_step
+from minidl.step import predict, train_step
 from minidl.types import Array, Shape
 
 SMALLEST_PART = 2**12    # numbers of a batch (an image of 3 x 32 x 32 has 3,072) that make it worth another process
@@ -199,8 +200,7 @@ class DataParallel:
     def __init__(self, model: Layer, loss: Loss, optimizer: Optimizer, workers: int = 2) -> None:
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.workers = positive("DataParallel: workers", workers)
-        reason = why_not_in_parts(model, loss, optimizer) if self.workers > 1 else ""
-        if reason:
+        if self.workers > 1 and (reason := why_not_in_parts(model, loss, optimizer)):
             raise ValueError(f"DataParallel: this training cannot be cut into parts: {reason}")
         self.team: Team | None = None
         self.undo = ExitStack()      # of what is to be undone at the end

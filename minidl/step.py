@@ -1,6 +1,5 @@
 """What is done with a batch: a step of training, or a prediction."""
 import math
-from collections.abc import Callable
 
 import numpy as np
 
@@ -8,6 +7,7 @@ from minidl.batches import as_input
 from minidl.layers.base import Layer, eval_mode, no_backward
 from minidl.loss import Loss
 from minidl.optim import Optimizer
+from minidl.runtime.non_finite import explain_non_finite
 from minidl.runtime.threads import blas_threads, get_num_threads
 from minidl.types import Array
 
@@ -21,42 +21,6 @@ def train_step(model: Layer, loss: Loss, optimizer: Optimizer, x: Array, target:
     model.backward_parameters(loss.backward())
     optimizer.step()
     return value
-
-
-def explain_non_finite(model: Layer, optimizer: Optimizer, x: Array, value: float) -> None:
-    """Raise the error that says where NaN or infinity first appeared."""
-    if not np.isfinite(x).all():
-        sample = int(np.argwhere(~np.isfinite(x))[0][0])
-        raise ValueError(f"step {optimizer.steps}: sample {sample} of the batch contains NaN or infinite values")
-    raise FloatingPointError(f"the loss is {value} at step {optimizer.steps} with learning rate {optimizer.lr:g}; NaN "
-                             f"or infinity first appeared in {first_non_finite(model, x)}. A lower learning rate often "
-                             "helps.")
-
-
-def first_non_finite(model: Layer, x: Array) -> str:
-    """Return which parameter, or else which layer's output, is the first to hold NaN or infinity for this x."""
-    for name, parameter in model.named_parameters():
-        if not np.isfinite(parameter.data).all():
-            return f"the parameter {name}"
-    found: list[str] = []
-    leaves = [(name, layer) for name, layer in model.walk() if not layer.children()]
-
-    def watch(name: str, layer: Layer) -> Callable[[Array], Array]:
-        def forward(x: Array) -> Array:
-            y = type(layer).forward(layer, x)
-            if not np.isfinite(y).all():
-                found.append(f"the output of layer {name}, {layer!r}" if name else f"the output of {layer!r}")
-            return y
-        return forward
-
-    for name, layer in leaves:
-        vars(layer)["forward"] = watch(name, layer)     # for this one pass, instead of the class's method
-    try:
-        model.forward(x)
-    finally:
-        for _, layer in leaves:
-            del vars(layer)["forward"]
-    return found[0] if found else "the loss itself"
 
 
 def predict(model: Layer, images: Array, batch_size: int = 32) -> Array:

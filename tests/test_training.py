@@ -16,8 +16,9 @@ from minidl import (
     Sequential, SmoothL1Loss,
 )
 from minidl.checkpoint import load_weights, unfinished
+from minidl.runtime.non_finite import first_non_finite
 from minidl.runtime.npz import load_arrays
-from minidl.step import first_non_finite, predict, predict_classes
+from minidl.step import predict, predict_classes
 from minidl.tasks.segmentation.experiment import segmentation_scores
 from minidl.training import fit
 from tests.trainings import EPOCHS, Squares, new_training, run
