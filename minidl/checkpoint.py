@@ -176,7 +176,6 @@ class TrainingState:
             self.loss_sum, self.loss_count = float(progress["loss_sum"]), float(progress["loss_count"])
             self.seconds, self.waited = float(progress["seconds"]), float(progress["waited"])
             asked = self.adjustable()
-            _refuse_others_than_numbers(parts["optimizer"] | parts["schedule"])
             with np.errstate(over="ignore", invalid="ignore"):      # what float32 cannot hold becomes infinite
                 self.model.load_state_dict(parts["model"])
                 self.optimizer.load_state_dict(parts["optimizer"])
@@ -205,13 +204,6 @@ class TrainingState:
             lines.append(f"epochs: {self.epochs} as asked ({epochs} in the checkpoint)")
         if lines:
             print("Resumed with " + ", ".join(lines) + ".")
-
-
-def _refuse_others_than_numbers(arrays: dict[str, Array]) -> None:
-    """Raise a ValueError if an array is not of real numbers."""
-    for name, array in arrays.items():
-        if array.dtype.kind not in "fiu":
-            raise ValueError(f"{name}: expected numbers, got dtype {array.dtype}")
 
 
 def unfinished(checkpoint: str | Path) -> bool:

@@ -31,7 +31,13 @@ class Stateful:
                 for name in (*self.state_names, self.count_name, *self.setting_names)}
 
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
-        """Restore what `state_dict` returned; ValueError if names or shapes differ, or a number is impossible."""
+        """Restore what `state_dict` returned.
+
+        ValueError if names or shapes differ, an array is not of numbers, or a number is impossible.
+        """
+        for name, value in state.items():
+            if np.asarray(value).dtype.kind not in "fiu":
+                raise ValueError(f"{name}: expected numbers, got dtype {np.asarray(value).dtype}")
         expected = {name: value.shape for name, value in self.state_dict().items()}
         got = {name: np.shape(value) for name, value in state.items()}
         if got != expected:
