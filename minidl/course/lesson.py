@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 
 if TYPE_CHECKING:
     from minidl.datasets.pets.reader import Pets
+    from minidl.types import Array
 
 
 def options_parser(name: str, **defaults: Any) -> argparse.ArgumentParser:
@@ -73,6 +74,8 @@ class Lesson:
         The command line; by default the program's, and none in a notebook.
     quick_epochs : int
         Of a `--quick` run, when `--epochs` is not given.
+    own_image : bool
+        Whether the lesson takes an image of the reader's with `--image`; see `photo`.
     **defaults
         Of the options, where the lesson's differ from the common ones.
 
@@ -85,10 +88,12 @@ class Lesson:
     """
 
     def __init__(self, name: str, budget: int = 6_000, argv: list[str] | None = None, quick_epochs: int = 2,
-                 **defaults: Any) -> None:
+                 own_image: bool = False, **defaults: Any) -> None:
         self.in_notebook = "ipykernel" in sys.modules
         prepare()
         parser = options_parser(name, **defaults)
+        if own_image:
+            parser.add_argument("--image", type=Path, help="an image of your own (default: one of the held-out images)")
         if argv is None and self.in_notebook:
             argv = []
         options = parser.parse_args(argv)
@@ -153,6 +158,25 @@ class Lesson:
         for line in first_problems(new):
             print(f"left out: {line}", flush=True)
         return pets
+
+    def photo(self, side: int, number: int = 0) -> tuple[str, "Array"]:
+        """Return a name and an image (3, H, W), float32 in [0, 1]: `--image`, upright, or else a held-out image.
+
+        One's own keeps its shape, with its longer side at most `side`; a held-out image, the one with this number out
+        of 24, is a square of that side.
+        """
+        import numpy as np
+        from minidl.datasets.pets.decode import open_image
+        path = self.options.image
+        if path is None:
+            pets = self.pets("test", size=side, limit=24)
+            return pets.names[number % len(pets)], pets.images[number % len(pets)].astype(np.float32) / 255
+        try:
+            image = open_image(path, upright=True)
+        except (OSError, ValueError) as error:
+            raise SystemExit(f"error: --image {path}: {error}") from None
+        image.thumbnail((side, side))
+        return path.name, np.asarray(image, np.float32).transpose(2, 0, 1) / 255
 
     def table(self, name: str) -> Path:
         """Return the path of one of the small tables that come with the project, such as "iris.csv"."""

@@ -51,6 +51,19 @@ def test_a_headline_claims_the_finding_of_the_lessons_own_run_only(tmp_path, opt
     assert lesson(tmp_path, *options).headline("It works", "A test") == ("It works" if intended else "A test")
 
 
+def test_a_lesson_takes_an_image_of_ones_own(tmp_path, monkeypatch):
+    path = tmp_path / "mine.png"
+    plt.imsave(path, np.ones((10, 40, 3)) * [1.0, 0.0, 0.2])
+    name, image = lesson(tmp_path, "--image", str(path), own_image=True).photo(side=20)
+    assert name == "mine.png" and image.shape == (3, 5, 20) and image.dtype == np.float32
+    assert np.allclose(image, np.array([1.0, 0.0, 0.2])[:, None, None])
+    monkeypatch.setattr("minidl.datasets.pets.reader.load_pets", lambda *_, limit, **options: block_pets(limit))
+    name, image = lesson(tmp_path, "--data", str(tmp_path), own_image=True).photo(40, 25)
+    assert name == "pet1" and np.allclose(255 * image, block_pets(2).images[1])
+    with pytest.raises(SystemExit, match="--image .*none.png"):
+        lesson(tmp_path, "--image", str(tmp_path / "none.png"), own_image=True).photo(side=16)
+
+
 def test_figures_and_numbers_are_written(tmp_path, capsys):
     run = lesson(tmp_path)
     black = np.zeros((1, 3, 8, 8), np.uint8)
