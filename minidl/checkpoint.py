@@ -14,10 +14,10 @@ from minidl.layers.base import Layer, generators
 from minidl.optim import CosineSchedule, Optimizer
 from minidl.runtime.built_by import builder_in, how_built
 from minidl.runtime.generator_states import as_state, plain
+from minidl.runtime.history import Row
 from minidl.runtime.npz import load_arrays, save_arrays
 from minidl.types import Array
 
-Row = dict[str, float]    # an epoch in the history of a training
 WORKERS_MOST = 1024       # more processes than any machine that trains with minidl has cores
 
 

@@ -1,40 +1,28 @@
 """fit(): the training loop."""
-import math
 import time
 from collections.abc import Callable, Iterator, Sized
 from pathlib import Path
 from threading import Event
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
-from minidl.checkpoint import Row, TrainingState
+from minidl.checkpoint import TrainingState
 from minidl.layers.base import Layer, eval_mode, no_backward
 from minidl.loss import Loss
 from minidl.optim import CosineSchedule, Optimizer
 from minidl.parallel import DataParallel, useful_workers
 from minidl.runtime.ahead import ahead
+from minidl.runtime.history import OWN_NAMES, History, Row, checked_scores, describe, is_best
 from minidl.runtime.interrupt import stop_on_ctrl_c
 from minidl.runtime.progress import Progress
 from minidl.types import Array
-
-
-OWN_NAMES = ("epoch", "loss", "lr", "seconds", "waited")     # in each row of the history
 
 
 class BatchSource(Sized, Protocol):
     """What `fit` iterates over, once per epoch: batches (x, target). If it has an `rng`, checkpoints save its state."""
 
     def __iter__(self) -> Iterator[tuple[Array, Array]]: ...
-
-
-class History(list[Row]):
-    """One dict per epoch: epoch, loss, lr, seconds (of them `waited` for batches), and what `evaluate` returned.
-
-    `stopped`: ended by Ctrl-C.
-    """
-
-    stopped = False
 
 
 def fit(model: Layer, batches: BatchSource, loss: Loss, optimizer: Optimizer, epochs: int, *,
@@ -112,12 +100,12 @@ def fit(model: Layer, batches: BatchSource, loss: Loss, optimizer: Optimizer, ep
             try:
                 if evaluate is not None and (state.epoch % evaluate_every == 0 or state.epoch == epochs):
                     with eval_mode(model), no_backward(model):
-                        row.update(_scores(evaluate(model), monitor))
+                        row.update(checked_scores(evaluate(model), monitor))
                     line.line(state.steps_done, describe(row, epochs))
             finally:                                             # an error in `evaluate` does not cost the epoch
                 if folder is not None:
                     state.save(folder / "last.npz")
-            if folder is not None and monitor is not None and _is_best(history, monitor):
+            if folder is not None and monitor is not None and is_best(history, monitor):
                 state.save(folder / "best.npz")
     if state.epoch < epochs:
         history.stopped = True
@@ -203,26 +191,3 @@ def _train_epoch(state: TrainingState, batches: BatchSource, steps: _Steps, line
         raise ValueError(f"fit: ran out of data after {state.step} of {state.steps_per_epoch} batches: expected a len "
                          "that is the number of batches, and as many again in each epoch (an iterator gives them once)")
     state.seconds += time.perf_counter() - started
-
-
-def describe(row: Row, epochs: int) -> str:
-    """Return one line about an epoch."""
-    scores = [f"{name.replace('_', ' ')} {value:.3f}" for name, value in row.items() if name not in OWN_NAMES]
-    return ", ".join([f"epoch {int(row['epoch'])}/{epochs}", f"loss {row['loss']:.4f}", *scores[:4]])
-
-
-def _is_best(history: History, monitor: str) -> bool:
-    score = history[-1].get(monitor, math.nan)
-    return not any(row[monitor] > score for row in history if monitor in row) and not math.isnan(score)
-
-
-def _scores(scores: Any, monitor: str | None) -> Row:
-    """Return what `evaluate` returned as a part of the history's row."""
-    try:
-        row = {f"evaluated_{name}" if name in OWN_NAMES else name: float(score) for name, score in scores.items()}
-    except (AttributeError, TypeError, ValueError) as error:
-        raise ValueError("fit: expected evaluate to return {name: score} with a number each, "
-                         f"got {scores!r:.200}") from error
-    if monitor is not None and monitor not in row:
-        raise ValueError(f"fit: expected evaluate to return a score {monitor!r} to monitor, got {list(row)}")
-    return row
