@@ -59,9 +59,12 @@ def load_weights(path: str | os.PathLike[str], model: Layer) -> None:
 
 def model_arrays(arrays: Mapping[str, Array]) -> dict[str, Array]:
     """Return the `state_dict` in a file of weights or in a training's checkpoint."""
-    if not any(name.startswith("model/") for name in arrays):
-        return {name: array for name, array in arrays.items() if name != "built_by"}
-    return {name[len("model/"):]: array for name, array in arrays.items() if name.startswith("model/")}
+    return _below("model/", arrays) or {name: array for name, array in arrays.items() if name != "built_by"}
+
+
+def _below(prefix: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the arrays whose names begin so, under the rest of their names."""
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
 class TrainingState:
@@ -150,11 +153,6 @@ class TrainingState:
     def load(self, path: Path) -> None:
         """Go on from a file that `save` wrote; a ValueError names the file and why it does not fit."""
         arrays = load_arrays(path)
-        parts: dict[str, dict[str, Array]] = {"model": {}, "optimizer": {}, "schedule": {}}
-        for name, array in arrays.items():
-            part, _, rest = name.partition("/")
-            if rest and part in parts:
-                parts[part][rest] = array
         try:
             progress = json.loads(str(arrays["training"]))
             differences = [f"{name}: {progress['settings'][name]} in the checkpoint, {value} here"
@@ -177,11 +175,11 @@ class TrainingState:
             self.seconds, self.waited = float(progress["seconds"]), float(progress["waited"])
             asked = self.adjustable()
             with np.errstate(over="ignore", invalid="ignore"):      # what float32 cannot hold becomes infinite
-                self.model.load_state_dict(parts["model"])
-                self.optimizer.load_state_dict(parts["optimizer"])
+                self.model.load_state_dict(_below("model/", arrays))
+                self.optimizer.load_state_dict(_below("optimizer/", arrays))
             if self.schedule is not None:
                 steps = self.schedule.steps
-                self.schedule.load_state_dict(parts["schedule"])
+                self.schedule.load_state_dict(_below("schedule/", arrays))
                 if epochs != self.epochs:
                     self.schedule.stretch(steps)
             self._say_what_differs(asked, epochs)
