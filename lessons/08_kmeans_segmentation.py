@@ -224,10 +224,10 @@ lesson.figure(walks_figure(panels, "Two starts for four blobs"), "starts")
 # %% [markdown]
 # 5 of the 50 random starts have a center in each blob, where 4/4 · 3/4 · 2/4 · 1/4 = 9 % make us expect 4.7. Of the 45
 # others, Lloyd's steps mend 26, and 19 end with a blob missed. The figure shows one of them on the left: two centers
-# share the lower left blob, and one stands between the two blobs on the right. That is a local minimum, with 26 times
-# the inertia of the best solution (20,787 against 797). All 50 starts from k-means++ find the four blobs. With the
-# seeds 1 to 5 there are 17 to 22 misses from any points and 0 to 2 from k-means++. So no start is safe: run K-means
-# several times, and keep the result with the smallest inertia.
+# share the lower left blob, and one stands between the two blobs on the right. That is a local minimum. The worst start
+# ends with 26 times the inertia of the best (20,787 against 797). All 50 starts from k-means++ find the four blobs.
+# With the seeds 1 to 5 there are 17 to 22 misses from any points and 0 to 2 from k-means++. So no start is safe: run
+# K-means several times, and keep the result with the smallest inertia.
 #
 # The blobs also show an elbow. **Predict:** with k = 1 the only center is the mean of all points. What is the inertia
 # per point then?
