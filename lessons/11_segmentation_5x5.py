@@ -149,8 +149,8 @@ lesson.figure(figure, "roughness", alt="Share of object in ten groups of pixels,
     f"{share:.0%}" for share in shares[0]) + "; of border: " + ", ".join(f"{share:.0%}" for share in shares[2]))
 
 # %% [markdown]
-# Compare `shares.png` of lesson 10. Now the rule "the class that most pixels of this roughness have", on the held-out
-# images. **Predict:** one number a pixel, and no color at all: better than the 1 × 1 network?
+# Now the rule "the class that most pixels of this roughness have", on the held-out images. **Predict:** one number per
+# pixel, and no color at all: better than the 1 × 1 network?
 
 # %%
 rule = counts.argmax(axis=0)                                           # (10,) classes

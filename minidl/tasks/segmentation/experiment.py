@@ -2,6 +2,7 @@
 
 Lesson 10 does all of it step by step, in the open; the lessons after it change the model and nothing else.
 """
+import copy
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -99,9 +100,9 @@ class Segmentation:
                    checkpoint=self.lesson.out / "checkpoints" / name, resume=self.lesson.resume)
 
     def first_loss(self, model: Layer) -> float:
-        """Return the loss of a model on the first batch."""
+        """Return the loss of a model on the first batch; the model stays as it is, its running statistics, too."""
         x, labels = next(iter(self.new_batches(self.lesson.seed)))
-        return self.loss.forward(model.forward(x), labels)
+        return self.loss.forward(copy.deepcopy(model).forward(x), labels)
 
     def scores(self, model: Layer) -> dict[str, float]:
         """Return pixel accuracy, mean IoU and the IoU of each class on the held-out images."""

@@ -26,7 +26,9 @@ def task(pets, out, name="10_b", *options):
 def test_a_result_is_read_as_it_was_written(pets, tmp_path):
     run = task(pets, tmp_path)
     model = pixelwise((3,), 4, rng=0)
+    before = {name: array.copy() for name, array in model.state_dict().items()}
     assert 0.5 < run.first_loss(model) < 3
+    assert all(np.array_equal(array, before[name]) for name, array in model.state_dict().items())
     history = run.fit(model, "model")
     result = run.result("3 × 3", model, history)
     assert len(history) == 1 and (tmp_path / "10_b" / "checkpoints" / "model" / "last.npz").exists()
