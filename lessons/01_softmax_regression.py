@@ -51,12 +51,13 @@ def standardize(length):
 x, y = standardize(length[~held_out]), labels[~held_out]           # (100, 1), (100,)
 x_test, y_test = standardize(length[held_out]), labels[held_out]   # (50, 1), (50,)
 print(f"{len(x)} flowers to train on, {len(x_test)} held out; mean {mean:.2f} cm, standard deviation {std:.2f} cm")
-for k, name in enumerate(SPECIES):
-    print(f"{name:<10} {length[labels == k].min():.1f} to {length[labels == k].max():.1f} cm")
-assert length[labels == 0].max() < length[labels == 1].min() and length[labels == 1].max() > length[labels == 2].min()
+known = [length[~held_out & (labels == k)] for k in range(3)]      # the training flowers of each species
+for name, lengths in zip(SPECIES, known):
+    print(f"{name:<10} {lengths.min():.1f} to {lengths.max():.1f} cm")
+assert known[0].max() < known[1].min() and known[1].max() > known[2].min()
 
 # %% [markdown]
-# Versicolor and virginica overlap, from 4.5 to 5.1 cm. No model that gets only this length can always be right there.
+# Versicolor and virginica overlap, from 4.5 to 4.9 cm. No model that gets only this length can always be right there.
 #
 # ## 2. Scores become probabilities: softmax
 # A `Linear` layer with one input and three outputs gives each class a *score*, also called *logit*: z₀, z₁, z₂. Each is
@@ -244,7 +245,7 @@ print("loss " + ", ".join(f"{losses[epoch]:.3f} after {epoch}" for epoch in kept
 assert abs(losses[0] - np.log(3)) < 0.03
 
 # %%
-centimeters = np.linspace(length.min() - 0.5, length.max() + 0.5, 281)
+centimeters = np.linspace(0.5, 7.5, 281)
 weight, bias = model.weight.data[:, 0].astype(float), model.bias.data.astype(float)                # (3,), (3,)
 boundaries = [float(mean - std * (bias[k + 1] - bias[k]) / (weight[k + 1] - weight[k])) for k in (0, 1)]
 panels = {}
@@ -323,8 +324,8 @@ def accuracy(thresholds, part):
     return float((np.searchsorted(thresholds, length[part]) == labels[part]).mean())
 
 
-values = np.unique(length)
-cuts = (values[1:] + values[:-1]) / 2                              # between two lengths that occur
+values = np.unique(length[~held_out])
+cuts = (values[1:] + values[:-1]) / 2                              # between two lengths that occur in training
 pairs = [(low, high) for k, low in enumerate(cuts) for high in cuts[k + 1:]]
 best = max(pairs, key=lambda pair: accuracy(pair, ~held_out))
 scores = {"training": float((model.forward(x).argmax(axis=1) == y).mean()),
