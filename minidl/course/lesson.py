@@ -84,7 +84,8 @@ class Lesson:
     size, width, batch_size, lr, seed, quick, resume : the options
     out : Path
     as_intended : bool
-        Whether data and training are the lesson's own, so that its result may be held to a standard.
+        Whether data and training are the lesson's own, with whatever seed: only then is its result held to a standard,
+        in assertions about what it learned. What follows from mathematics is asserted always.
     """
 
     def __init__(self, name: str, budget: int = 6_000, argv: list[str] | None = None, quick_epochs: int = 2,
@@ -124,6 +125,7 @@ class Lesson:
         free = ("out", "show", "threads", "seed", "resume")  # these do not make a result better or worse
         self.as_intended = all(vars(options)[key] == value for key, value in vars(parser.parse_args([])).items()
                                if key not in free)
+        self._default_seed = options.seed == parser.get_default("seed")
         print(f"{name}: size {self.size}, width {self.width}, batch size {self.batch_size}, learning rate {self.lr:g}, "
               f"seed {self.seed}" + (", quick" if self.quick else ""), flush=True)
 
@@ -197,15 +199,17 @@ class Lesson:
         return max(1, round(self.budget * min(1.0, 64 / self.size) / images))
 
     def headline(self, finding: str, otherwise: str) -> str:
-        """Return what this lesson finds, or for other data or another training, which may find something else, a title.
+        """Return the title of a figure: what the default run finds, or for any other run a neutral title.
 
-        The finding is worded by hand, after the lesson's own run; the numbers in the figure are always the run's.
+        The finding is worded by hand, after the run with the default options and seed: other data, another training or
+        another seed may find something else. The numbers in a figure are always those of its own run.
         """
-        return finding if self.as_intended else otherwise
+        return finding if self.as_intended and self._default_seed else otherwise
 
     def figure(self, figure: Figure, name: str, alt: str | None = None) -> None:
-        """Save a figure as NAME.png in the lesson's folder and say so; in a notebook, show it below the cell.
+        """Save a figure as NAME.png in the lesson's folder and say so; in a notebook, also show it below the cell.
 
+        A lesson draws with one call: `lesson.figure(plotting.line_chart({...}, title=...), "losses")`.
         `alt` says in words and numbers what it shows, for those who cannot see it (default: `alternative`).
         """
         path = plotting.save(figure, self.out / f"{name}.png")
@@ -219,7 +223,10 @@ class Lesson:
             display.display(display.Image(filename=str(path)))
 
     def finish(self, **numbers: Any) -> None:
-        """Write the lesson's numbers, options and time to metrics.json, and print the numbers."""
+        """Print the lesson's numbers, and write them, with its options, figures and time, to metrics.json.
+
+        It comes before the assertions about results, so that nothing is lost if one of them fails.
+        """
         seconds = time.perf_counter() - self.started
         options = {key: str(value) if isinstance(value, Path) else value for key, value in vars(self.options).items()}
         results = {"lesson": self.name, "seconds": round(seconds, 1), **numbers, "figures": self.figures,
