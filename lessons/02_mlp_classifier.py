@@ -314,7 +314,8 @@ for own_step, library in ((momentum_step, lambda p: SGD(p, 0.03, momentum=0.9)),
 
 # %%
 RATES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-OPTIMIZERS = {"SGD": SGD, "momentum 0.9": lambda p, lr: SGD(p, lr, momentum=0.9), "Adam": Adam}
+OPTIMIZERS = {"SGD": lambda p, lr: SGD(p, lr), "momentum 0.9": lambda p, lr: SGD(p, lr, momentum=0.9),
+              "Adam": lambda p, lr: Adam(p, lr)}
 found = {}                                                                 # {optimizer: (rates, seeds)}
 for name, make in OPTIMIZERS.items():
     found[name] = np.zeros((len(RATES), 3))
