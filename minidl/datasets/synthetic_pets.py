@@ -19,18 +19,20 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from minidl.datasets.rendering.calibration import calibrate, save_contact_sheet
 from minidl.datasets.rendering.camera import SIZE
 from minidl.datasets.rendering.parts import CAT
-from minidl.datasets.rendering.stage import RENDERER, Sample, render
+from minidl.datasets.rendering.stage import RENDERER, Sample, empty_room, render
 from minidl.runtime.console import prepare
 from minidl.runtime.files import DATA_HELP, data_folder
 from minidl.runtime.progress import Progress
 from minidl.runtime.threads import get_num_threads
+from minidl.types import Array
 
-__all__ = ["Sample", "render", "write", "ensure", "main"]
+__all__ = ["Sample", "empty_rooms", "render", "write", "ensure", "main"]
 
 CHUNK = 10               # images that a worker renders before it reports
 
@@ -186,6 +188,13 @@ def ensure(folder: str | Path, seed: int = 0, train: int = 1000, test: int = 200
     if code != 0 or _written(folder) is None:
         raise OSError(f"rendering into {folder} failed with exit code {code}; its message is printed above")
     return folder
+
+
+def empty_rooms(count: int, size: int = SIZE, seed: int = 0) -> Array:
+    """Render rooms without a pet, (count, 3, size, size) uint8, resized as the set's images are."""
+    rooms = [Image.fromarray(empty_room(seed, index)).resize((size, size), Image.Resampling.BILINEAR)
+             for index in range(count)]
+    return np.stack([np.asarray(room) for room in rooms]).transpose(0, 3, 1, 2)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,9 +1,11 @@
-"""What a classifier's result is shown by: accuracy, the confusion matrix, and images with their probabilities."""
+"""Cats and dogs to classify, and what the result is shown by: accuracy, confusion matrix, images with probabilities."""
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from minidl.course.lesson import Lesson
+from minidl.datasets.pets import Pets
 from minidl.layers import Layer
 from minidl.metrics import checked
 from minidl.plotting.canvas import (
@@ -19,6 +21,32 @@ from matplotlib.figure import Figure
 
 RIGHT, WRONG, OTHER = LINE_COLORS[0], LINE_COLORS[1], "#B9C2CA"
 MOST = 3           # classes beside an image
+LEAST = 3          # cats, and dogs, to train on: a fifth of each is split off
+SPECIES = ("cat", "dog")
+
+
+def cats_and_dogs(lesson: Lesson) -> tuple[Pets, Pets]:
+    """Return the images of a lesson's two splits whose species is known; say how many others are left out.
+
+    If there are not both cats and dogs to train on, and some to test, the lesson ends here: its numbers are written,
+    without a result, a message says what is missing, and `SystemExit` is raised.
+    """
+    splits = []
+    for split in ("train", "test"):
+        pets = lesson.pets(split)
+        if unknown := int((pets.species < 0).sum()):
+            print(f"left out: {unknown} {split} images whose species annotations/list.txt does not name")
+        splits.append(pets[pets.species >= 0])
+    train, test = splits
+    counts = np.bincount(train.species, minlength=2)
+    print(f"{counts[0]} cats and {counts[1]} dogs to train on, {len(test)} images to test")
+    if counts.min() < LEAST or not len(test):
+        lesson.finish(test={})
+        print(f"\n{lesson.data}: cats and dogs need images of both to train on (at least {LEAST}), and some to test; "
+              "the rest of the lesson is left out. The species come from annotations/list.txt: NAME CLASS-ID SPECIES "
+              "BREED-ID, 1 cat, 2 dog.")
+        raise SystemExit
+    return train, test
 
 
 def accuracy(model: Layer, images: Array, labels: Array) -> float:

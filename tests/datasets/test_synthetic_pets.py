@@ -13,14 +13,20 @@ import pytest
 from PIL import Image
 
 from minidl.datasets import synthetic_pets as pets
+from minidl.datasets.pets import load_pets
 from minidl.datasets.rendering import calibration
-from minidl.datasets.rendering.calibration import class_shares, color_table, contact_sheet, save_contact_sheet
+from minidl.datasets.rendering.calibration import (
+    PHOTOGRAPHS, class_shares, color_table, contact_sheet, save_contact_sheet, set_numbers,
+)
 from minidl.datasets.rendering.parts import BREEDS
 from minidl.datasets.rendering.shading import rasterize
 from minidl.datasets.rendering.solids import Solid
 from minidl.datasets.rendering.trimap import band, grown
-from minidl.datasets.synthetic_pets import Sample, ensure, render, write
+from minidl.datasets.synthetic_pets import Sample, empty_room, empty_rooms, ensure, render, write
 from minidl.metrics import iou
+from tests.programs import ROOT
+
+REAL = ROOT.parent / "shared" / "oxford-iiit-pet-sample"
 
 
 @lru_cache(maxsize=None)
@@ -79,6 +85,16 @@ def test_species_breeds_and_head_boxes():
         x0, y0, x1, y1 = p.head
         assert 0 <= x0 < x1 < 128 and 0 <= y0 < y1 < 128
         assert (p.trimap[y0:y1 + 1, x0:x1 + 1] == 1).mean() > 0.25, p.name
+
+
+def test_empty_rooms_depend_on_seed_and_index_only():
+    rooms = empty_rooms(3, size=64, seed=3)
+    assert rooms.shape == (3, 3, 64, 64) and rooms.dtype == np.uint8
+    assert np.array_equal(rooms[:2], empty_rooms(2, size=64, seed=3)) and len({room.tobytes() for room in rooms}) == 3
+    assert empty_room(3, 0, 48).shape == (48, 48, 3) and not np.array_equal(empty_room(3, 0), empty_room(4, 0))
+    for wrong in ((-1, 0), (0, -1), (0, 0, 31)):
+        with pytest.raises(ValueError, match="empty_room"):
+            empty_room(*wrong)
 
 
 def test_most_of_each_pet_is_one_piece():
@@ -244,6 +260,25 @@ def test_command_line(tmp_path, capsys, monkeypatch):
     assert "share of border" in capsys.readouterr().out
     assert pets.main(["--to", str(tmp_path / "s"), "--seed", "-1"]) == 2
     assert "seed" in capsys.readouterr().err
+
+
+def test_set_numbers_are_those_of_a_set(tmp_path, monkeypatch):
+    monkeypatch.setattr(pets, "render", rendered)
+    folder = write(tmp_path / "s", seed=3, train=6, test=3, workers=1)
+    train, test = load_pets(folder, "train", 64), load_pets(folder, "test", 64)
+    numbers = set_numbers(folder, train, test)
+    assert list(numbers) == list(PHOTOGRAPHS)
+    assert list(numbers.values())[:5] == [9, 5, 4, 128, 128]
+    assert sum(numbers[f"share of {name}"] for name in ("object", "background", "border")) == pytest.approx(1)
+    table = color_table((train.images, train.trimaps), (test.images, test.trimaps))
+    assert numbers["color table: pixels right"] == np.trace(table) / table.sum()
+    assert set_numbers(folder, train[:2], test)["images"] == 5
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="needs the sample of real images beside the project")
+def test_numbers_of_the_photographs_are_as_measured():
+    numbers = set_numbers(REAL, load_pets(REAL, "train", 64), load_pets(REAL, "test", 64))
+    assert numbers == pytest.approx(PHOTOGRAPHS, abs=5e-4)
 
 
 def test_contact_sheet(tmp_path, monkeypatch):

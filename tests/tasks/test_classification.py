@@ -1,11 +1,17 @@
 """A classifier's accuracy and figures: what matters on them is read back; what does not fit is refused."""
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
 from minidl import Flatten, Linear, Sequential
-from minidl.tasks.classification import OTHER, RIGHT, WRONG, accuracy, confusion_figure, probability_grid
+from minidl.course.lesson import Lesson
+from minidl.tasks.classification import (
+    OTHER, RIGHT, WRONG, accuracy, cats_and_dogs, confusion_figure, probability_grid,
+)
 from tests.figures import area, check_layout, render, words
+from tests.samples import block_pets
 
 RNG = np.random.default_rng(0)
 DIGITS = [str(k) for k in range(10)]
@@ -112,3 +118,27 @@ def grid(images=IMAGES, probabilities=PROBABILITIES, labels=LABELS):
 def test_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def lesson_with(monkeypatch, tmp_path, train, test):
+    """A lesson whose two splits have pets of these species."""
+    sets = {split: replace(block_pets(len(species), 64), species=np.array(species, int))
+            for split, species in (("train", train), ("test", test))}
+    monkeypatch.setattr(Lesson, "pets", lambda self, split: sets[split])
+    monkeypatch.setattr(Lesson, "data", tmp_path)
+    return Lesson("00_test", argv=["--out", str(tmp_path)])
+
+
+def test_images_of_unknown_species_are_left_out(monkeypatch, tmp_path, capsys):
+    train, test = cats_and_dogs(lesson_with(monkeypatch, tmp_path, [0, 1, -1, 0, 1, 0, 1], [-1, 1]))
+    assert train.species.tolist() == [0, 1, 0, 1, 0, 1] and test.species.tolist() == [1]
+    said = capsys.readouterr().out
+    assert "left out: 1 train images" in said and "3 cats and 3 dogs to train on, 1 images to test" in said
+
+
+@pytest.mark.parametrize("train, test", [([0, 0, 0, 1, 1], [1]), ([0, 0, 0], [0]), ([0, 1] * 3, [-1])])
+def test_a_lesson_without_both_species_ends(train, test, monkeypatch, tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cats_and_dogs(lesson_with(monkeypatch, tmp_path, train, test))
+    assert ended.value.code is None and "cats and dogs need images of both" in capsys.readouterr().out
+    assert (tmp_path / "00_test" / "metrics.json").is_file()

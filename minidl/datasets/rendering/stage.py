@@ -67,6 +67,21 @@ def render(seed: int, index: int, size: int = SIZE) -> Sample:
     raise AssertionError("ten images in a row show too little of the pet")
 
 
+def empty_room(seed: int, index: int, size: int = SIZE) -> Array:
+    """Render a room or garden with its clutter but without a pet, (size, size, 3) uint8.
+
+    It is made like the surroundings of the pets that `render` draws, with random numbers that no such image uses.
+    """
+    if seed < 0 or index < 0 or size < 32:
+        raise ValueError("empty_room: seed and index must not be negative and size at least 32, got "
+                         f"{seed}, {index} and {size}")
+    rng = np.random.default_rng(np.random.SeedSequence([seed, index, 10]))       # the attempts of `render` are 0 to 9
+    light = _light(rng)
+    image = _surroundings(rng, size, rng.uniform(0.6, 1.1) * size, light)
+    image = _overlay(image, *_toys(rng, size * OVERSAMPLING, 0.4 * size * OVERSAMPLING, size * OVERSAMPLING, light))
+    return develop(rng, image)
+
+
 def _draw(rng: tx.Rng, index: int, size: int) -> Sample | None:
     """Draw one image, or return None if the pet is hidden or off the frame."""
     canvas = size * OVERSAMPLING
