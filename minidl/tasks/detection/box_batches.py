@@ -10,6 +10,31 @@ from minidl.datasets.pets.reader import pet_box
 from minidl.types import Array
 
 
+def with_pets(pets: Pets, split: str, species: bool = False) -> Pets:
+    """Return the images with a pet in their trimap (and of known species, if asked); print which ones are left out.
+
+    Parameters
+    ----------
+    pets : Pets
+    split : str
+        What to call them in that line.
+    species : bool
+        Whether the species must be known, too.
+
+    Raises
+    ------
+    ValueError
+        If no image is left.
+    """
+    usable = np.isfinite(pets.boxes).all(axis=1) & ((pets.species >= 0) | (not species))
+    what = "a pet in the trimap" + (" and a species" if species else "")
+    if not usable.any():
+        raise ValueError(f"with_pets: expected {split} images with {what}, got none among {len(pets)}")
+    if not usable.all():
+        print(f"{split}: left out, because they lack {what}: {', '.join(pets[~usable].names)}")
+    return pets[usable]
+
+
 class BoxBatches:
     """Shuffled minibatches of images, and what a network should predict for the boxes in them.
 

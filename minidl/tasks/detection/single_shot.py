@@ -20,7 +20,7 @@ import numpy as np
 
 from minidl.layers.activation import Softmax, sigmoid
 from minidl.loss import BCEWithLogitsLoss, CrossEntropyLoss, Loss, SmoothL1Loss
-from minidl.tasks.detection.average_precision import precision_recall
+from minidl.tasks.detection.average_precision import PrecisionRecall, precision_recall
 from minidl.tasks.detection.boxes import as_boxes, clip, decode, encode, nms
 from minidl.types import Array
 
@@ -212,25 +212,34 @@ def detections(grid: Grid, prediction: Array, threshold: float = 0.05, overlap: 
     return result
 
 
-def detection_scores(found: Sequence[Detections], boxes: Sequence[Array], species: Sequence[Array],
-                     names: Sequence[str], overlap: float = 0.5) -> dict[str, float]:
-    """Return average precision at an IoU: `map` (the mean over the species), and `ap_` of each species and of "pet".
-
-    For "pet", the species is ignored. A species that does not occur has no entry, and does not count in the mean.
+def species_curves(found: Sequence[Detections], boxes: Sequence[Array], species: Sequence[Array],
+                   names: Sequence[str], overlap: float = 0.5) -> dict[str, PrecisionRecall]:
+    """Return precision and recall for each species, and for "pet", where the species is ignored.
 
     Parameters
     ----------
     found : for each image, its Detections
     boxes, species : for each image, its true boxes (n, 4) and species (n,)
     names : of the species, such as ("cat", "dog")
+    overlap : float
+        The least IoU at which a found box counts as right.
     """
-    each = {}
+    curves = {}
     for k, name in enumerate(names):
-        curve = precision_recall([d.boxes[d.species == k] for d in found], [d.scores[d.species == k] for d in found],
-                                 [true[kinds == k] for true, kinds in zip(boxes, species)], overlap)
-        if curve.truths:
-            each[f"ap_{name}"] = curve.average_precision
+        curves[name] = precision_recall(
+            [d.boxes[d.species == k] for d in found], [d.scores[d.species == k] for d in found],
+            [true[kinds == k] for true, kinds in zip(boxes, species)], overlap)
+    return {**curves, "pet": precision_recall([d.boxes for d in found], [d.scores for d in found], boxes, overlap)}
+
+
+def detection_scores(found: Sequence[Detections], boxes: Sequence[Array], species: Sequence[Array],
+                     names: Sequence[str], overlap: float = 0.5) -> dict[str, float]:
+    """Return average precision at an IoU: `map` (the mean over the species), and `ap_` of each species and of "pet".
+
+    A species that does not occur has no entry, and does not count in the mean. Parameters as for `species_curves`.
+    """
+    curves = species_curves(found, boxes, species, names, overlap)
+    each = {f"ap_{name}": curves[name].average_precision for name in names if curves[name].truths}
     if not each:
         raise ValueError(f"detection_scores: expected at least one true box of {' or '.join(names)}, got none")
-    pet = precision_recall([d.boxes for d in found], [d.scores for d in found], boxes, overlap)
-    return {"map": float(np.mean(list(each.values()))), **each, "ap_pet": pet.average_precision}
+    return {"map": float(np.mean(list(each.values()))), **each, "ap_pet": curves["pet"].average_precision}

@@ -1,10 +1,12 @@
 """Boxes move with their images."""
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 
 from minidl.datasets.augment import Augment
-from minidl.tasks.detection.box_batches import BoxBatches
+from minidl.tasks.detection.box_batches import BoxBatches, with_pets
 from tests.samples import SIZE, block_pets
 from tests.strategies import FEW, seeds
 
@@ -66,3 +68,17 @@ def test_images_without_a_pet_are_refused_by_name():
     pets.boxes[1] = np.nan
     with pytest.raises(ValueError, match="expected a pet in every image, got none in pet1"):
         batches_of(pets)
+
+
+def test_images_without_a_pet_are_left_out_and_named(capsys):
+    pets = block_pets(4)
+    boxes, species = pets.boxes.copy(), np.array([0, -1, 1, 0])
+    boxes[2] = np.nan
+    pets = replace(pets, boxes=boxes, species=species)
+    assert with_pets(pets, "train").names == [pets.names[i] for i in (0, 1, 3)]
+    assert capsys.readouterr().out == f"train: left out, because they lack a pet in the trimap: {pets.names[2]}\n"
+    assert with_pets(pets, "test", species=True).names == [pets.names[i] for i in (0, 3)]
+    assert "a pet in the trimap and a species: " + ", ".join(pets.names[1:3]) in capsys.readouterr().out
+    assert len(with_pets(pets[:1], "test")) == 1 and not capsys.readouterr().out
+    with pytest.raises(ValueError, match="expected test images with a pet in the trimap, got none among 1"):
+        with_pets(pets[2], "test")

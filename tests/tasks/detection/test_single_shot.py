@@ -7,7 +7,9 @@ from hypothesis import given, strategies as st
 
 from minidl import SmoothL1Loss, check_loss
 from minidl.tasks.detection.boxes import encode, iou_pairs
-from minidl.tasks.detection.single_shot import SCALE, DetectionLoss, Detections, Grid, detection_scores, detections
+from minidl.tasks.detection.single_shot import (
+    SCALE, DetectionLoss, Detections, Grid, detection_scores, detections, species_curves,
+)
 from tests import reference as ref
 from tests.layers import saboteurs
 from tests.samples import random_boxes
@@ -183,6 +185,9 @@ def test_scores_by_hand():
     truths, kinds = [np.array([a, b], float)], [np.array([0, 1])]
     found = [Detections(np.array([a, b], float), np.array([0.9, 0.8]), np.array([0, 0]))]      # b is taken for a cat
     assert detection_scores(found, truths, kinds, ("cat", "dog")) == {"map": 0.5, "ap_cat": 1, "ap_dog": 0, "ap_pet": 1}
+    curves = species_curves(found, truths, kinds, ("cat", "dog"))
+    assert {name: (curve.truths, curve.recall.tolist()) for name, curve in curves.items()} == {
+        "cat": (1, [1, 1]), "dog": (1, []), "pet": (2, [0.5, 1])}
     only_cats = detection_scores(found, [truths[0][:1]], [kinds[0][:1]], ("cat", "dog"))
     assert only_cats == {"map": 1, "ap_cat": 1, "ap_pet": 1}
     for boxes, species in ((np.zeros((0, 4)), np.zeros(0, int)), (truths[0][:1], np.array([2]))):
