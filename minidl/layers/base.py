@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minidl.runtime.format import aligned
+from minidl.runtime.format import summary
 from minidl.runtime.hints import changes_of_axes, misfits
 from minidl.runtime.members import members
 from minidl.types import FLOATS, Array, Shape
@@ -261,11 +261,7 @@ class Layer:
     def summary_table(self, input_shape: Shape) -> str:
         """Return the table that `summary` prints."""
         rows = [("input", tuple(input_shape[1:]), 0), *self.summary_rows(input_shape)]
-        total = sum(parameter.data.size for parameter in self.parameters())
-        table = [("layer", "output shape", "parameters"),
-                 *((name, str(shape) if shape else "", f"{count:,}" if count else "") for name, shape, count in rows),
-                 ("total", "", f"{total:,}")]
-        return aligned(table, "<<>")
+        return summary(rows, total=sum(parameter.data.size for parameter in self.parameters()))
 
 
 @contextmanager

@@ -79,6 +79,12 @@ def aligned(rows: Sequence[Sequence[str]], sides: str) -> str:
     return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
 
 
+def summary(rows: Sequence[tuple[str, tuple[int, ...], int]], total: int) -> str:
+    """Return the table of a model's layers: (name, output shape, number of parameters) of each, and the total."""
+    cells = [(name, str(shape) if shape else "", f"{count:,}" if count else "") for name, shape, count in rows]
+    return aligned([("layer", "output shape", "parameters"), *cells, ("total", "", f"{total:,}")], "<<>")
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """Return a Markdown table with aligned columns, of text to the left, of numbers (and what begins with one) right.
 
