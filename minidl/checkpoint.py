@@ -14,7 +14,7 @@ from minidl.layers.base import Layer, generators
 from minidl.optim import CosineSchedule, Optimizer
 from minidl.runtime.built_by import builder_in, how_built
 from minidl.runtime.generator_states import as_state, plain
-from minidl.runtime.history import Row
+from minidl.runtime.history import Row, checked_rows
 from minidl.runtime.npz import load_arrays, save_arrays
 from minidl.types import Array
 
@@ -167,10 +167,7 @@ class TrainingState:
             self.workers = int(progress["workers"])
             if not 0 <= self.workers <= WORKERS_MOST:
                 raise ValueError(f"expected at most {WORKERS_MOST} workers, got {self.workers}")
-            self.history[:] = progress["history"]
-            values = [value for row in self.history for value in row.values()]
-            if len(self.history) != self.epoch or not all(isinstance(value, (int, float)) for value in values):
-                raise ValueError(f"expected a history of {self.epoch} rows of numbers")
+            self.history[:] = checked_rows(progress["history"], self.epoch)
             self.loss_sum, self.loss_count = float(progress["loss_sum"]), float(progress["loss_count"])
             self.seconds, self.waited = float(progress["seconds"]), float(progress["waited"])
             asked = self.adjustable()

@@ -37,3 +37,10 @@ def checked_scores(scores: Any, monitor: str | None) -> Row:
     if monitor is not None and monitor not in row:
         raise ValueError(f"fit: expected evaluate to return a score {monitor!r} to monitor, got {list(row)}")
     return row
+
+
+def checked_rows(rows: Any, epochs: int) -> list[Row]:
+    """Return the rows that a file has of so many epochs; raise a ValueError if they are not."""
+    if len(rows) != epochs or not all(isinstance(value, (int, float)) for row in rows for value in row.values()):
+        raise ValueError(f"expected a history of {epochs} rows of numbers")
+    return list(rows)
