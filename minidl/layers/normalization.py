@@ -33,9 +33,14 @@ class BatchNorm2d(Layer):
     -----
     Shapes: x and y (N, C, H, W); m = N*H*W values per channel, in training mode at least two.
 
-    Backward. Write xhat = (x - mean) / std, and g = weight * dy for dL/dxhat. x acts on the loss in three ways:
-    directly, through the mean and through the variance. A shift of all x changes nothing, so dx must be free of the
-    constant direction; neither does a scaling, so it must be free of xhat's direction. What is left of g / std is
+    Backward. Write std = sqrt(var + eps), xhat = (x - mean) / std, and g = weight * dy for dL/dxhat. Each x acts on the
+    loss in three ways, and the chain rule adds them up:
+
+        directly               g / std
+        through the mean       dL/dmean = -sum(g) / std                 times dmean/dx = 1 / m
+        through the variance   dL/dvar = -sum(g * xhat) / (2 std^2)     times dvar/dx = 2 std * xhat / m
+
+    (var depends on the mean, too, but its derivative is -2 mean(x - mean) = 0). Together
 
         dx = (g - mean(g) - xhat * mean(g * xhat)) / std
 

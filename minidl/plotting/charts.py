@@ -105,7 +105,10 @@ def bar_chart(groups: Mapping[str, Mapping[str, Any]], title: str | None = None,
             bar = axes.bar([x], [found.mean()], 0.86 * width, color=LINE_COLORS[m % len(LINE_COLORS)], alpha=0.85)
             if len(found) > 1:
                 axes.plot(x + np.linspace(-0.2, 0.2, len(found)) * width, found, "o", color=INK, markersize=3)
-            axes.bar_label(bar, [f"{found.mean():{values}}"], padding=4, fontsize=SMALL, color=INK)
+                axes.annotate(f"{found.mean():{values}}", (x, max(0.0, found.max())), (0, 5), fontsize=SMALL, color=INK,
+                              textcoords="offset points", ha="center", annotation_clip=False)      # above its dots
+            else:
+                axes.bar_label(bar, [f"{found.mean():{values}}"], padding=4, fontsize=SMALL, color=INK)
             said.append(f"{group}, {name}: {found.mean():{values}}")
     axes.set_xticks(range(len(groups)), list(groups), fontsize=TEXT, color=INK)
     axes.set_ylim(*limits)
