@@ -245,8 +245,10 @@ assert parameters == (64 * m + m) + (m * m + m) + (m * 3 + 3)
 # cost something (an *L2 penalty*), and each weight is pulled toward 0 unless the data object.
 #
 # minidl's Adam, like PyTorch's, adds λ p *before* it divides by the size of the gradients. So the pull is divided, too.
-# *AdamW* (Loshchilov and Hutter, 2019) keeps it out of that: Adam's step, and then p shrinks by lr · λ · p. Below is
-# the first step for one parameter of 2 that the data want larger.
+# *AdamW* (Loshchilov and Hutter, 2019) keeps it out of that: p makes Adam's step and shrinks by lr · λ · p besides.
+#
+# **Predict:** a parameter is 2, and its gradient is −0.1, so the data want it larger. Take λ = 0.1 and lr = 0.01. In
+# which direction does the first step go with L2 inside Adam, and with AdamW?
 
 # %%
 p, g, decay, lr = 2.0, -0.1, 0.1, 0.01
@@ -260,6 +262,9 @@ print(f"L2 in Adam: {l2_in_adam:.3f}, in the library {parameter.data[0]:.3f}; Ad
 assert np.isclose(parameter.data[0], l2_in_adam)
 
 # %% [markdown]
+# With L2 inside Adam, −0.1 + 0.1 · 2 is positive, and the parameter takes a whole step down, to 1.990. With AdamW it
+# goes up to 2.008. So the same λ does not mean the same in both.
+#
 # **Dropout** (Srivastava et al., 2014). In training, set each hidden unit to 0 with probability p, drawn anew at each
 # step, and divide the others by 1 − p, so that the mean stays. No unit can rely on one other unit being there. In eval
 # mode nothing is dropped.
@@ -363,7 +368,7 @@ lesson.figure(forecast_figure(dates[part], y[part], forecasts["model"], x[part][
 #
 # ## Recap
 # - Regression: the outputs are the numbers themselves, the loss is the mean squared error, in the unit squared. Compare
-#   it with yardsticks that need no training.
+#   it with yardsticks: "as today", the mean, a model without hidden layers.
 # - Data in time are split by time, and what the model gets must be known on the day of the forecast.
 # - A network that fits its training data better and better may get worse on new data. Weight decay, dropout, early
 #   stopping and a smaller model reduce that; the validation data say how much of each.
@@ -387,8 +392,8 @@ if lesson.as_intended:
 # %% [markdown]
 # **Try**, and compare in the validation year, for the test year has been looked at:
 # 1. ★ A week instead of 64 days: after the cell that makes `inputs`, add `inputs[:, :-7] = 0`. You should see
-#    12.55 ± 0.20 in the validation year without any remedy. So a short memory is a remedy, too. (The last assertion
-#    fails then: there is little left to cure.)
+#    12.55 ± 0.20 in the validation year without any remedy: fewer inputs are a remedy, too. Which is better now, with or
+#    without hidden layers? (The last assertion fails then: there is little left to cure.)
 # 2. ★ AdamW: in `train`, after `optimizer.step()`, add `optimizer.data *= 1 - 3 * optimizer.lr`, and read the line
 #    "none". You should see 13.23 in the validation year. (`optimizer.data` holds all parameters in one vector. The last
 #    assertion fails here, too.)
