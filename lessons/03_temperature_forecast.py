@@ -392,8 +392,8 @@ if lesson.as_intended:
 # %% [markdown]
 # **Try**, and compare in the validation year, for the test year has been looked at:
 # 1. ★ A week instead of 64 days: after the cell that makes `inputs`, add `inputs[:, :-7] = 0`. You should see
-#    12.55 ± 0.20 in the validation year without any remedy: fewer inputs are a remedy, too. Which is better now, with or
-#    without hidden layers? (The last assertion fails then: there is little left to cure.)
+#    12.55 ± 0.20 in the validation year without any remedy: fewer inputs are a remedy, too. Which is better now, with
+#    or without hidden layers? (The last assertion fails then: there is little left to cure.)
 # 2. ★ AdamW: in `train`, after `optimizer.step()`, add `optimizer.data *= 1 - 3 * optimizer.lr`, and read the line
 #    "none". You should see 13.23 in the validation year. (`optimizer.data` holds all parameters in one vector. The last
 #    assertion fails here, too.)
