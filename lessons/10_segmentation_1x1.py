@@ -123,7 +123,7 @@ lesson.figure(plotting.image_rows({"pixels": [image[0], shuffled(image)[0]],
 
 # %% [markdown]
 # The pixels keep their scores, wherever they are moved to. `receptive_field` measures the same from the other end. It
-# puts random numbers into dy at one pixel of the output, goes `backward`, and looks which pixels of the image get a
+# puts random numbers into dy at one pixel of the output, goes `backward`, and finds which pixels of the image get a
 # gradient. It is one pixel: the *receptive field* of this model is 1 × 1.
 #
 # ## 4. Which losses to expect
