@@ -33,8 +33,10 @@ rng = np.random.default_rng(lesson.seed)
 # %% [markdown]
 # ## 1. Why an MLP forgets a digit that moves
 # Lesson 2 moved its test digits to the right by one pixel, and the MLP lost many of them. To an MLP an image is a row
-# of 64 numbers. **Predict:** as such rows, which two are closer: a digit and its moved copy, or a digit and the most
-# similar image of *another* digit? (Distance: the root of the sum of the squared differences.)
+# of 64 numbers, and each weight belongs to one pixel.
+#
+# **Predict:** as such rows, which two are closer: a digit and its moved copy, or a digit and the most similar image of
+# *another* digit? (Distance: the root of the sum of the squared differences.)
 
 # %%
 images, labels = load_digits(lesson.table("digits.csv.gz"))                # (1797, 1, 8, 8), (1797,)
@@ -330,8 +332,9 @@ lesson.figure(plotting.diagram(model, (1, 1, 8, 8), "The CNN: maps get smaller a
 # convolution (whose inputs lie 2 pixels apart), 10 × 10 after its pooling, more than the image.
 #
 # Now train it, once as it is, and once without its two batch norms (96 of its 6,186 parameters), from the same initial
-# weights. `train_step` is one step of lesson 2's loop. **Predict:** at which learning rate does batch norm make the
-# largest difference?
+# weights, at three learning rates and with three seeds each. `train_step` is one step of lesson 2's loop.
+#
+# **Predict:** at which learning rate does batch norm make the largest difference?
 
 # %%
 loss = CrossEntropyLoss()
@@ -410,6 +413,7 @@ lesson.figure(plotting.bar_chart(scores, "Share of test images right: mean of th
 # ## 10. Filters and feature maps
 # What did the CNN of the first split learn? Below: a 3; the kernels of the first convolution; the maps that they make
 # of it, after batch norm and ReLU; the same maps, pooled; and half of the second block's maps, before its pooling.
+#
 # **Predict:** will the kernels look like those of section 2?
 
 # %%
@@ -458,6 +462,6 @@ if lesson.as_intended:
 #    shrinks by the factor 1 − 0.2/36 per step. You should see a last loss of 0.0116 times the first.
 # 3. ★★ Section 9, moved digits in training, too: for `plain`, train on `np.concatenate([images[training],
 #    moved(images[training])])` and `np.tile(labels[training], 2)`. On moved digits, expect 0.98 to 1 for the CNN, 0.94
-#    to 0.98 for the MLP. What has the MLP to learn twice?
+#    to 0.98 for the MLP. What does the MLP have to learn twice?
 # 4. ★★★ Which part of the CNN gives the lead on moved digits? Take out one thing at a time: batch norm, as in section
 #    8; max pooling, with `AvgPool2d(2)` in its place; the second block.
