@@ -1,14 +1,17 @@
 """Every lesson runs with --quick, writes what it promises, and its loss falls."""
 import json
+import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from minidl import get_num_threads
+from minidl.course.gallery.scripts import read_script
 from tests.programs import ROOT, run
 
 LESSONS = sorted((ROOT / "lessons").glob("[0-9][0-9]_*.py"))
+FIRST_HALF = [path for path in LESSONS if int(path.name[:2]) <= 10]
 WITHOUT_TRAINING = {"08_kmeans_segmentation", "21_speed"}
 REAL = ROOT.parent / "shared" / "oxford-iiit-pet-mini"
 
@@ -122,3 +125,27 @@ def test_lesson_is_in_percent_format(lesson):
         if lines[start] == "# %% [markdown]":
             assert all(line.startswith("#") for line in lines[start:stop] if line), f"line {start + 1}: text only"
         assert stop - start <= 45, f"the cell at line {start + 1} is longer than a screen"
+
+
+@pytest.mark.parametrize("lesson", FIRST_HALF, ids=lambda path: path.stem)
+def test_lesson_says_what_it_needs_and_how_long_it_takes(lesson):
+    script = read_script(lesson)
+    assert script.title.startswith(f"{script.number:02d} · ")
+    assert re.fullmatch(r"Slides? \d+([–,] ?\d+)*", script.slides) and script.question.endswith("?")
+    paragraphs = script.cells[0].text.split("\n\n")
+    for mark in ("**New here:** ", "**Needs:** "):
+        assert len([text for text in paragraphs if text.startswith(mark)]) == 1
+    time, = (text for text in paragraphs if text.startswith("**Time:** "))
+    assert re.match(r"\*\*Time:\*\* about \d+ minutes to read, \d+ seconds? to run on two cores\.", time)
+
+
+@pytest.mark.parametrize("lesson", FIRST_HALF, ids=lambda path: path.stem)
+def test_lesson_asks_recalls_and_gives_graded_exercises(lesson):
+    cells = read_script(lesson).cells
+    texts = [cell.text for cell in cells if not cell.code]
+    assert sum(text.count("**Predict:**") for text in texts) >= 3
+    recap, = re.findall(r"(?ms)^## Recap\n(.*?)(?=^## |\Z)", "\n\n".join(texts[:-1]))
+    assert len(re.findall("(?m)^- ", recap)) == 3
+    assert not cells[-1].code and cells[-1].text.startswith("**Try")
+    stars = re.findall(r"(?m)^\d+\. (★*)", cells[-1].text)
+    assert 3 <= len(stars) <= 6 and all(1 <= len(one) <= 3 for one in stars) and stars == sorted(stars)
