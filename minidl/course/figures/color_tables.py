@@ -3,10 +3,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from minidl.plotting import image_rows
 from minidl.plotting.canvas import describe
+
+from matplotlib.figure import Figure
 
 
 def color_tables(tables: Mapping[str, Any], title: str | None = None, limits: tuple[float, float] = (0.0, 1.0),

@@ -3,12 +3,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
 from minidl.layers.im2col import im2col
 from minidl.layers.window import Window
 from minidl.plotting.canvas import GRID, LINE_COLORS, MARGIN, QUIET, SMALL, TEXT, blank, describe, draw_grid, write
+
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 CELL, SMALL_CELL, GAP = 42, 30, 26        # figure pixels: a pixel of the image, a number of a matrix, between two
 

@@ -2,12 +2,13 @@
 from collections.abc import Mapping
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-from matplotlib.figure import Figure
 
 from minidl.plotting.canvas import GRID, INK, LEGEND, LINE_COLORS, QUIET, TEXT, describe, subplots
 from minidl.types import Array
+
+from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.figure import Figure
 
 KNOWN, FORECAST = QUIET, LINE_COLORS[1]
 

@@ -3,9 +3,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from minidl.plotting.canvas import INK, QUIET, SMALL, TEXT, describe, subplots
+
+from matplotlib.figure import Figure
 
 
 def walks_figure(panels: Mapping[str, tuple[Any, Any, Any]], title: str | None = None, xlabel: str = "",

@@ -2,15 +2,16 @@
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
-from matplotlib.patheffects import withStroke
 
 from minidl.datasets.pets import CLASSES, Pets
 from minidl.plotting.canvas import INK, describe
 from minidl.plotting.pictures import CLASS_COLORS, GAP, ImageGrid
 from minidl.types import Array
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 
 PET_BOX, HEAD_BOX = "#FFFFFF", "#5CE1FF"
 

@@ -3,13 +3,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize, to_rgb
-from matplotlib.figure import Figure
 
 from minidl.datasets.pets import CLASSES
 from minidl.plotting.canvas import QUIET, SMALL, TEXT, describe, place, write
 from minidl.plotting.pictures import CLASS_COLORS, GAP, ImageGrid
+
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize, to_rgb
+from matplotlib.figure import Figure
 
 PROBABILITY, GRADIENT = ("viridis", 0.0, 1.0), ("RdBu_r", -1.0, 1.0)       # colormap, first and last value
 
