@@ -7,7 +7,7 @@
 #
 # **Needs:** Python, NumPy, and derivatives as in school: the slope of a function, and the chain rule.
 #
-# **Time:** about 35 minutes to read, 2 seconds to run on two cores.
+# **Time:** about 35 minutes to read, 1 second to run on two cores.
 #
 # How to read a lesson: at each **Predict**, stop and write your answer down. Then run the next cell, or read what it
 # prints. Each `assert` is the check: the program would stop there if the claim were false.

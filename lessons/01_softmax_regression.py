@@ -7,7 +7,7 @@
 #
 # **Needs:** layers, gradients and finite differences (lesson 0).
 #
-# **Time:** about 35 minutes to read, 3 seconds to run on two cores.
+# **Time:** about 35 minutes to read, 2 seconds to run on two cores.
 
 # %%
 import numpy as np

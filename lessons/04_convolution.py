@@ -7,7 +7,7 @@
 #
 # **Needs:** `Linear`, backward, "forks add", finite differences (lesson 0); the MLP and its training (lesson 2).
 #
-# **Time:** about 45 minutes to read, 30 seconds to run on two cores.
+# **Time:** about 45 minutes to read, 25 seconds to run on two cores.
 
 # %%
 import time

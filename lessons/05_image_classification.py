@@ -8,7 +8,7 @@
 # **Needs:** softmax and cross entropy (lesson 1); the start loss, Adam, validation images (lesson 2); the cosine
 # schedule (lesson 3); convolution, batch norm, pooling, the CNN (lesson 4).
 #
-# **Time:** about 45 minutes to read, 50 seconds to run on two cores.
+# **Time:** about 45 minutes to read, 60 seconds to run on two cores.
 
 # %%
 import copy

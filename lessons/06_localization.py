@@ -8,7 +8,7 @@
 # **Needs:** standardized targets and the mean squared error (lesson 3), convolution and pooling (lesson 4), the pets
 # and augmentation (lesson 5).
 #
-# **Time:** about 35 minutes to read, 40 seconds to run on two cores.
+# **Time:** about 35 minutes to read, 45 seconds to run on two cores.
 
 # %%
 import numpy as np

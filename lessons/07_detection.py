@@ -7,7 +7,7 @@
 #
 # **Needs:** boxes, IoU, anchors and smooth L1 (lesson 6); convolution and pooling (lesson 4); cross entropy (lesson 1).
 #
-# **Time:** about 50 minutes to read, 50 seconds to run on two cores.
+# **Time:** about 50 minutes to read, 60 seconds to run on two cores.
 
 # %%
 import numpy as np

@@ -9,7 +9,7 @@
 # rendered pets, their trimaps and `fit` (lesson 5), K-means and mean IoU (lesson 8), cross entropy at every pixel
 # (lesson 9).
 #
-# **Time:** about 45 minutes to read, 15 seconds to run on two cores.
+# **Time:** about 45 minutes to read, 20 seconds to run on two cores.
 
 # %%
 import numpy as np
