@@ -14,7 +14,7 @@ def test_sheet_shows_images_boxes_and_trimaps():
     check_layout(figure)
     assert [len(axes.patches) for axes in figure.axes] == [1, 0] * 4        # no head boxes here
     assert {"Four pets", "cat", "dog", "image", "trimap", "border"} <= set(words(figure))
-    assert "cat, dog, cat, dog" in figure.get_label()
+    assert "cat, dog, cat, dog" in str(figure.get_label())
 
 
 def test_sheet_leaves_out_what_is_unknown():

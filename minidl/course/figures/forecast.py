@@ -90,6 +90,7 @@ def two_tasks_figure(image: Array, label: int, probabilities: Array, dates: Arra
         axes.bar(x, output, 0.6, color=LINE_COLORS[0], label="output")
         axes.bar(x, target, 0.78, fill=False, edgecolor=INK, label="truth")
         axes.set_xticks(x, names)
+        axes.set_ylim(0, 1.1 * max(np.max(output), np.max(target)))
         axes.set_title(loss, loc="left", fontsize=TEXT, color=INK)
     figure.legend(*classes.get_legend_handles_labels(), loc="outside lower left", ncols=2,
                   **LEGEND | {"borderaxespad": 0.8})
