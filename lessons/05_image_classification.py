@@ -35,8 +35,8 @@ size, loss = lesson.size, CrossEntropyLoss()
 
 # %% [markdown]
 # ## 1. The pets
-# From here on, all lessons use the same images. Slide 6 names the **Oxford-IIIT Pet** set: 7,349 photographs with
-# trimaps, of 2,371 cats and 4,978 dogs. It is a download of 811 MB, so by default the lessons use a stand-in: 1,200
+# From here on, all lessons use the same images. Slide 6 names the **Oxford-IIIT Pet** set: 7,349 photographs of 37
+# breeds of cats and dogs, with trimaps. It is a download of 811 MB, so by default the lessons use a stand-in: 1,200
 # images that are **rendered**. A program (`minidl/datasets/rendering`) draws a cat or a dog in a room or a garden, 128
 # × 128 pixels. No pet that you see in a figure is a photograph, unless you asked for photographs:
 #
