@@ -18,11 +18,15 @@ from minidl.plotting import canvas
 from minidl.runtime.files import replacing
 from minidl.runtime.npz import save_arrays
 from minidl.step import predict
+from minidl.tasks.segmentation.comparison import compare_ladder
 from minidl.tasks.segmentation.experiment import SHOWN, Segmentation
 from minidl.tasks.segmentation.ladder import ladder_figure, ladder_table
 
-lesson = Lesson("18_skip_connections", width=8)
+lesson = Lesson("18_skip_connections", width=8, ladder=True)
 task = Segmentation(lesson)
+if lesson.options.ladder:                  # --ladder --seeds 3: all models under equal conditions, for about an hour
+    compare_ladder(task, lesson.options.seeds)
+    raise SystemExit
 held = task.test[:200]                     # the held-out images that this lesson looks at more closely
 
 # %% [markdown]

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from minidl.datasets.pets.reader import Pets
     from minidl.types import Array
 
+FULL_WIDTH = 16      # of the models that the lessons train
+
 
 def options_parser(name: str, **defaults: Any) -> argparse.ArgumentParser:
     """Return the parser of the options that all lessons share; `defaults` are the lesson's own."""
@@ -33,7 +35,7 @@ def options_parser(name: str, **defaults: Any) -> argparse.ArgumentParser:
 
     add("--data", Path, "folder in the layout of Oxford-IIIT Pet (default: rendered pets, made when first needed)")
     add("--size", whole, "height and width of the images", 64)
-    add("--width", whole, "channels of the model's first block", 16)
+    add("--width", whole, "channels of the model's first block", FULL_WIDTH)
     add("--epochs", whole, "passes over the training images (default: as many as fit the lesson's budget)")
     add("--batch-size", whole, "images per step", 8)
     add("--lr", positive_number, "learning rate", 4e-3)
@@ -76,6 +78,8 @@ class Lesson:
         Of a `--quick` run, when `--epochs` is not given.
     own_image : bool
         Whether the lesson takes an image of the reader's with `--image`; see `photo`.
+    ladder : bool
+        Whether the lesson takes `--ladder` and `--seeds`; see `minidl.tasks.segmentation.comparison`.
     **defaults
         Of the options, where the lesson's differ from the common ones.
 
@@ -89,15 +93,23 @@ class Lesson:
     """
 
     def __init__(self, name: str, budget: int = 6_000, argv: list[str] | None = None, quick_epochs: int = 2,
-                 own_image: bool = False, **defaults: Any) -> None:
+                 own_image: bool = False, ladder: bool = False, **defaults: Any) -> None:
         self.in_notebook = "ipykernel" in sys.modules
         prepare()
         parser = options_parser(name, **defaults)
         if own_image:
             parser.add_argument("--image", type=Path, help="an image of your own (default: one of the held-out images)")
+        if ladder:
+            parser.add_argument("--ladder", action="store_true", help="in place of the lesson, compare all models of "
+                                "the ladder under equal conditions, at full width; it may take an hour, and goes on "
+                                "where it was stopped")
+            parser.add_argument("--seeds", type=whole, default=3, help="trainings per model of --ladder (default: 3)")
         if argv is None and self.in_notebook:
             argv = []
         options = parser.parse_args(argv)
+        if ladder and options.ladder:
+            parser.set_defaults(width=FULL_WIDTH)
+            options = parser.parse_args(argv)
         if options.quick:                                # other defaults; what is given counts in a quick run, too
             parser.set_defaults(size=min(parser.get_default("size"), 32), width=min(parser.get_default("width"), 4),
                                 epochs=quick_epochs)

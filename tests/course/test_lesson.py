@@ -66,6 +66,17 @@ def test_a_lesson_takes_an_image_of_ones_own(tmp_path, monkeypatch):
         lesson(tmp_path, "--image", str(tmp_path / "none.png"), own_image=True).photo(side=16)
 
 
+def test_ladder_is_an_option_of_its_lesson_and_runs_at_full_width(tmp_path, capsys):
+    plain, ladder, quick, narrow = (lesson(tmp_path, *options, ladder=True, width=8) for options in (
+        [], ["--ladder"], ["--ladder", "--quick", "--seeds", "2"], ["--ladder", "--width", "5"]))
+    assert [run.width for run in (plain, ladder, quick, narrow)] == [8, 16, 4, 5]
+    assert [run.options.seeds for run in (plain, ladder, quick)] == [3, 3, 2]
+    assert plain.as_intended and not plain.options.ladder and not ladder.as_intended
+    with pytest.raises(SystemExit):
+        lesson(tmp_path, "--ladder")
+    assert "--ladder" in capsys.readouterr().err
+
+
 def test_figures_and_numbers_are_written(tmp_path, capsys):
     run = lesson(tmp_path)
     black = np.zeros((1, 3, 8, 8), np.uint8)

@@ -1,11 +1,12 @@
-"""The ladder: what each lesson's model makes of the same held-out images, as one figure and one table."""
-from collections.abc import Sequence
+"""The ladder: what each lesson's model makes of the same held-out images, as figures and tables."""
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from minidl.datasets.pets import CLASSES
-from minidl.plotting import CLASS_COLORS, prediction_grid
+from minidl.plotting import CLASS_COLORS, bar_chart, prediction_grid
 from minidl.plotting.canvas import (
     INK, LINE_COLORS, MARGIN, QUIET, SMALL, describe, legend, place, quiet, write,
 )
@@ -20,6 +21,7 @@ LADDER = {"08": "K-means", "10": "1 × 1", "11": "5 × 5", "12": "9 × 9", "13":
           "16": "encoder–decoder", "17": "U-Net"}
 BARS = {"mean IoU": "mean_iou", "border IoU": "iou_border"}
 PLOT = 150      # height of the bars in figure pixels
+LONGER = 4      # how many times as long the comparison's last training of each model is
 
 
 def missing_lessons(results: Sequence[Result]) -> list[str]:
@@ -126,3 +128,64 @@ def ordered(results: Sequence[Result], caller: str) -> list[Result]:
         raise ValueError(f"{caller}: expected at least one result, got none; run some of the lessons first: "
                          f"{', '.join(missing_lessons(results))}")
     return sorted(results, key=lambda result: result.lesson)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What the comparison over several seeds says of one model (see `minidl.tasks.segmentation.comparison`)."""
+
+    name: str
+    lr: float | None                         # the chosen learning rate; None: not trained
+    scores: list[dict[str, float]]           # of each seed
+    longer: dict[str, float] | None          # scores after the longer training
+    parameters: int
+    receptive_field: int                     # side of the square that can matter to a pixel, at most the image's
+    effective: list[int]                     # of each seed: side of the square that has 90 % of the gradient
+    seconds: list[float]                     # of each seed's training
+
+
+def plus_minus(values: Sequence[float], decimals: int) -> str | None:
+    """Return "mean ± half the distance between the lowest and the highest"; of one value, the value alone.
+
+    >>> plus_minus([0.5, 0.52, 0.54], 3), plus_minus([0.5], 3), plus_minus([], 3)
+    ('0.520 ± 0.020', '0.500', None)
+    """
+    if not values:
+        return None
+    mean = f"{np.mean(values):.{decimals}f}"
+    return mean if len(values) == 1 else f"{mean} ± {np.ptp(values) / 2:.{decimals}f}"
+
+
+def scores_of(scores: Sequence[Mapping[str, float]], key: str) -> list[float]:
+    """Return a score of each seed; none if one of them lacks it."""
+    return [one[key] for one in scores] if all(key in one for one in scores) else []
+
+
+def comparison_table(rows: Sequence[Compared]) -> str:
+    """Return the comparison as a Markdown table, with a line that explains its columns."""
+    keys = {"mean IoU": "mean_iou", "object": "iou_object", "border": "iou_border"}
+    heads = ["model", "learning rate", *keys, f"mean IoU, {LONGER} × budget", f"border, {LONGER} × budget",
+             "parameters", "receptive field", "effective", "training (s)"]
+    lines = []
+    for row in rows:
+        longer = [row.longer.get(key) if row.longer else None for key in ("mean_iou", "iou_border")]
+        lines.append([row.name, None if row.lr is None else f"{row.lr:g}",
+                      *(plus_minus(scores_of(row.scores, key), 3) for key in keys.values()),
+                      *(None if value is None else f"{value:.3f}" for value in longer),
+                      row.parameters, f"{row.receptive_field} × {row.receptive_field}", plus_minus(row.effective, 0),
+                      f"{np.mean(row.seconds):.0f}"])
+    seeds = max(len(row.scores) for row in rows)
+    return table(heads, lines) + (
+        f"\n\nMean of {seeds} {'seeds ± half the distance between the lowest and the highest' if seeds > 1 else 'seed'}"
+        f"; {LONGER} × budget: one training, with the same learning rate. Effective: side of the square around a pixel "
+        "near the middle that holds 90 % of the gradient's absolute sum, averaged over a few held-out images.")
+
+
+def comparison_figure(rows: Sequence[Compared]) -> Figure:
+    """Draw mean IoU and border IoU of each model, as bars with a dot for each seed."""
+    seeds = max(len(row.scores) for row in rows)
+    groups = {row.name: {name: values for name, key in BARS.items() if (values := scores_of(row.scores, key))}
+              for row in rows}
+    return bar_chart(groups, f"The ladder under equal conditions: mean of {seeds} seeds, each a dot" if seeds > 1
+                     else "The ladder under equal conditions", ylabel="IoU on held-out images", limits=(0, 1),
+                     values=".2f")

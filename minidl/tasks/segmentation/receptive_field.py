@@ -3,11 +3,13 @@ import copy
 
 import numpy as np
 
+from minidl.batches import as_input
 from minidl.layers import Layer
 from minidl.types import Array
 
 
-TRIES = 4    # random images
+TRIES = 4                # random images
+OFFSETS = (-3, 0, 2)     # rows and columns from the middle: poolings and strides do not treat all pixels alike
 
 
 def seen_pixels(model: Layer, shape: tuple[int, int, int, int], row: int, column: int) -> Array:
@@ -38,3 +40,52 @@ def receptive_field(model: Layer, shape: tuple[int, int, int, int]) -> tuple[int
     seen = seen_pixels(model, shape, shape[2] // 2, shape[3] // 2)
     rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
     return (int(rows[-1] - rows[0] + 1), int(columns[-1] - columns[0] + 1)) if rows.size else (0, 0)
+
+
+def effective_receptive_field(model: Layer, images: Array, share: float = 0.9) -> int:
+    """Return the side of the square around a pixel that holds this share of what moves the pixel's class.
+
+    The receptive field says which pixels of the image *can* matter; most of them may hardly do. This asks by how much
+    they do: `backward` gives the gradient of the predicted class's score at a pixel, above the mean score of all
+    classes, with respect to the image. Its absolute values are scaled to a sum of 1, and averaged over the images and
+    over nine pixels near the middle, by their distance from the pixel.
+
+    Parameters
+    ----------
+    model : Layer
+        A trained segmenter; a copy of it in eval mode is measured.
+    images : (N, C, H, W)
+        uint8, or floats as the model takes them.
+    share : float
+        Between 0 and 1.
+
+    Returns
+    -------
+    int
+        Odd, or the image's side if that is less; 0 if no pixel matters at all.
+
+    References
+    ----------
+    Luo, Li, Urtasun, Zemel, "Understanding the Effective Receptive Field in Deep Convolutional Neural Networks",
+    NIPS 2016.
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"effective_receptive_field: expected a share between 0 and 1, got {share}")
+    model = copy.deepcopy(model).eval()
+    x = as_input(images)
+    N, _, H, W = x.shape
+    sums = np.zeros(max(H, W))                                                  # by distance from the pixel
+    for row, column in ((H // 2 + a, W // 2 + b) for a in OFFSETS for b in OFFSETS):
+        y = model.forward(x)                                                    # (N, K, H, W)
+        dy = np.zeros_like(y)
+        dy[:, :, row, column] = -1 / y.shape[1]
+        dy[np.arange(N), y[:, :, row, column].argmax(axis=1), row, column] += 1
+        size = np.abs(model.backward(dy)).sum(axis=1, dtype=np.float64)         # (N, H, W)
+        total = size.sum(axis=(1, 2), keepdims=True)
+        size /= np.where(total > 0, total, 1)
+        distance = np.maximum(np.abs(np.arange(H) - row)[:, None], np.abs(np.arange(W) - column))     # (H, W)
+        sums += np.bincount(distance.ravel(), size.sum(axis=0).ravel(), minlength=len(sums))
+    if not sums.any():
+        return 0
+    radius = int(np.searchsorted(np.cumsum(sums), share * sums.sum()))
+    return min(2 * radius + 1, max(H, W))

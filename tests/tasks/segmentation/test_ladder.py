@@ -4,7 +4,8 @@ import pytest
 
 from minidl.tasks.segmentation.experiment import Result
 from minidl.tasks.segmentation.ladder import (
-    LADDER, ladder_figure, ladder_table, missing_lessons, results_figure, results_table,
+    LADDER, Compared, comparison_figure, comparison_table, ladder_figure, ladder_table, missing_lessons, plus_minus,
+    results_figure, results_table, scores_of,
 )
 from tests.figures import check_layout, render, words
 
@@ -100,3 +101,36 @@ NONE = r"expected at least one result, got none; run .* U-Net \(lesson 17\)"
 def test_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def compared(k, seeds=3):
+    name = list(LADDER.values())[k]
+    scores = [{"mean_iou": 0.3 + k / 20 + seed / 100, "iou_object": 0.4, "iou_border": k / 20} for seed in range(seeds)]
+    return Compared(name, None if k == 0 else 0.016, scores, scores[0] if k else None, 10**k, 64, [2 * k + 1] * seeds,
+                    [k + 0.6] * seeds)
+
+
+def test_comparison_has_a_row_per_model_with_its_spread():
+    lines = comparison_table([compared(k, 3 if k else 1) for k in range(8)]).splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    assert {len(row) for row in cells} == {11} and len(cells) == 2 + 8
+    assert cells[2] == ["K-means", "–", "0.300", "0.400", "0.000", "–", "–", "1", "64 × 64", "1", "1"]
+    assert cells[-1] == ["U-Net", "0.016", "0.660 ± 0.010", "0.400 ± 0.000", "0.350 ± 0.000", "0.650", "0.350",
+                         "10,000,000", "64 × 64", "15 ± 0", "8"]
+    assert lines[-1].startswith("Mean of 3 seeds ± half the distance between the lowest and the highest; 4 × budget")
+    assert "Mean of 1 seed; " in comparison_table([compared(2, 1)])
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_comparison_is_drawn_with_a_bar_per_score(seeds):
+    figure = comparison_figure([compared(k, seeds) for k in range(8)])
+    check_layout(figure)
+    assert {*LADDER.values(), "mean IoU", "border IoU", "IoU on held-out images"} <= set(words(figure))
+    assert len(figure.axes[0].patches) == 16
+
+
+def test_a_score_that_a_seed_lacks_is_a_dash():
+    row = compared(3)
+    row.scores[1].pop("iou_border")
+    assert plus_minus(scores_of(row.scores, "iou_border"), 3) is None
+    assert " – |" in comparison_table([row]) and len(comparison_figure([row]).axes[0].patches) == 1
