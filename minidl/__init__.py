@@ -15,6 +15,7 @@ from minidl.optim import SGD, Adam, CosineSchedule
 from minidl.parallel import DataParallel
 from minidl.runtime.threads import get_num_threads, set_num_threads
 from minidl.tasks.detection.models import detector, localizer
+from minidl.tasks.segmentation.losses import DiceLoss, FocalLoss
 from minidl.tasks.super_resolution.losses import FeatureLoss, RelativisticAverageLoss
 from minidl.tasks.super_resolution.models import discriminator, patch_discriminator, rrdb_net
 
@@ -26,7 +27,7 @@ __all__ = [
     "Window", "im2col", "col2im", "Conv2d", "ConvTranspose2d", "BatchNorm2d", "MaxPool2d", "AvgPool2d",
     "Upsample", "Flatten", "Reshape", "PixelShuffle",
     "CrossEntropyLoss", "MSELoss", "L1Loss", "SmoothL1Loss", "BCEWithLogitsLoss",
-    "FeatureLoss", "RelativisticAverageLoss",
+    "DiceLoss", "FocalLoss", "FeatureLoss", "RelativisticAverageLoss",
     "SGD", "Adam", "CosineSchedule", "DataParallel", "check_layer", "check_loss",
     "mlp", "classifier", "pixelwise", "reshape_segmenter", "fcn", "encoder_decoder", "unet", "fold_batchnorm",
     "localizer", "detector", "rrdb_net", "discriminator", "patch_discriminator",

@@ -67,6 +67,24 @@ class Loss:
             raise ValueError(f"{type(self).__name__}: expected predictions as a non-empty NumPy array of "
                              f"floating-point numbers, float32 or float64, got {got}")
 
+    def check_labels(self, logits: Array, labels: Array, ignore_index: int | None = None) -> None:
+        self.check_prediction(logits)
+        name = type(self).__name__
+        if logits.ndim not in (2, 4) or labels.shape != logits.shape[:1] + logits.shape[2:]:
+            raise ValueError(f"{name}: expected logits (N, K) with labels (N,), or logits (N, K, H, W) with "
+                             f"labels (N, H, W), got logits {logits.shape} with labels {labels.shape}"
+                             + to_classes(labels.shape, logits.shape[:1] + logits.shape[2:]))
+        K = logits.shape[1]
+        if labels.dtype.kind not in "iu":
+            raise ValueError(f"{name}: expected integer labels, got dtype {labels.dtype}. Whole numbers "
+                             "become integers by labels.astype(int).")
+        outside = (labels < 0) | (labels >= K)
+        if ignore_index is not None:
+            outside &= labels != ignore_index
+        if outside.any():
+            at = tuple(int(i) for i in np.argwhere(outside)[0])
+            raise ValueError(f"{name}: expected labels 0..{K - 1}, got {labels[at]} at {at}")
+
 
 class CrossEntropyLoss(Loss):
     """Cross entropy between the softmax of the logits and the true classes: -log of the true class's probability.
@@ -118,12 +136,16 @@ class CrossEntropyLoss(Loss):
         self.weight = None if weight is None else np.asarray(weight)
         if self.weight is not None and (self.weight.ndim != 1
                                         or not np.all((self.weight >= 0) & (self.weight < np.inf))):
-            raise ValueError(f"CrossEntropyLoss: expected weight as one finite number >= 0 per class, got {weight!r}")
+            raise ValueError(f"{type(self).__name__}: expected weight as one finite number >= 0 per class, got "
+                             f"{weight!r}")
         self.ignore_index = ignore_index
 
     def forward(self, prediction: Array, target: Array) -> float:
         logits, labels = prediction, np.asarray(target)
-        self._check(logits, labels)
+        self.check_labels(logits, labels, self.ignore_index)
+        if self.weight is not None and len(self.weight) != logits.shape[1]:
+            raise ValueError(f"{type(self).__name__}: expected {logits.shape[1]} class weights, as many as logits, "
+                             f"got {len(self.weight)}")
         counts = np.ones(labels.shape, bool) if self.ignore_index is None else labels != self.ignore_index
         safe = np.where(counts, labels, 0)[:, None]                        # (N, 1, H, W), any class where ignored
         share = counts.astype(logits.dtype)[:, None]                       # (N, 1, H, W), weight of each position
@@ -131,7 +153,7 @@ class CrossEntropyLoss(Loss):
             share *= self.weight.astype(logits.dtype)[safe]
         self.count = float(share.sum(dtype=np.float64))
         if self.count == 0 and not self.is_part:
-            raise ValueError("CrossEntropyLoss: no label is left to count (all are ignore_index or of weight 0)")
+            raise ValueError(f"{type(self).__name__}: no label is left to count (all are ignore_index or of weight 0)")
         share /= self.denominator(self.count) or 1
         if not counts.all():
             logits = layout.masked(counts[:, None], logits)                # NaN times a share of 0 would be NaN
@@ -139,35 +161,16 @@ class CrossEntropyLoss(Loss):
         exp = np.exp(shifted)
         exp_sum = exp.sum(axis=1, keepdims=True)                           # (N, 1, H, W)
         losses = np.log(exp_sum) - np.take_along_axis(shifted, safe, axis=1)
-        self._cache = (exp, exp_sum, safe, share)
+        self._cache = (exp, exp_sum, safe, share, losses)
         return float((losses * share).sum(dtype=np.float64))
 
     def backward(self) -> Array:
-        exp, exp_sum, safe, share = self.recall()
+        exp, exp_sum, safe, share, _ = self.recall()
         dlogits = exp / exp_sum                                            # softmax (N, K, H, W)
         at_label = np.take_along_axis(dlogits, safe, axis=1) - 1           # minus one-hot
         np.put_along_axis(dlogits, safe, at_label, axis=1)
         dlogits *= share
         return dlogits
-
-    def _check(self, logits: Array, labels: Array) -> None:
-        self.check_prediction(logits)
-        if logits.ndim not in (2, 4) or labels.shape != logits.shape[:1] + logits.shape[2:]:
-            raise ValueError("CrossEntropyLoss: expected logits (N, K) with labels (N,), or logits (N, K, H, W) with "
-                             f"labels (N, H, W), got logits {logits.shape} with labels {labels.shape}"
-                             + to_classes(labels.shape, logits.shape[:1] + logits.shape[2:]))
-        K = logits.shape[1]
-        if labels.dtype.kind not in "iu":
-            raise ValueError(f"CrossEntropyLoss: expected integer labels, got dtype {labels.dtype}. Whole numbers "
-                             "become integers by labels.astype(int).")
-        if self.weight is not None and len(self.weight) != K:
-            raise ValueError(f"CrossEntropyLoss: expected {K} class weights, as many as logits, got {len(self.weight)}")
-        outside = (labels < 0) | (labels >= K)
-        if self.ignore_index is not None:
-            outside &= labels != self.ignore_index
-        if outside.any():
-            at = tuple(int(i) for i in np.argwhere(outside)[0])
-            raise ValueError(f"CrossEntropyLoss: expected labels 0..{K - 1}, got {labels[at]} at {at}")
 
 
 class _ElementwiseLoss(Loss):

@@ -227,7 +227,7 @@ class CrossEntropyForgetsTheMean(CrossEntropyLoss):
 
 class CrossEntropyWithoutOneHot(CrossEntropyLoss):
     def backward(self):
-        exp, exp_sum, _, share = self.recall()
+        exp, exp_sum, _, share, _ = self.recall()
         return exp / exp_sum * share
 
 
