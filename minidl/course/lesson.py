@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minidl import plotting
+from minidl.course.printed import listen_to_lesson
 from minidl.runtime.console import prepare
 from minidl.runtime.files import DATA_HELP, data_folder, make_folder, project_root, replacing, shorten
 from minidl.runtime.format import flat
@@ -138,6 +139,7 @@ class Lesson:
         self.as_intended = all(vars(options)[key] == value for key, value in vars(parser.parse_args([])).items()
                                if key not in free)
         self._default_seed = options.seed == parser.get_default("seed")
+        self._printed = None if self.in_notebook else listen_to_lesson(name)
         print(f"{name}: size {self.size}, width {self.width}, batch size {self.batch_size}, learning rate {self.lr:g}, "
               f"seed {self.seed}" + (", quick" if self.quick else ""), flush=True)
 
@@ -237,6 +239,8 @@ class Lesson:
     def finish(self, **numbers: Any) -> None:
         """Print the lesson's numbers, and write them, with its options, figures and time, to metrics.json.
 
+        What the cells have printed goes to printed.json, for the page.
+
         It comes before the assertions about results, so that nothing is lost if one of them fails.
         """
         seconds = time.perf_counter() - self.started
@@ -245,6 +249,8 @@ class Lesson:
                    "options": options, "arguments": self.arguments}
         with replacing(self.out / "metrics.json") as temporary:
             temporary.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        if self._printed is not None:
+            self._printed.save(self.out)
         print("\n".join(["", *(f"{name:<28} {text}" for name, text in flat(numbers)), "",
                          f"{self.name}: done in {duration(seconds)}, results in {shorten(self.out)}"]))
 

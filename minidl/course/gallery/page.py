@@ -13,6 +13,7 @@ from minidl.course.gallery.images import embed
 from minidl.course.gallery.markdown import blocks, inline
 from minidl.course.gallery.results import Results, read_results
 from minidl.course.gallery.scripts import Script, figures_made
+from minidl.course.printed import key, read_printed
 from minidl.runtime.files import replacing
 from minidl.runtime.format import flat, number, words
 from minidl.runtime.progress import duration
@@ -156,8 +157,8 @@ def _numbers(results: Results) -> str:
 
 
 def _cells(script: Script, results: Results, folder: Path) -> list[str]:
-    """Return text, code, and each figure after the cell that made it; after the last, those of unknown origin."""
-    left, parts = dict(results.figures), []
+    """Return text, code, and after each cell what it printed and drew; after the last, figures of unknown origin."""
+    left, parts, printed = dict(results.figures), [], read_printed(folder)
     for cell in script.cells:
         if not cell.code:
             parts.append(f'<div class="text">{blocks(cell.text)}</div>')
@@ -165,6 +166,8 @@ def _cells(script: Script, results: Results, folder: Path) -> list[str]:
         count = cell.text.count("\n") + 1
         parts.append(f'<details class="code"><summary>Code, {count} line{"s" if count > 1 else ""}</summary>'
                      f'<pre><code>{highlight(cell.text)}</code></pre></details>')
+        if key(cell.text) in printed:
+            parts.append(f'<pre class="printed" tabindex="0">{html.escape(printed[key(cell.text)])}</pre>')
         made = [f"{name}.png" for name in figures_made(cell.text)]
         parts += [_figure(folder / file, left.pop(file)) for file in made if file in left]
     return parts + [_figure(folder / file, alt) for file, alt in left.items()]
