@@ -189,7 +189,8 @@ for mode, row_by in (("nearest", nearest_row), ("bilinear", linear_row)):
 # %% [markdown]
 # ## 4. Painting evenly
 # Lesson 14's transposed convolution enlarges, too, with weights that are learned. Each old pixel *paints* its kernel,
-# times its value. One stride farther the next one paints, and where kernels overlap, they add up.
+# times its value. One stride farther the next one paints, and where kernels overlap, they add up. Lesson 14 also found
+# *grid artifacts*: a map of ones does not become even. Which kernels paint evenly?
 #
 # Again this is a matrix, only read by columns: column j is what old pixel j paints. And bilinear interpolation can be
 # painted. In its matrix above, the middle columns hold the same little tent, ¼ ¾ ¾ ¼, each two rows below the one
@@ -257,9 +258,9 @@ assert np.array_equal(parts(tent), np.ones((2, 2))), "even, with kernel 3 and st
 # A single random kernel is uneven, of either size. But over many kernels, or many channels, 4 × 4 favors no part (2.0
 # for all four), and 3 × 3 favors the one with four entries (2.0, 1.4, 1.4 and 1.0). So the question is whether the
 # kernel's size divides by the stride. If it does, as 4 by 2, all parts start alike on average. If not, as 3 by 2, a
-# layer starts uneven on average, at the same pixels in all its channels, and has to learn to be even. Painted patterns
-# of this kind are known as checkerboard or *grid artifacts* (Odena, Dumoulin, Olah, "Deconvolution and Checkerboard
-# Artifacts", Distill, 2016, https://distill.pub/2016/deconv-checkerboard).
+# layer starts uneven on average, at the same pixels in all its channels, and has to learn to be even. (Odena,
+# Dumoulin, Olah, "Deconvolution and Checkerboard Artifacts", Distill, 2016,
+# https://distill.pub/2016/deconv-checkerboard.)
 #
 # That article recommends what slide 30 shows: first enlarge by interpolation, then convolve. Such a convolution has one
 # kernel for all pixels. Nearest makes ones of ones, and so each pixel inside gets the sum of all weights, for any
@@ -476,7 +477,7 @@ empty = np.zeros((1, 3, 16, 16), np.float32)
 empty[:, CLASSES.index("background")] = 1
 ranges = {}
 for way in (AFTER, PAINT_3, PAINT_4):
-    logits = np.stack([predict(models[way, seed], empty)[0, :, 48:-48, 48:-48] for seed in seeds])   # (seeds, 3, 32, 32)
+    logits = np.stack([predict(models[way, seed], empty)[0, :, 48:-48, 48:-48] for seed in seeds])   # (n, 3, 32, 32)
     lead, background = logits[:, 1] - logits[:, 0], np.ones(logits[:, 0].shape, np.int64)
     ranges[way] = [float(np.ptp(one)) for one in lead]
     print(f"{way}: by how much background's score exceeds object's, for each seed: "
