@@ -8,7 +8,7 @@
 # **Needs:** "forks add" (lesson 0), convolution and its backward (lesson 4), Adam (lesson 2), 1 × 1 convolutions and
 # `Segmentation` (lesson 10), the encoder and its dense layer (lesson 13).
 #
-# **Time:** about 40 minutes to read, 50 seconds to run on two cores.
+# **Time:** about 45 minutes to read, 50 seconds to run on two cores.
 
 # %%
 import copy
@@ -403,8 +403,9 @@ lesson.figure(plotting.image_rows({"image": images[:6], **{name: maps[:6] for na
 # No layer knows the image's size. So the trained FCN-8s takes wide images, without being told: each is made of six
 # held-out images, side by side.
 #
-# And we can repeat lesson 13's experiment with moves. Is predict(moved(x)) = moved(predict(x))? FCN-8s is made of
-# convolutions, which are equivariant, and of poolings. A pooling takes the columns 0–1, 2–3 and so on.
+# And we can ask lesson 13's question again: is predict(moved(x)) = moved(predict(x))? Here we count the share of pixels
+# that get the same class. FCN-8s is made of convolutions, which are equivariant, and of poolings. A pooling takes the
+# columns 0–1, 2–3 and so on.
 #
 # **Predict:** for which d is the answer exactly "yes", away from the ends?
 
