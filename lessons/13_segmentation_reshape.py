@@ -484,9 +484,9 @@ lesson.figure(plotting.line_chart({name: (distances, values) for name, values in
 # to do with it.
 #
 # The reshaping model's does not. For moves of 1 to 8 pixels its IoU is that of "does not notice", give or take 0.02:
-# from 0.89 down to 0.57. As a group, its answers are no closer to the moved ones than if it had not noticed the move.
-# (The poolings have a part in that. Lesson 14 measures a network with poolings and without a dense layer in the same
-# way.) At 16 pixels it is 0.47 against 0.33: there it follows in part, as far as it has learned pets at the new place.
+# from 0.89 down to 0.57. Its answers are no closer to the moved ones than if it had not noticed the move. At 16 pixels
+# it is 0.47 against 0.33: there it follows in part. (The poolings may have a part in that. Lesson 14 moves the
+# images for a network that has poolings and no dense layer.)
 #
 # Not all of the loss is due to the move: the black bar alone brings the IoU down to 0.74 (8 pixels) or 0.79 (16). The
 # encoder's values change, and through the dense layer each of them reaches every pixel. For the convolution the bar
