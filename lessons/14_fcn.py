@@ -8,7 +8,7 @@
 # **Needs:** "forks add" (lesson 0), convolution and its backward (lesson 4), Adam (lesson 2), 1 × 1 convolutions and
 # `Segmentation` (lesson 10), the encoder and its dense layer (lesson 13).
 #
-# **Time:** about 45 minutes to read, 50 seconds to run on two cores.
+# **Time:** about 45 minutes to read, 95 seconds to run on two cores.
 
 # %%
 import copy

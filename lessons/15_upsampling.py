@@ -8,7 +8,7 @@
 # **Needs:** forks add, finite differences (lesson 0); convolution, pooling and "adjoint" (lesson 4); trimaps and mean
 # IoU (lesson 8); how segmentation is trained (lesson 10); the transposed convolution (lesson 14).
 #
-# **Time:** about 55 minutes to read, 45 seconds to run on two cores.
+# **Time:** about 55 minutes to read, 50 seconds to run on two cores.
 
 # %%
 import numpy as np
