@@ -3,10 +3,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
 
 from minidl.plotting.canvas import INK, TEXT, TITLE, describe, subplots
+
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 
 PALE = ("#F5C08E", "#A9CBE6", "#F4E48E", "#B5DCB0")     # of the maps; dark numbers can be read on all of them
 
