@@ -453,7 +453,8 @@ lesson.finish(test={"digits_accuracy": float(np.mean(scores["as they are"]["CNN"
 if lesson.as_intended:
     assert filter_losses[-1] < 1e-3 * filter_losses[0]
     assert np.mean(curves[1e-2]["with batch norm"], axis=0)[-1] < 0.1
-    assert np.mean(scores["as they are"]["CNN"]) > 0.97 and np.allclose(student.weight.data[0, 0], edges, atol=0.2)
+    assert np.allclose(student.weight.data[0, 0], edges, atol=0.2)
+    assert 0.98 <= np.mean(scores["as they are"]["CNN"]) > np.mean(scores["as they are"]["MLP"])
     assert np.mean(scores["moved"]["CNN"]) > np.mean(scores["moved"]["MLP"]) + 0.1
 
 # %% [markdown]

@@ -529,6 +529,7 @@ lesson.finish(test=result.scores, with_conv=found["dense, then 3 × 3"], usual=b
               receptive_field=result.receptive_field, training_seconds=result.seconds)
 if lesson.as_intended and not stopped:
     assert result.scores["mean_iou"] > 0.45 and result.scores["iou_object"] > 0.55 and share > 0.9
+    assert followed["reshape"][distances.index(8)]["moves along"] < 0.92
 
 # %% [markdown]
 # **Try:**

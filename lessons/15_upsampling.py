@@ -510,7 +510,7 @@ lesson.finish(test=test, mean_iou={way: found["mean IoU"][way] for way in ways},
               training_seconds=sum(row["seconds"] for rows in histories.values() for row in rows))
 if lesson.as_intended and not any(rows.stopped for rows in histories.values()):
     assert min(found["mean IoU"][AFTER]) > max(found["mean IoU"][BEFORE]) > found["mean IoU"]["bilinear"][0] + 0.1
-    assert min(found["mean IoU"][AFTER]) > max(found["mean IoU"][PAINT_3]) + 0.03
+    assert min(found["mean IoU"][AFTER]) > max(0.75, max(found["mean IoU"][PAINT_3]) + 0.03)
 
 # %% [markdown]
 # **Try:**

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from minidl.course.gallery.scripts import split_cells
 from minidl.runtime.files import replacing
+from minidl.runtime.progress import last_written
 
 FILE = "printed.json"
 MOST = 20_000              # letters per cell
@@ -51,7 +52,7 @@ class Printed:
         """Write what was printed, as a terminal would show it in the end, and without the names of figures."""
         shown = {}
         for cell, text in self.texts.items():
-            lines = [line.rstrip("\r").rpartition("\r")[2].rstrip() for line in text.split("\n")]
+            lines = [last_written(line) for line in text.split("\n")]
             shown[cell] = "\n".join(line for line in lines if not line.startswith("figure: ")).strip("\n")
         with replacing(folder / FILE) as temporary:
             temporary.write_text(json.dumps({cell: text for cell, text in shown.items() if text}, indent=1) + "\n",

@@ -1,11 +1,9 @@
-"""Charts and sheets, each one call: lines, bars, points, small arrays with their numbers, images in named rows."""
+"""Charts and sheets, each one call: lines, bars, small arrays with their numbers, images in named rows."""
 from collections.abc import Collection, Mapping, Sequence
-from itertools import cycle
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 
 from minidl.plotting.canvas import (
     INK, LEGEND, LINE_COLORS, MARGIN, QUIET, SMALL, TEXT, blank, counted, describe, draw_grid, patches, subplots,
@@ -116,45 +114,6 @@ def bar_chart(groups: Mapping[str, Mapping[str, Any]], title: str | None = None,
         figure.legend(handles=patches(names, LINE_COLORS), loc="outside lower left", ncols=len(names),
                       **LEGEND | {"borderaxespad": 0.8})
     describe(figure, title, *said)
-    return figure
-
-
-def point_chart(panels: Mapping[str, Any], title: str | None = None, xlabel: str = "", ylabel: str = "",
-                colors: Sequence[Any] | None = None, equal: bool = False, size: float = 14) -> Figure:
-    """Draw points (x, y) in one or several panels, each group with a color and a name in the legend.
-
-    Parameters
-    ----------
-    panels : {group: (x, y)}, or {panel: {group: (x, y)}}
-    title : str, optional
-        Headline.
-    xlabel, ylabel : str
-    colors : one per group, optional
-        Of the groups, in their order; or for one group, one per point.
-    equal : bool
-        Whether a unit has the same length on both axes.
-    size : float
-        Of a point, as in matplotlib's `scatter`.
-    """
-    several = all(isinstance(groups, Mapping) for groups in panels.values())
-    charts: Mapping[str, Any] = panels if several else {"": panels}
-    figure, axes = subplots(60 + 360 * len(charts), 380, len(charts), title)
-    names = list(dict.fromkeys(name for groups in charts.values() for name in groups))
-    chosen: dict[str, Any] = dict(zip(names, colors or cycle(LINE_COLORS))) if len(names) > 1 or colors is None else {
-        names[0]: colors if len(colors) > 1 else colors[0]}
-    for one, (head, groups) in zip(axes, charts.items()):
-        one.set_title(head, loc="left", fontsize=TEXT, color=INK)
-        for name, (x, y) in groups.items():
-            one.scatter(x, y, size, chosen[name], linewidths=0)
-        one.set_xlabel(xlabel, fontsize=SMALL, color=QUIET)
-        one.set_ylabel(ylabel, fontsize=SMALL, color=QUIET)
-        if equal:
-            one.set_aspect("equal")
-    if len(names) > 1:
-        squares = [Patch(color=chosen[name], label=name) for name in names]
-        figure.legend(handles=squares, loc="outside lower left", ncols=len(names), **LEGEND | {"borderaxespad": 0.8})
-    describe(figure, title, *(f"{f'{head}, ' if head else ''}{name}: {len(x)} points"
-                              for head, groups in charts.items() for name, (x, y) in groups.items()))
     return figure
 
 

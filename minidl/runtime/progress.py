@@ -18,6 +18,15 @@ def duration(seconds: float) -> str:
     return f"{s // 60} min {s % 60:02d} s" if s < 3600 else f"{s // 3600} h {s % 3600 // 60:02d} min"
 
 
+def last_written(line: str) -> str:
+    """Return what a terminal shows of a line in which a carriage return goes back to the beginning.
+
+    >>> last_written("step 1\\rstep 2 \\r")
+    'step 2'
+    """
+    return line.rstrip("\r").rpartition("\r")[2].rstrip()
+
+
 class Progress:
     """A progress line: rewritten in place on a terminal, a plain line every few seconds elsewhere (a log file).
 

@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from minidl.plotting import array_sheet, bar_chart, image_rows, line_chart, point_chart
+from minidl.plotting import array_sheet, bar_chart, image_rows, line_chart
 from minidl.plotting.charts import as_line, value_colors
 
 
@@ -53,15 +53,6 @@ def test_bar_of_several_seeds_is_their_mean():
     assert [round(float(bar.get_height()), 6) for bar in axes.patches] == [0.9, 0.5, 0.25]
     assert len(axes.lines[0].get_ydata()) == 3                                     # a dot for each seed
     assert {"0.90", "0.50", "0.25", "moved", "still", "CNN", "MLP"} <= texts(figure)
-
-
-def test_point_chart_shows_every_point():
-    figure: Any = point_chart({"random": {"pixels": ([0, 1, 2], [3, 4, 5]), "centers": ([1], [1])},
-                               "spread": {"pixels": ([0], [0])}}, equal=True)
-    assert [len(group.get_offsets()) for axes in figure.axes for group in axes.collections] == [3, 1, 1]
-    assert {"pixels", "centers", "random", "spread"} <= texts(figure)
-    single, = point_chart({"pixels": ([0, 1], [0, 1])}, colors=["red", "blue"]).axes[0].collections
-    assert len(single.get_facecolor()) == 2
 
 
 def test_array_sheet_writes_numbers_where_there_is_room():

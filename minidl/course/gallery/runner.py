@@ -18,7 +18,7 @@ from minidl.course.gallery.scripts import Script
 from minidl.course.lesson import rendered_pets
 from minidl.runtime.files import shorten
 from minidl.runtime.interrupt import stop_on_ctrl_c
-from minidl.runtime.progress import LIVE, duration
+from minidl.runtime.progress import LIVE, duration, last_written
 
 GUESS = {False: 45.0, True: 3.0}     # seconds of a lesson of which nothing is known; True: with --quick
 USAGE = 2                            # the exit status of a program that does not know its options
@@ -219,7 +219,7 @@ class RunLine:
             for line in lines:
                 print(f"{heard.script.number:02d} | {line}" if self.at_once > 1 else line)
             if self.live:
-                status = f"[{self.where()}] {_last_written(heard.rest)}"[:shutil.get_terminal_size().columns - 1]
+                status = f"[{self.where()}] {last_written(heard.rest)}"[:shutil.get_terminal_size().columns - 1]
                 print(status, end="")
                 self.width = len(status)
             sys.stdout.flush()
@@ -266,19 +266,10 @@ class Heard:
     def listen(self, text: str) -> None:
         """Take what the lesson has printed."""
         *lines, self.rest = (self.rest + text).split("\n")
-        lines = [_last_written(line) for line in lines]
+        lines = [last_written(line) for line in lines]
         self.log.writelines(line + "\n" for line in lines)
         self.latest = next((line for line in reversed(lines) if line), self.latest)
         self.run.show(self, lines)
-
-
-def _last_written(line: str) -> str:
-    """Return what a terminal shows of a line in which a carriage return goes back to the beginning.
-
-    >>> _last_written("step 1\\rstep 2 \\r")
-    'step 2'
-    """
-    return line.rstrip("\r").rpartition("\r")[2].rstrip()
 
 
 def run_python(arguments: Sequence[str], environment: Mapping[str, str], listen: Callable[[str], None]) -> int:
