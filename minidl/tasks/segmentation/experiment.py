@@ -34,7 +34,7 @@ class Result:
     """One model's result, as the ladder shows it."""
 
     name: str                   # for figures and tables, such as "5 × 5"
-    lesson: str                 # such as "11_segmentation_5x5"; also its position on the ladder
+    lesson: str                 # such as "11_segmentation_5x5"; also its position on the ladder: "12b_..." after "12_..."
     scores: dict[str, float]    # on the held-out images, as `segmentation_scores` returns them
     parameters: int
     receptive_field: int        # side of the square of pixels that a pixel's class can depend on; at most the image's
@@ -112,10 +112,11 @@ class Segmentation:
         """Return the classes (n, H, W), uint8, of the held-out images that the lessons draw."""
         return predict_classes(model, self.test.images[:SHOWN])
 
-    def result(self, name: str, model: Layer, history: History) -> Result:
+    def result(self, name: str, model: Layer, history: History, part: str = "") -> Result:
         """Return a trained model's result, and save it for the lessons that come after.
 
-        That of a training that was stopped before its end (`history.stopped`) is not saved.
+        That of a training that was stopped before its end (`history.stopped`) is not saved. `part` is "b" for the
+        second result of a lesson.
         """
         size, pace = self.lesson.size, self.pace(history)
         print(f"{pace['seconds_per_100_images']:.1f} s of training per 100 images, {pace['waited']:.1%} of it "
@@ -123,7 +124,7 @@ class Segmentation:
         return self.save_result(name, self.scores(model), self.predictions(model),
                                 parameters=sum(parameter.data.size for parameter in model.parameters()),
                                 receptive_field=min(size, max(receptive_field(model, (1, 3, size, size)))),
-                                seconds=sum(row["seconds"] for row in history), finished=not history.stopped)
+                                seconds=sum(row["seconds"] for row in history), finished=not history.stopped, part=part)
 
     def pace(self, history: History) -> dict[str, float]:
         """Return the seconds that the training of 100 images took, and which share of them it `waited` for data."""
@@ -133,13 +134,14 @@ class Segmentation:
                 "waited": sum(row.get("waited", 0.0) for row in history) / max(seconds, 1e-9)}
 
     def save_result(self, name: str, scores: dict[str, float], predictions: Array, parameters: int,
-                    receptive_field: int, seconds: float, finished: bool = True) -> Result:
+                    receptive_field: int, seconds: float, finished: bool = True, part: str = "") -> Result:
         """Return the result of anything that predicts classes (K-means is not a `Layer`), and save it if finished."""
-        result = Result(name, self.lesson.name, scores, parameters, receptive_field, round(seconds, 1), predictions,
-                        self.trained())
+        number, _, rest = self.lesson.name.partition("_")
+        result = Result(name, f"{number}{part}_{rest}", scores, parameters, receptive_field, round(seconds, 1),
+                        predictions, self.trained())
         if finished:
             facts = {key: value for key, value in asdict(result).items() if key != "predictions"}
-            save_arrays(self.lesson.out / "result.npz",
+            save_arrays(self.lesson.out / f"result{part}.npz",
                         {"predictions": predictions, "facts": np.array(json.dumps(facts))})
         return result
 
@@ -160,7 +162,7 @@ class Segmentation:
     def results(self) -> list[Result]:
         """Return all results in the lesson's output folder that can be compared; print which others are left out."""
         found = []
-        for path in sorted(self.lesson.out.parent.glob("[0-9][0-9]_*/result.npz")):
+        for path in sorted(self.lesson.out.parent.glob("[0-9][0-9]_*/result*.npz")):
             result = load_result(path)
             differs = [key for key, value in self.trained().items() if result.trained.get(key) != value]
             if differs:

@@ -16,9 +16,9 @@ from minidl.tasks.segmentation.experiment import Result
 
 from matplotlib.figure import Figure
 
-# The models by the number of their lesson.
-LADDER = {"08": "K-means", "10": "1 × 1", "11": "5 × 5", "12": "9 × 9", "13": "reshape", "14": "FCN-8s",
-          "16": "encoder–decoder", "17": "U-Net"}
+# The models by the number of their lesson; "12b" is the second one of lesson 12.
+LADDER = {"08": "K-means", "10": "1 × 1", "11": "5 × 5", "12": "9 × 9", "12b": "six 3 × 3", "13": "reshape",
+          "14": "FCN-8s", "16": "encoder–decoder", "17": "U-Net"}
 BARS = {"mean IoU": "mean_iou", "border IoU": "iou_border"}
 PLOT = 150      # height of the bars in figure pixels
 LONGER = 4      # how many times as long the comparison's last training of each model is
@@ -26,8 +26,8 @@ LONGER = 4      # how many times as long the comparison's last training of each 
 
 def missing_lessons(results: Sequence[Result]) -> list[str]:
     """Return what is not on the ladder yet, each with the lesson to run: ["U-Net (lesson 17)"]."""
-    there = {result.lesson[:2] for result in results}
-    return [f"{name} (lesson {lesson})" for lesson, name in LADDER.items() if lesson not in there]
+    there = {result.lesson.split("_")[0] for result in results}
+    return [f"{name} (lesson {lesson[:2]})" for lesson, name in LADDER.items() if lesson not in there]
 
 
 def results_table(results: Sequence[Result]) -> str:

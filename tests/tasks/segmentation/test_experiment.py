@@ -68,6 +68,15 @@ def test_only_results_of_the_same_training_are_compared(pets, tmp_path, capsys):
     assert "nothing to compare with yet" in capsys.readouterr().out
 
 
+def test_a_lessons_second_result_comes_after_its_first(pets, tmp_path):
+    for name, part in (("12_a", "b"), ("12_a", ""), ("13_c", "")):
+        run = task(pets, tmp_path, name)
+        run.save_result(name[3:] + part, {"mean_iou": 0.5}, np.zeros((8, 32, 32), np.uint8), 1, 1, 2.0, part=part)
+    assert [(found.name, found.lesson) for found in run.results()] == [("a", "12_a"), ("ab", "12b_a"), ("c", "13_c")]
+    first = task(pets, tmp_path, "12_a")
+    assert [found.name for found in first.results_up_to(first.results()[0])] == ["a"]
+
+
 def test_the_result_of_a_stopped_training_is_not_saved(pets, tmp_path):
     run = task(pets, tmp_path)
     history = History([{"seconds": 1.0}])
