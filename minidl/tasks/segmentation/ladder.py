@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 LADDER = {"08": "K-means", "10": "1 × 1", "11": "5 × 5", "12": "9 × 9", "12b": "six 3 × 3", "13": "reshape",
           "14": "FCN-8s", "16": "encoder–decoder", "17": "U-Net"}
 BARS = {"mean IoU": "mean_iou", "border IoU": "iou_border"}
+BAR_COLORS = (LINE_COLORS[0], LINE_COLORS[3])      # beside maps of the classes: none of theirs
 PLOT = 150      # height of the bars in figure pixels
 LONGER = 4      # how many times as long the comparison's last training of each model is
 
@@ -110,9 +111,9 @@ def ladder_figure(results: Sequence[Result], images: Any, labels: Any, title: st
     for k, key in enumerate(BARS.values()):
         values = [result.scores.get(key) for result in results]
         middles = [left + grid.width / 2 + (k - 0.5) * 1.1 * bar for left in grid.lefts[2:]]
-        bars = axes.bar(middles, [value or 0.0 for value in values], bar, color=LINE_COLORS[k])
+        bars = axes.bar(middles, [value or 0.0 for value in values], bar, color=BAR_COLORS[k])
         axes.bar_label(bars, list(map(number, values)), padding=2, fontsize=SMALL, color=INK)
-    legend(grid.figure, MARGIN, top, list(BARS), width=2 * grid.width)
+    legend(grid.figure, MARGIN, top, list(BARS), BAR_COLORS, width=2 * grid.width)
     if missing:
         write(grid.figure, MARGIN, top + PLOT + 16, f"Not run yet: {', '.join(missing)}", SMALL,
               grid.lefts[-1] + grid.width - MARGIN, color=QUIET)
