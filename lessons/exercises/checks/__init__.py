@@ -1,0 +1,1 @@
+"""What is right, and what usually goes wrong: a module per lesson, with the dict CHECKS by the functions' names."""
