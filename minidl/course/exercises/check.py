@@ -1,6 +1,7 @@
 """What a right answer is, and a function held against it."""
 import copy
 import doctest
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -67,8 +68,14 @@ def fault(answer: Function, check: Check, docstring: str) -> str | None:
 
     First comes the example of the docstring; then all cases, of which the first that fails is shown; then the last
     case once more with its arrays in other memory orders. An exception of the answer goes through, unless there is a
-    wrong result to show instead.
+    wrong result to show instead. Warnings (overflow, 0 / 0) are not shown: what they warn of is seen in the results.
     """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _fault(answer, check, docstring)
+
+
+def _fault(answer: Function, check: Check, docstring: str) -> str | None:
     raised: list[Exception] = []
     example = None
     try:
