@@ -1,5 +1,6 @@
 """Which pixels of the image can a pixel of the result depend on? Measured, not calculated from kernel sizes."""
 import copy
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -71,10 +72,41 @@ def effective_receptive_field(model: Layer, images: Array, share: float = 0.9) -
     """
     if not 0 < share < 1:
         raise ValueError(f"effective_receptive_field: expected a share between 0 and 1, got {share}")
-    model = copy.deepcopy(model).eval()
     x = as_input(images)
-    N, _, H, W = x.shape
+    H, W = x.shape[2:]
     sums = np.zeros(max(H, W))                                                  # by distance from the pixel
+    for row, column, size in influences(model, x):
+        distance = np.maximum(np.abs(np.arange(H) - row)[:, None], np.abs(np.arange(W) - column))     # (H, W)
+        sums += np.bincount(distance.ravel(), size.ravel(), minlength=len(sums))
+    if not sums.any():
+        return 0
+    radius = int(np.searchsorted(np.cumsum(sums), share * sums.sum()))
+    return min(2 * radius + 1, max(H, W))
+
+
+def influence(model: Layer, images: Array, reach: int) -> Array:
+    """Return how the influence on a pixel's class is spread around it: (2 reach + 1, 2 reach + 1), with the sum 1.
+
+    It is the gradient's absolute value, as in `effective_receptive_field`; what lies further away is left out.
+    """
+    x = as_input(images)
+    side = 2 * reach + 1
+    total = np.zeros((side, side))
+    for row, column, size in influences(model, x):
+        if not reach + max(map(abs, OFFSETS)) < min(x.shape[2:]) / 2:
+            raise ValueError(f"influence: expected a reach that fits into images of {x.shape[2:]}, got {reach}")
+        total += size[row - reach:row + reach + 1, column - reach:column + reach + 1]
+    return total / (total.sum() or 1.0)
+
+
+def influences(model: Layer, x: Array) -> Iterator[tuple[int, int, Array]]:
+    """Yield row and column of nine pixels near the middle, and how much each pixel (H, W) moves their class.
+
+    For each image (N, C, H, W) the absolute gradient of the predicted class's score, above the mean score, is scaled to
+    the sum 1; the images are added.
+    """
+    model = copy.deepcopy(model).eval()
+    N, _, H, W = x.shape
     for row, column in ((H // 2 + a, W // 2 + b) for a in OFFSETS for b in OFFSETS):
         y = model.forward(x)                                                    # (N, K, H, W)
         dy = np.zeros_like(y)
@@ -82,10 +114,4 @@ def effective_receptive_field(model: Layer, images: Array, share: float = 0.9) -
         dy[np.arange(N), y[:, :, row, column].argmax(axis=1), row, column] += 1
         size = np.abs(model.backward(dy)).sum(axis=1, dtype=np.float64)         # (N, H, W)
         total = size.sum(axis=(1, 2), keepdims=True)
-        size /= np.where(total > 0, total, 1)
-        distance = np.maximum(np.abs(np.arange(H) - row)[:, None], np.abs(np.arange(W) - column))     # (H, W)
-        sums += np.bincount(distance.ravel(), size.sum(axis=0).ravel(), minlength=len(sums))
-    if not sums.any():
-        return 0
-    radius = int(np.searchsorted(np.cumsum(sums), share * sums.sum()))
-    return min(2 * radius + 1, max(H, W))
+        yield row, column, (size / np.where(total > 0, total, 1)).sum(axis=0)

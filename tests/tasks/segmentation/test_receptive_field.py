@@ -3,7 +3,9 @@ import numpy as np
 import pytest
 
 from minidl import BatchNorm2d, Conv2d, Sequential, Sigmoid, Softmax, pixelwise, unet
-from minidl.tasks.segmentation.receptive_field import effective_receptive_field, receptive_field, seen_pixels
+from minidl.tasks.segmentation.receptive_field import (
+    effective_receptive_field, influence, receptive_field, seen_pixels,
+)
 
 
 @pytest.mark.parametrize("kernels, extent", [((1,), 0), ((5,), 2), ((9, 5), 6), ((3, 3, 3), 3)])
@@ -55,3 +57,13 @@ def test_effective_field_is_at_most_the_real_one_and_the_model_stays():
     assert effective_receptive_field(nothing, images) == 0
     with pytest.raises(ValueError, match="share between 0 and 1, got 1"):
         effective_receptive_field(model, images, 1)
+
+
+def test_influence_is_the_kernel_of_a_single_convolution():
+    images = np.random.default_rng(0).random((3, 1, 16, 14)).astype(np.float32)
+    model = weighted(8, 0.2)
+    kernel = np.abs(model.weight.data[0, 0]) / np.abs(model.weight.data[0, 0]).sum()
+    assert np.allclose(influence(model, images, 1), kernel, atol=1e-6)
+    assert np.allclose(influence(model, images, 3)[2:5, 2:5], kernel, atol=1e-6)
+    with pytest.raises(ValueError, match=r"reach that fits into images of \(16, 14\), got 4"):
+        influence(model, images, 4)
