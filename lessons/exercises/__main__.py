@@ -5,18 +5,18 @@ import inspect
 import sys
 from pathlib import Path
 
+from minidl.course.exercises.answers import FOLDER, check_and_note
 from minidl.course.exercises.board import board, find_section, report
 from minidl.course.exercises.catalog import Exercise, find_exercises
 from minidl.course.exercises.check import Check
-from minidl.course.exercises.run import check_exercises
+from minidl.course.exercises.run import checks_of
 from minidl.course.exercises.workspace import PASSED, Workspace
 from minidl.course.gallery.scripts import find_scripts
 from minidl.runtime.console import prepare
 from minidl.runtime.files import project_root, shorten
 
 HERE = Path(__file__).resolve().parent
-LESSONS = HERE.parent
-FOLDER = "my"
+LESSONS, ROOT = HERE.parent, HERE.parent.parent
 
 
 def main(arguments: list[str], folder: Path | None = None) -> int:
@@ -54,7 +54,7 @@ def main(arguments: list[str], folder: Path | None = None) -> int:
         for lesson in exercises:
             if work.changed(lesson):
                 print(f"checking {lesson:02d} ...", flush=True)
-                check(work, exercises[lesson])
+                check_and_note(work, lesson, ROOT)
         print(board(work, titles()))
         return 0
     return check_and_report(work, chosen)
@@ -74,30 +74,16 @@ def choose(parser: argparse.ArgumentParser, exercises: dict[int, list[Exercise]]
     return found
 
 
-def checks_of(lesson: int) -> str:
-    """Return the name of the module with a lesson's checks."""
-    return f"lessons.exercises.checks.lesson_{lesson:02d}"
-
-
 def check_for(exercise: Exercise) -> Check:
     """Return the check of one exercise."""
     return importlib.import_module(checks_of(exercise.lesson)).CHECKS[exercise.name]
-
-
-def check(work: Workspace, exercises: list[Exercise]) -> list:
-    """Check some exercises of one lesson, and note how they did."""
-    lesson = exercises[0].lesson
-    digest = work.digest(lesson)                     # before: the file may be saved again meanwhile
-    results = check_exercises(exercises, work.path(lesson), checks_of(lesson), LESSONS.parent)
-    work.save(lesson, {result.exercise.number: result.state for result in results}, digest)
-    return results
 
 
 def check_and_report(work: Workspace, chosen: list[Exercise]) -> int:
     """Check the exercises of a lesson, print what came of it and what comes next."""
     lesson = chosen[0].lesson
     script = find_scripts(LESSONS)[lesson].path
-    results = check(work, work.exercises[lesson])    # all of them: the record is of the file as it stands
+    results = check_and_note(work, lesson, ROOT)     # all of them: the record is of the file as it stands
     shown = [result for result in results if result.exercise in chosen]
     print(report(shown, {one.name: find_section(script, check_for(one).section) for one in chosen}))
     if any(result.state != PASSED for result in shown):

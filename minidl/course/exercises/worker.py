@@ -1,4 +1,4 @@
-"""Runs a reader's functions, in a process of its own: `python -m minidl.course.exercises.worker CHECKS FILE RESULTS`.
+"""Runs a reader's functions, in a process of its own, which `run` starts.
 
 Whatever the functions do, the process that asked goes on: endless loops end this one after a while, and so does the
 attempt to use more memory than there should be. Each result is a line of JSON in a file.
@@ -23,14 +23,13 @@ from minidl.course.exercises.catalog import Exercise, read_stubs
 from minidl.course.exercises.check import Check, WrongResult, fault
 from minidl.course.exercises.workspace import FAILED, OPEN, PASSED
 
-SECONDS = 10                   # for the check of one exercise; a right answer takes less than 2
 MEMORY = 1 << 30               # bytes, beside what the process has at its start
 MOST_PRINTED = 1500            # letters of what the reader's function prints
 TOO_MUCH = 9                   # exit status: memory
 
 
-def main(checks: str, path: str, stubs: str, results: str, *names: str) -> None:
-    """Check the functions with these names in a reader's file, in the order of the stubs."""
+def main(checks: str, path: str, stubs: str, results: str, seconds: str, *names: str) -> None:
+    """Check the functions with these names in a reader's file, in the order of the stubs, for so long each."""
     module_of_checks = importlib.import_module(checks)
     limit_memory()
     with open(results, "a", encoding="utf-8") as file:
@@ -42,7 +41,7 @@ def main(checks: str, path: str, stubs: str, results: str, *names: str) -> None:
             if exercise.name not in names:
                 continue
             print(json.dumps({"begun": exercise.name}), file=file, flush=True)
-            faulthandler.dump_traceback_later(SECONDS, exit=True)
+            faulthandler.dump_traceback_later(float(seconds), exit=True)
             started = time.perf_counter()
             result = examine(module, exercise, module_of_checks.CHECKS[exercise.name], path)
             faulthandler.cancel_dump_traceback_later()
