@@ -11,6 +11,7 @@ from minidl.course.exercises.catalog import Exercise, find_exercises
 from minidl.course.exercises.check import Check
 from minidl.course.exercises.run import checks_of
 from minidl.course.exercises.workspace import PASSED, Workspace
+from minidl.course.gallery.page import write_page
 from minidl.course.gallery.scripts import find_scripts
 from minidl.runtime.console import prepare
 from minidl.runtime.files import project_root, shorten
@@ -50,14 +51,20 @@ def main(arguments: list[str], folder: Path | None = None) -> int:
     if options.hint:
         print(hint(work, next((one for one in chosen if work.state(one) != PASSED), chosen[0])))
         return 0
+    before = dict(work.record["states"])
+    status = 0
     if options.number is None or options.reset:
         for lesson in exercises:
             if work.changed(lesson):
                 print(f"checking {lesson:02d} ...", flush=True)
                 check_and_note(work, lesson, ROOT)
         print(board(work, titles()))
-        return 0
-    return check_and_report(work, chosen)
+    else:
+        status = check_and_report(work, chosen)
+    page = project_root() / "out" / "index.html"
+    if work.record["states"] != before and page.is_file() and folder is None:
+        write_page(list(find_scripts(LESSONS).values()), page.parent)         # its ticks
+    return status
 
 
 def choose(parser: argparse.ArgumentParser, exercises: dict[int, list[Exercise]], number: str | None) -> list[Exercise]:

@@ -17,6 +17,8 @@ from PIL import Image
 from hypothesis import given, strategies as st
 
 from lessons.__main__ import main
+from minidl.course.exercises.catalog import find_exercises
+from minidl.course.exercises.workspace import FAILED, PASSED, Workspace
 from minidl.course.gallery import page as page_module, runner
 from minidl.course.gallery.highlight import highlight
 from minidl.course.gallery.images import embed
@@ -216,6 +218,20 @@ def test_the_projects_own_lessons_make_a_sound_page(tmp_path):
         texts = [re.sub("`[^`]+`", "", cell.text) for cell in script.cells if not cell.code]
         assert not any(re.search(r"\]\(|```|^ {1,3}([-*]|\d+\.) ", text, re.M) for text in texts), (
             f"{script.path}: links, fences and nested lists are not for the page")
+
+
+def test_page_lists_exercises_with_a_tick_at_those_that_passed(tmp_path):
+    scripts = find_scripts(page_module.HERE.parents[2] / "lessons")
+    work = Workspace(tmp_path / "my", find_exercises(page_module.HERE.parents[2] / "lessons" / "exercises"))
+    work.prepare()
+    work.save(4, {"04.2": PASSED, "04.3": FAILED}, work.digest(4))
+    text = page([scripts[4], scripts[5]], tmp_path, tmp_path / "my")
+    assert Structure(text).wrong == []
+    ticks = re.findall(r'<li class="(passed|open)">.*?aria-label="(.*?)".*?(\d\d\.\d+) <code>(\w+)', text)
+    assert ticks[:3] == [("open", "to do", "04.1", "convolve"), ("passed", "passed", "04.2", "im2col"),
+                         ("open", "to do", "04.3", "col2im")]
+    assert not any(number.startswith("05") for _, _, number, _ in ticks)
+    assert re.search(r"<p>1 of \d+ exercises are done", text)
 
 
 @pytest.mark.parametrize("pixels", [np.full((300, 400, 3), 200, np.uint8),

@@ -7,14 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from string import Template
 
+from minidl.course.exercises.answers import FOLDER
 from minidl.course.gallery.compare import comparison
+from minidl.course.gallery.exercises import exercises_done, exercises_of
 from minidl.course.gallery.highlight import highlight
 from minidl.course.gallery.images import embed
 from minidl.course.gallery.markdown import blocks, inline
 from minidl.course.gallery.results import Results, read_results
 from minidl.course.gallery.scripts import Script, figures_made
 from minidl.course.printed import key, read_printed
-from minidl.runtime.files import replacing
+from minidl.runtime.files import project_root, replacing
 from minidl.runtime.format import flat, number, words
 from minidl.runtime.progress import duration
 from minidl.runtime.threads import available_cores
@@ -23,16 +25,20 @@ HERE = Path(__file__).resolve().parent
 SHOWN_FIRST = ("mean_iou", "iou_border", "pixel_accuracy")    # of the scores on held-out data; then what else there is
 
 
-def write_page(scripts: Sequence[Script], out: Path) -> Path:
-    """Write out/index.html about these lessons and what their runs have left in `out`; return its path."""
+def write_page(scripts: Sequence[Script], out: Path, my: Path | None = None) -> Path:
+    """Write out/index.html about these lessons and what their runs have left in `out`; return its path.
+
+    `my` is the folder of the reader's exercises (default: that of the project).
+    """
     path = out / "index.html"
     with replacing(path) as temporary:
-        temporary.write_text(page(scripts, out), encoding="utf-8")
+        temporary.write_text(page(scripts, out, my), encoding="utf-8")
     return path
 
 
-def page(scripts: Sequence[Script], out: Path) -> str:
+def page(scripts: Sequence[Script], out: Path, my: Path | None = None) -> str:
     """Return the page as HTML."""
+    my = my or project_root() / FOLDER
     results = {script.number: read_results(out / script.name) for script in scripts}
     with ThreadPoolExecutor(available_cores()) as pool:      # on all cores; `embed` remembers what it has made smaller
         list(pool.map(embed, [out / script.name / file for script in scripts
@@ -41,9 +47,10 @@ def page(scripts: Sequence[Script], out: Path) -> str:
     digest = base64.b64encode(hashlib.sha256(code.encode("utf-8")).digest()).decode("ascii")
     contents = "\n".join(f'<li><a href="#{anchor(script)}">{_numbered(script)}</a></li>' for script in scripts)
     return Template((HERE / "page.html").read_text(encoding="utf-8")).substitute(
-        style=style, script=code, digest=digest, contents=contents, facts=_facts(scripts, results),
+        style=style, script=code, digest=digest, contents=contents,
+        facts=_facts(scripts, results) + exercises_done(list(scripts), my),
         ladder=_ladder(scripts, results, out), comparison=_comparison(scripts, results, out),
-        lessons="\n".join(_lesson(script, results[script.number], out / script.name) for script in scripts))
+        lessons="\n".join(_lesson(script, results[script.number], out / script.name, my) for script in scripts))
 
 
 def anchor(script: Script) -> str:
@@ -103,14 +110,14 @@ def _if_quick(results: Results) -> str:
             else "")
 
 
-def _lesson(script: Script, results: Results, folder: Path) -> str:
-    """Return one lesson: its heading, its numbers, and its cells with the figures they made."""
+def _lesson(script: Script, results: Results, folder: Path, my: Path) -> str:
+    """Return one lesson: its heading, its numbers, its cells with the figures they made, and its exercises."""
     badge = f'<p class="slides">{html.escape(script.slides)}</p>' if script.slides else ""
     question = f'<p class="question">{inline(script.question)}</p>' if script.question else ""
     parts = [f'<section class="lesson" id="{anchor(script)}" aria-labelledby="{anchor(script)}-title">',
              f'<header>{badge}<h2 id="{anchor(script)}-title">{_numbered(script)}</h2>{question}</header>',
              _state(script, results), _numbers(results), *_cells(script, results, folder),
-             '<p class="up"><a href="#contents">Contents</a></p></section>']
+             exercises_of(script, my), '<p class="up"><a href="#contents">Contents</a></p></section>']
     return "\n".join(part for part in parts if part)
 
 

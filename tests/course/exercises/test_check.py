@@ -49,7 +49,8 @@ def test_first_case_that_fails_is_shown() -> None:
 
 @pytest.mark.parametrize("answer, said", [
     (lambda x: -2 * x, "the sign is wrong"), (lambda x: 4 * x, "twice the expected"),
-    (lambda x: x, "half the expected"), (lambda x: 0 * x, "all numbers are 0"), (lambda x: (2 * x).astype(int), "an array of integers"),
+    (lambda x: x, "half the expected"), (lambda x: 0 * x, "all numbers are 0"),
+    (lambda x: (2 * x).astype(int), "an array of integers"),
     (lambda x: None, "returned None"), (lambda x: "2", "Expected numbers"), (lambda x: (2 * x)[None], "Expected shape"),
     (lambda x: (2 * x).T, "the axes are swapped"),
 ])
