@@ -1,5 +1,9 @@
 """What lessons 19 and 20 need: pairs of small and large images, and the training that a generator gets."""
+import json
+import zlib
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -8,11 +12,17 @@ from minidl.course.lesson import Lesson
 from minidl.layers import Layer
 from minidl.loss import L1Loss
 from minidl.optim import Adam, CosineSchedule
+from minidl.runtime.files import shorten
+from minidl.runtime.npz import load_arrays, save_arrays
 from minidl.step import predict
 from minidl.tasks.super_resolution.image_metrics import psnr, ssim
 from minidl.tasks.super_resolution.images import as_images, resized
+from minidl.tasks.super_resolution.models import rrdb_net
 from minidl.training import History, fit
 from minidl.types import Array
+
+
+GENERATOR = "generator.npz"       # in a lesson's folder: the weights of its trained network
 
 
 class Pairs:
@@ -76,6 +86,15 @@ class SuperResolution:
         self.small_test = resized(self.test.images, lesson.size // scale, "bicubic")
         self.epochs = lesson.epochs(len(self.train))
 
+    def generator(self, **more: Any) -> Layer:
+        """Return the network of these lessons, untrained: one RRDB; it learns what to add to bilinear enlargement.
+
+        `more`: other arguments of `rrdb_net`, or other values of those that are set here.
+        """
+        width = self.lesson.width
+        settings: dict[str, Any] = {"width": width, "growth": max(1, width // 2), "blocks": 1, "base": "bilinear"}
+        return rrdb_net(self.scale, **settings | more)
+
     def pairs(self, seed: int) -> Pairs:
         """Return the training pairs in the order that belongs to a seed."""
         return Pairs(self.small, self.train.images, self.lesson.batch_size, np.random.default_rng(seed))
@@ -90,6 +109,41 @@ class SuperResolution:
                    schedule=CosineSchedule(optimizer, steps, warmup=min(50, steps // 4)),
                    evaluate_every=max(1, epochs // 8),
                    checkpoint=self.lesson.out / "checkpoints" / name, resume=self.lesson.resume)
+
+    def settings(self) -> dict[str, int | float]:
+        """Return what decides how a generator turns out that `fit` trains; `images` is a checksum of them."""
+        lesson = self.lesson
+        return {"scale": self.scale, "epochs": self.epochs, "batch size": lesson.batch_size, "learning rate": lesson.lr,
+                "seed": lesson.seed, "images": zlib.crc32(self.train.images.tobytes())}
+
+    def save(self, model: Layer) -> Path:
+        """Write a trained generator to the lesson's folder, for another lesson; return the path."""
+        state = {f"model/{name}": array for name, array in model.state_dict().items()}
+        return save_arrays(self.lesson.out / GENERATOR, state | {"settings": np.array(json.dumps(self.settings()))})
+
+    def load(self, model: Layer, name: str) -> bool:
+        """Read the generator that another lesson saved in the same folder of results, and say so.
+
+        Returns False, after a line that says why, if there is none, or none of this build, data and training.
+        """
+        path = self.lesson.out.parent / name / GENERATOR
+        if not path.exists():
+            print(f"no trained network in {shorten(path.parent)}, so it is trained here")
+            return False
+        try:
+            arrays = load_arrays(path)
+            found, wanted = json.loads(str(arrays.pop("settings"))), self.settings()
+            differences = [f"{key} {found.get(key)}, here {value}" for key, value in wanted.items()
+                           if found.get(key) != value]
+            if differences:
+                raise ValueError("it was trained with " + "; ".join(differences))
+            model.load_state_dict({key.removeprefix("model/"): array for key, array in arrays.items()})
+        except (AttributeError, KeyError, OSError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            print(f"the network in {shorten(path)} does not fit, so one is trained here: {reason}")
+            return False
+        print(f"the network trained by lesson {name[:2]} is in {shorten(path)}: loaded")
+        return True
 
     def enlarged(self, model: Layer) -> Array:
         """Return the held-out small images as a generator enlarges them, uint8."""

@@ -106,6 +106,28 @@ def test_training_lowers_the_loss_and_resumes(task):
     task.lesson.resume = False
 
 
+def test_a_generator_starts_as_bilinear_enlargement(task):
+    small = noise(2, 4).astype(np.float32) / 255
+    assert np.allclose(task.generator(rng=0)(small), Upsample(4, "bilinear")(small), atol=1e-6)
+    assert task.generator(rng=0, base=None)(small).shape == (2, 3, 16, 16)
+
+
+def test_another_lesson_loads_a_generator_of_the_same_training(task, capsys, monkeypatch):
+    trained, name = task.generator(rng=0), task.lesson.name
+    trained.parameters()[-1].data += 0.5
+    assert not task.load(task.generator(rng=1), "19_elsewhere") and "no trained network in" in capsys.readouterr().out
+    path = task.save(trained)
+    loaded = task.generator(rng=1)
+    assert task.load(loaded, name) and "loaded" in capsys.readouterr().out
+    assert np.array_equal(task.enlarged(loaded), task.enlarged(trained))
+    other = task.generator(rng=1, width=6)
+    assert not task.load(other, name) and "does not fit" in capsys.readouterr().out
+    monkeypatch.setattr(task.lesson, "seed", 3)
+    assert not task.load(loaded, name) and "trained with seed 0, here 3" in capsys.readouterr().out
+    path.write_bytes(path.read_bytes()[:100])
+    assert not task.load(loaded, name) and "does not fit, so one is trained here" in capsys.readouterr().out
+
+
 def test_sizes_that_do_not_divide_are_refused(tmp_path):
     for size in ("20", "8"):
         with pytest.raises(ValueError, match="--size: expected a size from 16 on that divides by 8"):
