@@ -1,0 +1,32 @@
+"""Planted mistakes in the answers of lesson 3."""
+from tests.lessons.exercises.planted import Planted
+
+PLANTED = [
+    Planted("mse", "np.mean(", "np.sum(", "the sum of the squares, not the mean"),
+    Planted("mse", "np.mean((predictions - targets) ** 2)", "np.sum((predictions - targets) ** 2) / len(predictions)",
+            "divided by the number of samples"),
+    Planted("mse", "np.mean((predictions - targets) ** 2)", "np.mean((predictions - targets) ** 2, axis=0)",
+            "each output has its own mean"),
+    Planted("mse", "np.mean((predictions - targets) ** 2)", "np.mean(predictions - targets) ** 2", "cancel"),
+    Planted("mse", "np.mean((predictions - targets) ** 2)", "np.sqrt(np.mean((predictions - targets) ** 2))",
+            "leave the root out"),
+    Planted("mse", "** 2)", "** 2) / 2", "has a factor 1/2"),
+    Planted("mse", "    return np", "    predictions -= targets\n    targets = 0\n    return np",
+            "changed its argument predictions"),
+    Planted("mse_gradient", "2 * (predictions", "(predictions", "the 2 is missing"),
+    Planted("mse_gradient", " / predictions.size", "", "not divided by the number of numbers"),
+    Planted("mse_gradient", "predictions.size", "len(predictions)", "divided by the number of samples"),
+    Planted("mse_gradient", "predictions - targets", "targets - predictions", "the sign is wrong"),
+    Planted("mse_gradient", "(predictions - targets)", "(predictions - targets) ** 2", "the difference is squared"),
+    Planted("mse_gradient", "2 * (predictions - targets) / predictions.size", "np.mean(2 * (predictions - targets))",
+            "each prediction has a gradient of its own"),
+    Planted("weight_decay_step", "lr * (grad + decay * weight)", "lr * grad - decay * weight", "not multiplied by lr"),
+    Planted("weight_decay_step", "grad + decay * weight", "grad - decay * weight", "away from 0"),
+    Planted("weight_decay_step", "decay * weight", "decay", "it has to be λ p"),
+    Planted("weight_decay_step", "decay * weight", "2 * decay * weight", "a 2 too many"),
+    Planted("weight_decay_step", "decay * weight", "decay * weight ** 2 / 2", "the penalty itself"),
+    Planted("weight_decay_step", "    return weight - lr * (grad + decay * weight)",
+            "    grad += decay * weight\n    return weight - lr * grad", "changed its argument grad"),
+    Planted("weight_decay_step", "return weight - lr * (grad + decay * weight)",
+            "weight = weight - lr * (grad + decay * weight)", "returned None"),
+]
