@@ -2,6 +2,7 @@
 import glob
 import itertools
 import os
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,7 @@ from minidl.datasets.pets.index import SUFFIXES
 from minidl.runtime.files import unreadable
 
 MASK, OVERLAY = ".mask.png", ".overlay.png"      # are added to an image's name
+RESULT = re.compile(r"\.(mask|overlay|prob\d+)\.png$", re.IGNORECASE)
 TABLE = "table.csv"
 NAME_BYTES = 255         # no file system allows longer names
 
@@ -24,6 +26,10 @@ class Job:
     mask: Path
     overlay: Path
     problem: str = ""
+
+    def probability(self, value: int) -> Path:
+        """Return the file for the probability of the class that has this value in the mask."""
+        return self.mask.with_name(f"{self.mask.name.removesuffix(MASK)}.prob{value}.png")
 
 
 def find_jobs(arguments: Sequence[str | os.PathLike[str]], out: Path) -> tuple[list[Job], Counter[str]]:
@@ -77,7 +83,7 @@ def walk(folder: Path, others: Counter[str]) -> Iterator[tuple[Path, str]]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         others["link to a folder"] += sum(os.path.islink(os.path.join(place, name)) for name in folders)
         for name in sorted(files):
-            if name.startswith(".") or name == TABLE or name.lower().endswith((MASK, OVERLAY)):
+            if name.startswith(".") or name == TABLE or RESULT.search(name):
                 continue
             if name.lower().endswith(tuple(SUFFIXES)):
                 yield Path(place, name), unreadable(Path(place, name))

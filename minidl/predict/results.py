@@ -15,7 +15,7 @@ from minidl.datasets.pets.decode import blame, open_image, pillow_warnings
 from minidl.layers.base import Layer, eval_mode, no_backward
 from minidl.plotting.canvas import LINE_COLORS
 from minidl.plotting.pictures import CLASS_COLORS
-from minidl.predict.inference import segment
+from minidl.predict.inference import class_probabilities, enlarged, enlarged_classes
 from minidl.predict.jobs import Job
 from minidl.runtime.files import replacing
 from minidl.runtime.progress import Progress
@@ -23,18 +23,21 @@ from minidl.runtime.threads import blas_threads, get_num_threads
 from minidl.types import Array
 
 Row = dict[str, Any]
+PNG: dict[str, Any] = {"format": "PNG", "compress_level": 3}     # half the time of 6, little more bytes
 IMAGES_AT_A_TIME = 4     # with all that is made of it, a photo of 50 megapixels takes half a gigabyte
 
 
-def segment_jobs(jobs: Sequence[Job], model: Layer, size: int) -> Iterator[Row]:
+def segment_jobs(jobs: Sequence[Job], model: Layer, size: int, flip: bool = True,
+                 probabilities: bool = False) -> Iterator[Row]:
     """Segment the images and write masks and overlays; print a line about each, and yield its row of the table.
 
+    `flip` is that of `segment`. If `probabilities`, an image of each class's probability is written as well.
     Several images are worked on at a time, each in a thread. One that fails does not stop the others.
     """
     def row_of(job: Job) -> Row:
         row: Row = {"image": str(job.image)}
         try:
-            return row | segment_job(job, model, size)
+            return row | segment_job(job, model, size, flip, probabilities)
         except (OSError, ValueError, MemoryError) as error:
             return row | {"problem": str(error) if job.image.name in str(error) else f"{job.image}: {error}"}
 
@@ -51,16 +54,20 @@ def segment_jobs(jobs: Sequence[Job], model: Layer, size: int) -> Iterator[Row]:
             yield row
 
 
-def segment_job(job: Job, model: Layer, size: int) -> Row:
+def segment_job(job: Job, model: Layer, size: int, flip: bool = True, probabilities: bool = False) -> Row:
     """Segment one image and write its results; return what the table says about it."""
     if job.problem:
         raise ValueError(f"{job.image}: {job.problem}")
     with blame(job.image):
         image = open_image(job.image, upright=True)
-    classes = segment(model, image, size)                                          # (H, W)
-    K = model.output_shape((1, 3, 32, 32))[1]
+    maps = class_probabilities(model, image, size, flip)                           # (K, h, w)
+    classes = enlarged_classes(maps, *image.size)                                  # (H, W)
+    K = len(maps)
     names = CLASSES if K == len(CLASSES) else [f"class {k + 1}" for k in range(K)]
     mask = mask_image(classes, K)
+    if probabilities:
+        for value, one in enumerate(maps, start=1):
+            write_image(job.probability(value), gray_image(enlarged(one, *image.size)))
     write_images(job, mask, Image.blend(image, mask.convert("RGB"), 0.5))
     shares = [np.count_nonzero(classes == k) / classes.size for k in range(K)]
     return {"width": image.width, "height": image.height, **dict(zip(names, shares)),
@@ -79,13 +86,23 @@ def mask_image(classes: Array, K: int) -> Image.Image:
     return mask
 
 
+def gray_image(probability: Array) -> Image.Image:
+    """Return probabilities (H, W) as a gray image: black is 0, white is 1, in steps of 1/255."""
+    return Image.fromarray(np.round(255 * np.clip(probability, 0, 1)).astype(np.uint8))
+
+
+def write_image(path: Path, image: Image.Image) -> None:
+    """Write a PNG file, complete or not at all."""
+    with replacing(path) as temporary:
+        image.save(temporary, **PNG)
+
+
 def write_images(job: Job, mask: Image.Image, overlay: Image.Image) -> None:
     """Write both PNG files, complete, or none of them."""
-    options: dict[str, Any] = {"format": "PNG", "compress_level": 3}     # half the time of 6, little more bytes
     with replacing(job.overlay) as overlay_file:
-        overlay.save(overlay_file, **options)
+        overlay.save(overlay_file, **PNG)
         with replacing(job.mask) as mask_file:
-            mask.save(mask_file, **options)
+            mask.save(mask_file, **PNG)
 
 
 def write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

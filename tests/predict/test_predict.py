@@ -46,7 +46,19 @@ def test_a_square_of_the_training_size_gets_the_plain_prediction(seed, size):
     pixels = np.random.default_rng(seed).integers(0, 256, (size, size, 3), np.uint8)
     model = unet(2, rng=seed).eval()
     plain = predict(model, pixels.transpose(2, 0, 1)[None]).argmax(axis=1)[0]
-    assert np.array_equal(segment(model, Image.fromarray(pixels), size), plain)
+    assert np.array_equal(segment(model, Image.fromarray(pixels), size, flip=False), plain)
+
+
+@given(st.integers(0, 99))
+@settings(max_examples=5, deadline=None)
+def test_flip_is_the_mean_of_both_sides(seed):
+    pixels = np.random.default_rng(seed).integers(0, 256, (32, 64, 3), np.uint8)
+    model, mirrored = unet(2, rng=seed).eval(), Image.fromarray(pixels[:, ::-1])
+    one, other = (inference.class_probabilities(model, image, 45, flip=False)
+                  for image in (Image.fromarray(pixels), mirrored))
+    both = inference.class_probabilities(model, Image.fromarray(pixels), 45)
+    assert np.allclose(both, (one + other[..., ::-1]) / 2, atol=1e-6) and np.allclose(both.sum(axis=0), 1, atol=1e-5)
+    assert np.allclose(inference.class_probabilities(model, mirrored, 45), both[..., ::-1], atol=1e-6)
 
 
 @pytest.mark.parametrize("width, height", [(1, 1), (1, 500), (500, 1), (33, 47), (127, 3), (2, 2), (1, 20_000)])
@@ -168,6 +180,17 @@ def test_mask_is_a_trimap_in_color_and_overlay_the_image_under_it(run, tmp_path)
     with Image.open(tmp_path / "out" / "a.png.overlay.png") as overlay:
         for place, gray in (((0, 0), 235), ((59, 39), 20)):
             assert overlay.getpixel(place) == pytest.approx([(gray + c) / 2 for c in colors.getpixel(place)], abs=1)
+
+
+def test_probabilities_are_gray_images_that_agree_with_the_mask(run, tmp_path):
+    images = write_corners(tmp_path, "a.png")
+    run("--probabilities", *images)
+    names = [f"a.png.prob{value}.png" for value in (1, 2, 3)]
+    maps = np.stack([np.asarray(Image.open(tmp_path / "out" / name)) for name in names]).astype(int)   # (3, H, W)
+    mask = np.asarray(Image.open(tmp_path / "out" / "a.png.mask.png"))
+    assert maps.shape[1:] == mask.shape and abs(maps.sum(axis=0) - 255).max() <= 2
+    assert (np.take_along_axis(maps, mask[None].astype(int) - 1, 0)[0] >= maps.max(axis=0) - 1).all()
+    assert run(tmp_path / "out").status == 1, "results are not images"
 
 
 @pytest.mark.parametrize("classes, said", [(2, True), (12, False)], ids=["said by the file", "said by options"])
