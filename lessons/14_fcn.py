@@ -419,7 +419,7 @@ wide_truth = np.stack([np.concatenate(list(truth[g]), axis=-1) for g in groups])
 alone = np.stack([np.concatenate(list(predict_classes(model, task.held.images[g])), axis=-1) for g in groups])
 print(f"{wide.shape[2]} × {wide.shape[3]} pixels: right {np.mean(at_once.argmax(axis=1) == wide_truth):.1%}, "
       f"image by image {np.mean(alone == wide_truth):.1%}")
-middle, agreement = np.s_[..., 160:-160], {}
+middle, agreement = np.s_[..., 160:-160], {}                           # far from both ends
 for d in (1, 2, 4, 8, 16, 32):
     of_moved, moved_along = predict(model, moved(wide, d))[middle], moved(at_once, d)[middle]
     agreement[str(d)] = float(np.mean(of_moved.argmax(axis=1) == moved_along.argmax(axis=1)))

@@ -232,8 +232,8 @@ lesson.figure(plotting.array_sheet([{"nearest": A_nearest, "linear": A_linear, *
 # is even if all parts have the same sum.* For three entries at stride 2 that means w₀ + w₂ = w₁, and for four entries
 # w₀ + w₂ = w₁ + w₃. Either size can be even, as the tents are, and random weights of either size are not.
 #
-# The sizes differ in something else. Of four entries each part has two. Of three entries one part has two, the other
-# one; in two dimensions it is 4, 2, 2 and 1.
+# The sizes differ in something else. Of four entries, each part has two. Of three entries, one part
+# has two and the other has one; in two dimensions, the four parts have 4, 2, 2 and 1.
 #
 # **Predict:** draw 2,000 random kernels. What are the standard deviations of their four sums, for 3 × 3 and for 4 × 4?
 

@@ -294,9 +294,9 @@ lesson.figure(maps_figure(columns, f"From {S} × {S} pixels to {ours[4][1]} × {
 # In the first column are image, truth and prediction. Of each block we draw the three channels that vary most, each
 # from dark (its smallest value) to bright (its largest). Below stand the shape and the count of its numbers.
 #
-# After block 1, ears, eye and outline of the dog can be recognized, after block 2 only a coarse outline. From 4 × 4
-# positions on, nothing can be recognized by eye. On the way up, head and trunk appear from block 8 on, as soft blobs.
-# Neither ears nor fur come back. The probability of border is large along a smooth line.
+# After block 1, ears and outline of the dog can be recognized, after block 2 only a coarse outline of the head. From 4
+# × 4 positions on, nothing can be recognized by eye. On the way up, head and trunk appear from block 8 on, as soft
+# blobs. Neither ears nor fur come back. The probability of border is large along a smooth line.
 #
 # ## 7. What is in a position, what in the channels
 # Nothing but the bottleneck reaches the decoder. So we can forge it: its left half from one image, its right half from
@@ -450,7 +450,7 @@ lesson.figure(plotting.prediction_grid(
 # %% [markdown]
 # These are images whose thick parts were found (more than 85 %), but whose thin parts were not; in red, what of the
 # pet was taken for background. It is tails, ears, paws and snouts. With the truth put in, legs and necks appear, as
-# broad stumps, and the tail in the first image. Ears and single toes are missing there, too.
+# broad stumps, and the tail in the first image. Ears and most tails are missing there, too.
 #
 # What is missing are details that the encoder had at its first levels, at the resolution of the image. Lesson 17 gives
 # them to the decoder directly, around the bottleneck.
