@@ -198,6 +198,8 @@ def example_fault(answer: Function, docstring: str) -> str | None:
             exec(example.source, names)
             continue
         got, expected = eval(example.source, names), eval(example.want, names)
+        if isinstance(expected, tuple) and isinstance(got, list):
+            got = tuple(got)                                  # as in `outcome`, several results may be a list
         expected, got = (values if isinstance(values, tuple) else (values,) for values in (expected, got))
         text = (f"Expected {len(expected)} results, got {len(got)}." if len(expected) != len(got) else
                 next(filter(None, map(difference, expected, got)), None))
