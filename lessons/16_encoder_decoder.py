@@ -390,8 +390,8 @@ print(f"our network:   right {row['pixel_accuracy']:.3f}, mean IoU {row['mean_io
 # the network had to find the pet first. So we have to separate two things: did it not *recognize* the thin parts, or
 # did it recognize them and not get them through the bottleneck?
 #
-# (Note which bound this is: on the pixels that are right, for maps that are constant on squares. It is no bound for
-# our network, as we have seen.)
+# (Note which bound this is: on the pixels that are right, for maps that are constant on squares. It is not one for our
+# network, as we have seen.)
 #
 # The second measurement takes the recognizing away. Give the network the *truth* as its image, three channels that are
 # 1 where a class is and 0 elsewhere. Now there is nothing to recognize. What it does not draw was lost on the way. The
