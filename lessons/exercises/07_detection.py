@@ -30,8 +30,7 @@ def non_maximum_suppression(boxes, scores, threshold):
 
     Example
     -------
-    >>> boxes = np.array([[0.0, 0.0, 10.0, 10.0], [1.0, 0.0, 11.0, 10.0], [20.0, 0.0, 30.0, 10.0]])
-    >>> non_maximum_suppression(boxes, np.array([0.8, 0.9, 0.3]), 0.5)
+    >>> non_maximum_suppression(np.array([[0, 0, 9, 9], [1, 0, 9, 9], [20, 0, 29, 9]]), np.array([0.8, 0.9, 0.3]), 0.5)
     [1, 2]
     """
     raise NotImplementedError

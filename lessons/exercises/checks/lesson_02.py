@@ -85,10 +85,12 @@ MOMENTUM_MISTAKES = {
         other_momentum(weight_of=lambda w, g, before, after, lr, b: w - lr * before),
     "the weight moves by the gradient alone: take the new velocity":
         other_momentum(weight_of=lambda w, g, before, after, lr, b: w - lr * g),
+    "lr is in the velocity (others write it like this): here only the step has it, weight − lr · velocity":
+        other_momentum(lambda g, v, lr, b: b * v + lr * g, lambda w, g, before, after, lr, b: w - after),
     "lr is in the velocity and in the step: only the step has it":
         other_momentum(velocity_of=lambda g, v, lr, b: b * v + lr * g),
-    "lr is in the velocity (others write it like this): here it belongs to the step, weight − lr · velocity":
-        other_momentum(lambda g, v, lr, b: b * v + lr * g, lambda w, g, before, after, lr, b: w - after),
+    "the velocity contains lr and the sign of the step: here velocity = momentum · velocity + grad":
+        other_momentum(lambda g, v, lr, b: b * v - lr * g, lambda w, g, before, after, lr, b: w + after),
     "lr is missing: weight − lr · velocity": other_momentum(weight_of=lambda w, g, before, after, lr, b: w - after),
     "the gradient is multiplied by 1 − momentum: here all of it is added":
         other_momentum(velocity_of=lambda g, v, lr, b: b * v + (1 - b) * g),
@@ -96,6 +98,10 @@ MOMENTUM_MISTAKES = {
         other_momentum(velocity_of=lambda g, v, lr, b: v + g),
     "`momentum` multiplies the gradient as well: all of the gradient is added":
         other_momentum(velocity_of=lambda g, v, lr, b: b * (v + g)),
+    "`momentum` multiplies the gradient: it has to multiply the velocity":
+        other_momentum(velocity_of=lambda g, v, lr, b: v + b * g),
+    "`momentum` and 1 − `momentum` share out the velocity and the gradient: velocity = momentum · velocity + grad":
+        other_momentum(velocity_of=lambda g, v, lr, b: (1 - b) * v + b * g),
     "the velocity contains the sign of the step: velocity = momentum · velocity + grad":
         other_momentum(lambda g, v, lr, b: b * v - g, lambda w, g, before, after, lr, b: w + lr * after),
     "this is Nesterov's form: here the weight moves by the new velocity itself":
@@ -129,16 +135,16 @@ def adam_cases(rng: np.random.Generator) -> Iterator[Arguments]:
 
 def other_adam(m_of: Any = lambda m, g, b: b * m + (1 - b) * g, v_of: Any = lambda v, g, b: b * v + (1 - b) * g * g,
                m_hat: Any = lambda m, b, t: m / (1 - b**t), v_hat: Any = lambda v, b, t: v / (1 - b**t),
-               divisor: Any = lambda v, eps: np.sqrt(v) + eps, sign: int = 1, hats: bool = False,
-               same_beta: bool = False) -> Any:
+               root: Any = np.sqrt, step: Any = lambda w, g, m, root, lr, eps: w - lr * m / (root + eps),
+               hats: bool = False, one_beta: bool = False, exchange: bool = False) -> Any:
     """Return a step in which some of the formulas are others."""
     def mistake(weight: Array, grad: Array, m: Array, v: Array, t: int, lr: float, beta1: float = 0.9,
                 beta2: float = 0.999, eps: float = 1e-8) -> tuple[Array, Array, Array]:
-        if same_beta:
+        if exchange:
             beta1, beta2 = beta2, beta1
-        m, v = m_of(m, grad, beta1), v_of(v, grad, beta2)
+        m, v = m_of(m, grad, beta1), beta1 * v + (1 - beta2) * grad**2 if one_beta else v_of(v, grad, beta2)
         corrected = m_hat(m, beta1, t), v_hat(v, beta2, t)
-        weight = weight - sign * lr * corrected[0] / divisor(corrected[1], eps)
+        weight = step(weight, grad, corrected[0], root(corrected[1]), lr, eps)
         return (weight, *(corrected if hats else (m, v)))
     return mistake
 
@@ -169,18 +175,34 @@ ADAM_MISTAKES = {
     "t is off by one: it is 1 in the first step already, so the power is t, not t + 1":
         other_adam(m_hat=one_more, v_hat=one_more),
     "the power t is missing: divide by 1 − βᵗ, not by 1 − β": other_adam(m_hat=without_t, v_hat=without_t),
-    "v is not divided by 1 − β₂ᵗ before the root, but after it":
+    "the root of v is divided by 1 − β₂ᵗ: divide v, then take the root":
         other_adam(v_hat=lambda v, b, t: v / (1 - b**t)**2),
-    "ε is missing: where all gradients were 0, this divides 0 by 0": other_adam(divisor=lambda v, eps: np.sqrt(v)),
-    "ε is inside the root: √v̂ + ε": other_adam(divisor=lambda v, eps: np.sqrt(v + eps)),
-    "the root is missing: √v̂ + ε": other_adam(divisor=lambda v, eps: v + eps),
+    "ε is missing: where all gradients were 0, this divides 0 by 0": other_adam(
+        step=lambda w, g, m, root, lr, eps: w - lr * m / root),
+    "ε is inside the root: add it after the root, √v̂ + ε": other_adam(
+        step=lambda w, g, m, root, lr, eps: w - lr * m / np.sqrt(root**2 + eps)),
+    "ε is added to the weight: write parentheses around √v̂ + ε": other_adam(
+        step=lambda w, g, m, root, lr, eps: w - lr * m / root + eps),
+    "the root is missing: divide by √v̂ + ε": other_adam(root=lambda v: v),
+    "lr is missing in the step: weight − lr · m̂ / (√v̂ + ε)": other_adam(
+        step=lambda w, g, m, root, lr, eps: w - m / (root + eps)),
+    "the gradient itself is divided by √v̂ + ε: take its running mean, m̂": other_adam(
+        step=lambda w, g, m, root, lr, eps: w - lr * g / (root + eps)),
+    "the correction divides by βᵗ: divide by 1 − βᵗ": other_adam(
+        m_hat=lambda m, b, t: m / b**t, v_hat=lambda v, b, t: v / b**t),
+    "the correction has β · t: it has to be the power βᵗ, beta**t": other_adam(
+        m_hat=lambda m, b, t: m / (1 - b * t), v_hat=lambda v, b, t: v / (1 - b * t)),
+    "v keeps β₁ of itself: it has to keep β₂": other_adam(one_beta=True),
+    "the squares are summed over all parameters: each has its own mean of squares": other_adam(
+        v_of=lambda v, g, b: b * v + (1 - b) * np.sum(g * g)),
     "v is the mean of the gradients, not of their squares": other_adam(v_of=lambda v, g, b: b * v + (1 - b) * g),
     "v is the mean of |g|: take g²": other_adam(v_of=lambda v, g, b: b * v + (1 - b) * np.abs(g)),
     "1 − β₁ is missing: m ← β₁ m + (1 − β₁) g": other_adam(m_of=lambda m, g, b: b * m + g),
     "1 − β₂ is missing: v ← β₂ v + (1 − β₂) g²": other_adam(v_of=lambda v, g, b: b * v + g * g),
     "β₁ and 1 − β₁ are exchanged: m keeps β₁ of itself": other_adam(m_of=lambda m, g, b: (1 - b) * m + b * g),
-    "β₁ and β₂ are exchanged: β₁ belongs to m, β₂ to v": other_adam(same_beta=True),
-    "the step goes up: subtract it from the weight": other_adam(sign=-1),
+    "β₁ and β₂ are exchanged: β₁ belongs to m, β₂ to v": other_adam(exchange=True),
+    "the step goes up: subtract it from the weight": other_adam(
+        step=lambda w, g, m, root, lr, eps: w + lr * m / (root + eps)),
     "the corrected means are returned: return m and v as they are before the correction": other_adam(hats=True),
 }
 
@@ -195,6 +217,7 @@ CHECKS = {
                 x, 0.01 * x),
             "this is the largest number of x: take the maximum of each number and 0": lambda x: max(x.max(), 0),
             "what is not above 0 was left out: it becomes 0, and the shape stays": lambda x: x[x > 0],
+            "np.max takes the largest along an axis: np.maximum compares number by number": lambda x: np.max(x, 0),
         }, "The model", ReLU.forward, (
             "NumPy has a function that takes the larger of two, number by number.", "np.maximum(x, 0)"),
         returns=("y",)),
@@ -203,11 +226,15 @@ CHECKS = {
             "at x = 0 the gradient passes: there it is 0, so compare by x > 0": lambda dy, x: dy * (x >= 0),
             "the sign of dy decides here: it is x that decides": lambda dy, x: np.maximum(dy, 0),
             "dx is 1 where x is above 0: multiply by dy": lambda dy, x: x > 0,
+            "this is y: dx has dy where x is above 0": lambda dy, x: np.maximum(x, 0),
+            "at x = 0 half of the gradient passes: there it is 0, so compare by x > 0":
+                lambda dy, x: dy * (np.sign(x) + 1) / 2,
             "dy is multiplied by x: ReLU's derivative is 1 where x is above 0": lambda dy, x: dy * np.maximum(x, 0),
             "dy passes everywhere: it stops where x is not above 0": lambda dy, x: dy,
             "dy passes where x is below 0: it is the other way around": lambda dy, x: dy * (x <= 0),
             "negative dy are stopped, too: only x decides": lambda dy, x: np.maximum(dy, 0) * (x > 0),
-            "where x is below 0, the sign of dy is turned (as for |x|): there it is 0": lambda dy, x: dy * np.sign(x),
+            "where x is below 0, the sign of dy is reversed (as for |x|): there it is 0":
+                lambda dy, x: dy * np.sign(x),
             "what is stopped was left out: it becomes 0, and the shape stays": lambda dy, x: dy[x > 0],
         }, "The model", ReLU.backward, (
             "Where x > 0, y = x, and dx = dy. Elsewhere y = 0 whatever x is, and dx = 0.",
@@ -221,7 +248,9 @@ CHECKS = {
             "only n is under a root: √(2/n) is the root of both": lambda fan_in: 2 / np.sqrt(fan_in),
             "the fraction is upside down: s falls with n": lambda fan_in: np.sqrt(fan_in / 2),
             "// drops what comes after the decimal point: divide by /": lambda fan_in: np.sqrt(2 // fan_in),
-            "the 2 is below the line: n s² / 2 = 1 gives s² = 2/n": lambda fan_in: np.sqrt(1 / (2 * fan_in)),
+            "√(6/n) is the limit of a uniform distribution: its standard deviation is √(2/n)":
+                lambda fan_in: np.sqrt(6 / fan_in),
+            "the 2 is under the line of the fraction: n s² / 2 = 1 gives s² = 2/n": lambda fan_in: np.sqrt(1 / (2 * fan_in)),
         }, "Where the weights start", initial_weights, (
             "The mean square stays as it is if n s² / 2 is 1. Solve that for s.", "s = √(2/n)"), returns=("s",)),
     "momentum_step": Check(

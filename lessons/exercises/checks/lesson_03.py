@@ -55,7 +55,11 @@ CHECKS = {
             "each output has its own mean here: the mean goes over all numbers, without an axis":
                 lambda predictions, targets: ((predictions - targets) ** 2).mean(axis=0),
             "each sample has its own mean here: the mean goes over all numbers, without an axis":
-                lambda predictions, targets: ((predictions - targets) ** 2).mean(axis=-1),
+                lambda predictions, targets: ((predictions - targets) ** 2).mean(axis=1),
+            "the squares themselves are subtracted: square the difference":
+                lambda predictions, targets: (predictions**2 - targets**2).mean(),
+            "this is the length of the difference, the root of the sum: take the mean of the squares, without a root":
+                lambda predictions, targets: np.sqrt(((predictions - targets) ** 2).sum()),
             "this is the root of the mean squared error: leave the root out":
                 lambda predictions, targets: np.sqrt(((predictions - targets) ** 2).mean()),
             "this is the mean absolute error: square the differences":
@@ -82,7 +86,11 @@ CHECKS = {
             "this is divided by the number of samples: divide by the number of all numbers, predictions.size":
                 lambda predictions, targets: 2 * (predictions - targets) / rows(predictions),
             "this is divided by the number of outputs: divide by the number of all numbers, predictions.size":
-                lambda predictions, targets: 2 * (predictions - targets) / predictions.shape[-1],
+                lambda predictions, targets: 2 * (predictions - targets) / predictions.shape[1],
+            "this is divided by the number of samples, and the 2 is missing: 2 (ŷ − y) / predictions.size":
+                lambda predictions, targets: (predictions - targets) / rows(predictions),
+            "the samples are averaged: each prediction has a gradient of its own":
+                lambda predictions, targets: 2 * (predictions - targets).mean(axis=0),
             "the sign is wrong: ŷ − y, predictions minus targets":
                 lambda predictions, targets: 2 * (targets - predictions) / predictions.size,
             "this is the gradient of the absolute error: 2 (ŷ − y) grows with the error":
@@ -108,6 +116,8 @@ CHECKS = {
                 lambda weight, grad, lr, decay: weight - lr * (grad + decay * weight / 2),
             "the penalty itself is added: add its gradient, λ p":
                 lambda weight, grad, lr, decay: weight - lr * (grad + decay * weight**2 / 2),
+            "λ p² is added: the gradient of λ p² / 2 is λ p":
+                lambda weight, grad, lr, decay: weight - lr * (grad + decay * weight**2),
             "every weight is pulled with the same force (the penalty is λ |p|): the gradient of λ p² / 2 is λ p":
                 lambda weight, grad, lr, decay: weight - lr * (grad + decay * np.sign(weight)),
             "the weight decay is missing: add λ p to the gradient": lambda weight, grad, lr, decay: weight - lr * grad,

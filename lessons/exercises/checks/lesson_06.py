@@ -35,11 +35,11 @@ def cases(rng: np.random.Generator) -> Iterator[Arguments]:
 
 
 def iou(a: Array, b: Array, plus: float = 0.0, least: Any = 0.0, union: Any = lambda a, b, both: a + b - both,
-        clamp: Any = None) -> float:
+        clamp: Any = None, longer: float = 0.0) -> float:
     """Return the intersection over union; the settings are mistakes."""
     def area(box: Array) -> float:
         return float((box[2] - box[0] + plus) * (box[3] - box[1] + plus))
-    sides = [min(a[i + 2], b[i + 2]) - max(a[i], b[i]) + plus for i in (0, 1)]
+    sides = [min(a[i + 2], b[i + 2]) - max(a[i], b[i]) + plus + longer for i in (0, 1)]
     both = clamp(sides) if clamp else max(least, sides[0]) * max(least, sides[1])
     return both / union(area(a), area(b), both)
 
@@ -65,6 +65,15 @@ CHECKS = {
         library_iou, cases, {
             "the sides are one pixel too long (+ 1): edges lie between pixels, the width is x1 − x0":
                 lambda a, b: iou(a, b, plus=1.0),
+            "the sides of the shared rectangle are one pixel too long (+ 1): edges lie between pixels":
+                lambda a, b: iou(a, b, longer=1.0),
+            "one negative side is enough for the boxes not to meet: width <= 0 or height <= 0, not `and`": lambda a, b:
+                iou(a, b, clamp=lambda sides: 0.0 if max(sides) < 0 else float(np.prod(sides))),
+            "min and max are exchanged: this is the rectangle around both boxes": lambda a, b: iou(
+                a, b, clamp=lambda sides: float(np.prod(np.maximum(a[2:], b[2:]) - np.minimum(a[:2], b[:2])))),
+            "the fraction is upside down: divide what both share by what they cover": lambda a, b: 1 / iou(a, b),
+            "this is 2 · both / (area a + area b), the Dice score: divide by the union": lambda a, b: 2 * iou(
+                a, b, union=lambda area_a, area_b, both: area_a + area_b),
             "where the boxes do not meet, sides are negative, and two of them make a positive area: take at least 0 "
             "for each side": lambda a, b: iou(a, b, clamp=np.prod),
             "two negative sides make a positive area: take at least 0 for each side, not for their product":

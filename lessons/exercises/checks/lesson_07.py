@@ -26,6 +26,7 @@ def box_cases(rng: np.random.Generator) -> Iterator[Arguments]:
     yield case([0, 1], [0.5, 0.5], 0.5)                        # equal scores
     yield {"boxes": np.array([[0.0, 0.0, 4.0, 2.0], [0.0, 0.0, 4.0, 4.0]]), "scores": np.array([0.6, 0.7]),
            "threshold": 0.5}                                   # exactly the threshold
+    yield case([0, 1, 2], [0.9, 0.8, 0.7], 0.5)                # the first suppresses both others
     yield case([0, 3, 6], [0.9, 0.8, 0.7], 0.5)                # the second would suppress the third, but is dropped
     yield case([0, 20, 21], [0.9, 0.8, 0.7], 0.5)              # suppressed by the second
     yield case([0, 20, 1], [0.9, 0.8, 0.7], 0.5)               # suppressed by the first, after the second
@@ -48,6 +49,27 @@ def other_nms(order: Any = lambda scores: np.argsort(-scores, kind="stable"), ri
     return mistake
 
 
+def by_all_better(in_order: bool) -> Any:
+    """Return a suppression in which dropped boxes suppress others; the indices are sorted by score or not."""
+    def mistake(boxes: Array, scores: Array, threshold: float) -> list[int]:
+        overlaps = iou_matrix(boxes, boxes)
+        order = np.argsort(-scores, kind="stable") if in_order else range(len(scores))
+        return [int(n) for n in order if not (overlaps[n, scores > scores[n]] > threshold).any()]
+    return mistake
+
+
+def skipping(boxes: Array, scores: Array, threshold: float) -> list[int]:
+    """A list from which elements are removed while a loop goes over it."""
+    left, kept = np.argsort(-scores, kind="stable").tolist(), []
+    while left:
+        best = left.pop(0)
+        kept.append(best)
+        for other in left:
+            if iou_matrix(boxes[[best]], boxes[[other]])[0, 0] > threshold:
+                left.remove(other)
+    return kept
+
+
 def places(boxes: Array, scores: Array, threshold: float) -> list[int]:
     """The places in the sorted order."""
     order = np.argsort(-scores, kind="stable")
@@ -66,6 +88,14 @@ NMS_MISTAKES = {
         suppress(boxes, scores, threshold)),
     "boxes that were dropped suppress others: only those that are kept may do that":
         other_nms(rivals=lambda kept, better: better),
+    "boxes that were dropped suppress others, and equal scores suppress nothing: only kept boxes suppress":
+        by_all_better(in_order=True),
+    "boxes that were dropped suppress others, and the indices are not sorted by score: only kept boxes suppress":
+        by_all_better(in_order=False),
+    "a list loses elements while a loop goes over it, and the loop skips those after them: make a new list":
+        skipping,
+    "boxes with a score up to the threshold are dropped: the threshold is for the IoU":
+        lambda boxes, scores, threshold: [n for n in suppress(boxes, scores, threshold) if scores[n] > threshold],
     "an IoU equal to the threshold is enough here: drop a box if its IoU is more than the threshold":
         other_nms(drops=lambda overlap, threshold: overlap >= threshold),
     "boxes are dropped that overlap little: drop those with an IoU of more than the threshold":
@@ -80,6 +110,10 @@ NMS_MISTAKES = {
     "only the best box is kept: go on with the best of what is left": lambda boxes, scores, threshold: suppress(
         boxes, scores, threshold)[:1],
     "the boxes are returned: return their indices": lambda boxes, scores, threshold: boxes[
+        suppress(boxes, scores, threshold)],
+    "the kept boxes themselves are returned: return their indices": lambda boxes, scores, threshold: [
+        boxes[n] for n in suppress(boxes, scores, threshold)],
+    "the scores of the kept boxes are returned: return their indices": lambda boxes, scores, threshold: scores[
         suppress(boxes, scores, threshold)],
     "these are booleans: return the indices of the kept boxes": lambda boxes, scores, threshold: np.isin(
         np.arange(len(boxes)), suppress(boxes, scores, threshold)),
@@ -141,6 +175,21 @@ def trapezoids(precision: Array, recall: Array) -> Array:
     return (precision + np.concatenate([[1.0], precision[:-1]])) / 2
 
 
+def without_start(heights: Any) -> Any:
+    """Return an area that begins at the first box, not at a recall of 0."""
+    def mistake(right: Array, scores: Array, truths: int) -> float:
+        ranked = right[np.argsort(-scores)]
+        precision, recall = np.cumsum(ranked) / np.arange(1, len(ranked) + 1), np.cumsum(ranked) / truths
+        return float(np.sum(np.diff(recall) * heights(precision, recall)[1:]))
+    return mistake
+
+
+def eleven_points(right: Array, scores: Array, truths: int) -> float:
+    ranked = right[np.argsort(-scores)]
+    precision, recall = np.cumsum(ranked) / np.arange(1, len(ranked) + 1), np.cumsum(ranked) / truths
+    return float(np.mean([precision[recall >= least].max(initial=0) for least in np.linspace(0, 1, 11)]))
+
+
 AP_MISTAKES = {
     "the boxes are not sorted: take them from the highest score to the lowest": other_ap(
         order=lambda scores: np.arange(len(scores))),
@@ -161,8 +210,16 @@ AP_MISTAKES = {
     "this is the mean of the precision after each box: only steps of the recall count": mean_precision,
     "the area is made of trapezoids: each step of the recall counts times one precision, the best at it or after":
         other_ap(heights=trapezoids),
-    "this is the precision of all boxes, accepted at one threshold": lambda right, scores, truths: np.mean(right),
-    "this is the recall of all boxes, accepted at one threshold": lambda right, scores, truths: right.sum() / truths,
+    "the area begins at the first box: the first step of the recall, from 0, is missing": without_start(as_it_is),
+    "the area begins at the first box: the step of the recall from 0 is missing": without_start(best_at_or_after),
+    "the area is made of trapezoids, and begins at the first box: each step of the recall, from 0 on, counts times one "
+    "precision, the best at it or after": without_start(trapezoids),
+    "this is the mean at eleven recalls (0, 0.1, ... 1), as in VOC until 2009: here every step of the recall counts":
+        eleven_points,
+    "this is the precision of all boxes together: average precision is an area over all thresholds":
+        lambda right, scores, truths: right.sum() / max(1, len(right)),
+    "this is the recall of all boxes together: average precision is an area over all thresholds":
+        lambda right, scores, truths: right.sum() / truths,
 }
 
 CHECKS = {

@@ -17,6 +17,7 @@ PLANTED = [
     Planted("box_iou", "area_a + area_b - both", "min(area_a, area_b)", "divided by the smaller box"),
     Planted("box_iou", "area_a + area_b - both", "(max(a[2], b[2]) - min(a[0], b[0])) * (max(a[3], b[3]) - "
             "min(a[1], b[1]))", "the rectangle around both"),
+    Planted("box_iou", "both / (area_a + area_b - both)", "2 * both / (area_a + area_b)", "Dice"),
     Planted("box_iou", "both / (", "both // (", "divide by /"),
     Planted("box_iou", "    width = max", "    a, b = ([x, y, x + w, y + h] for x, y, w, h in (a, b))\n    width = max",
             "the last two numbers are the edges"),
