@@ -1,185 +1,424 @@
 # %% [markdown]
 # # 21 · Speed: the same sums, thousands of times faster
-# Slides 15–36, all of their convolutions. *How near can NumPy come to PyTorch, without a line of C?*
+# Slides 15–36. *How near can NumPy come to PyTorch, without a line of C?*
 #
 # **New here:** nothing is computed that earlier lessons did not compute. What changes is the order of the work: who
-# runs the loops, where in memory the numbers lie, how many of them are on their way at a time.
+# runs the loops, where in memory the numbers lie, how many cores share the work. New are the tools to find out: timing,
+# GFLOP/s, strides, caches, Amdahl's law; and at the end, training on all cores.
 #
-# **Needs:** convolution and im2col, batch norm (lesson 4), upsampling (lesson 15). No training, no images: random
-# numbers will do.
+# **Needs:** the loops of a convolution, im2col and batch norm (lesson 4), multiply-adds (lesson 12), the U-Net and its
+# training step (lesson 17). No data: random numbers will do.
+#
+# **Time:** about 45 minutes to read, 40 seconds to run on two cores.
 
 # %%
-import numpy as np
+from concurrent.futures import ThreadPoolExecutor
 
-from minidl import (
-    Adam, Conv2d, CrossEntropyLoss, DataParallel, Sequential, Upsample, Window, get_num_threads, unet,
-)
-from minidl.benchmark import figures, machine, pytorch, textbook
-from minidl.benchmark.busy import busy_program
-from minidl.benchmark.profile import matmul_peak
-from minidl.benchmark.steps import with_blas_threads
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from minidl import Adam, Conv2d, CrossEntropyLoss, DataParallel, get_num_threads, plotting, unet
+from minidl.benchmark import busy, machine, profile, pytorch, reference, scaling, steps
+from minidl.benchmark.options import Config
 from minidl.benchmark.timing import interleave
+from minidl.course.figures.speed import memory_figure, times_figure
 from minidl.course.lesson import Lesson
 from minidl.layers import layout
-from minidl.layers.conv import swapped
-from minidl.layers.im2col import columns, matmul_im2col, col2im_matmul
-from minidl.runtime.format import number, words
+from minidl.runtime.format import number
 from minidl.runtime.progress import duration
+from minidl.runtime.threads import blas_threads
 from minidl.step import train_step
 
-lesson = Lesson("21_speed", size=64, width=64, batch_size=8)
+lesson = Lesson("21_speed", size=64, width=32, batch_size=8)
 rng = np.random.default_rng(lesson.seed)
-results = {}                               # for metrics.json
+cores = get_num_threads()
+torch = None if lesson.quick else pytorch.find_torch()                 # PyTorch, where it is installed
 
 # %% [markdown]
-# Two tools. `ms` runs functions alternately, so that all of them meet the same ups and downs of the machine, omits a
-# first round as warm-up, and returns the *median* time of a call. `check` compares two results: a faster way to a
-# different result is not faster. Times differ from machine to machine, and from run to run; results must not.
+# Times depend on the machine, on what else runs there, and on chance. So no time is asserted. The text gives ratios, as
+# ranges over four runs on one machine: an AMD EPYC (Zen 3; a virtual machine), NumPy 2.4 with OpenBLAS 0.3.31. (They
+# are ratios of processor time, which other programs on that machine disturbed less.) Look at what your run printed.
+# What *is* asserted is that all ways give the same result: a faster way to another result is not faster.
+#
+# `check` does that. `ms` measures as `python -m minidl.benchmark` does. `interleave` runs the functions alternately,
+# round after round, so that all of them meet the same ups and downs of the machine; the first round warms up and is not
+# counted. The *median* of the calls is not changed by a few slow ones. All runs on one core, until section 8.
 
 
 # %%
-def ms(seconds=1.5, **functions):
-    """Return {name: median milliseconds of a call}."""
-    found = interleave(functions, 0.01 if lesson.quick else seconds)
-    return {name: 1000 * timing.median for name, timing in found.items()}
-
-
 def check(result, expected):
     """Refuse a result that differs by more than rounding."""
     error = np.abs(result - expected).max() / np.abs(expected).max()
-    assert result.shape == expected.shape and result.dtype == expected.dtype
-    assert error < (1e-5 if expected.dtype == np.float32 else 1e-12), f"relative error {error:.1e}"
+    assert result.shape == expected.shape, f"{result.shape}, not {expected.shape}"
+    assert error < (1e-5 if result.dtype == np.float32 else 1e-12), f"relative error {error:.1e}"
+
+
+def ms(seconds, functions):
+    """Return {name: median milliseconds of a call}; a function that sets no number of threads runs on one core."""
+    with blas_threads(1):
+        found = interleave(functions, 0.01 if lesson.quick else seconds)
+    return {name: 1000 * timing.median for name, timing in found.items()}
 
 
 def report(times):
-    """Print times and keep them."""
-    results.update({f"{name}_ms": value for name, value in times.items()})
-    print(", ".join(f"{words(name)} {number(value)} ms" for name, value in times.items()))
+    """Print times."""
+    print(", ".join(f"{name} {number(value)} ms" for name, value in times.items()))
+
 
 # %% [markdown]
-# ## 1. Seven loops
-# A convolution by the book: for each image, output channel, row and column, a sum over input channels and
-# the kernel's places. Padding 1, no bias.
+# ## 1. Seven loops, and what the processor could do
+# The convolution of lesson 4, here with padding 1 and no bias: for each image, output channel, row and column, a sum
+# over input channels and the kernel's rows and columns.
 #
-# **Predict:** one layer of the deck's U-Net takes 8 images from 64 to 128 channels at 64 x 64. How many
-# multiplications with addition is that? And how long would these loops need: seconds, minutes, hours?
+# **Predict:** a layer takes 8 images from 32 to 64 channels, at 64 × 64. How many multiply-adds is that? How long would
+# the loops need: seconds, minutes, hours? And a training of 1000 steps?
 
 
 # %%
 def seven_loops(x, weight):
-    """Return y (N, O, H, W) for x (N, C, H, W) and weight (O, C, kh, kw)."""
-    N, C, H, W = x.shape
-    kh, kw = weight.shape[2:]
+    """Return y (N, O, H, W) for x (N, C, H, W) and weight (O, C, 3, 3)."""
+    O, (N, C, H, W) = len(weight), x.shape
     padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
-    y = np.zeros((N, len(weight), H, W), x.dtype)
-    for n in range(N):
-        for o in range(len(weight)):
-            for p in range(H):
-                for q in range(W):
-                    for c in range(C):
-                        for i in range(kh):
-                            for j in range(kw):
-                                y[n, o, p, q] += weight[o, c, i, j] * padded[n, c, p + i, q + j]
+    y = np.zeros((N, O, H, W), x.dtype)
+    for n, o, p, q, c, i, j in np.ndindex(N, O, H, W, C, 3, 3):
+        y[n, o, p, q] += weight[o, c, i, j] * padded[n, c, p + i, q + j]
     return y
 
 
-tiny = {dtype: (rng.normal(size=(1, 3, 16, 16)).astype(dtype), rng.normal(size=(8, 3, 3, 3)).astype(dtype))
-        for dtype in (np.float32, np.float64)}                                 # {dtype: (x, weight)}
-expected = {dtype: seven_loops(*case) for dtype, case in tiny.items()}
+tiny = rng.normal(size=(1, 3, 16, 16)), rng.normal(size=(8, 3, 3, 3))                       # x, weight
+by_loops = seven_loops(*tiny)
+N, C, O, size = lesson.batch_size, lesson.width, 2 * lesson.width, lesson.size
+x, weight = rng.normal(size=(N, C, size, size)), rng.normal(size=(O, C, 3, 3))              # float64
+multiply_adds = N * O * size * size * C * 9
 
-# %%
-N, C, size = lesson.batch_size, lesson.width, lesson.size
-x = rng.normal(size=(N, C, size, size)).astype(np.float32)
-conv = Conv2d(C, 2 * C, 3, padding=1, init="torch", bias=False, rng=rng)
-weight = conv.weight.data                                              # (2C, C, 3, 3)
-macs = weight.size * N * size * size                                   # multiply, add: one pair for each
-tiny_macs = tiny[np.float32][1].size * 16 * 16
-loops = ms(loops_tiny=lambda: seven_loops(*tiny[np.float32]))["loops_tiny"]
-nanoseconds = 1e6 * loops / tiny_macs
-results["loops_ns_per_multiply_add"] = nanoseconds
-forward_loops = 1e-9 * nanoseconds * macs                              # seconds
-print(f"{tiny_macs:,} multiply-adds: {loops:.1f} ms, {nanoseconds:.0f} ns each\n"
-      f"{macs:,} of this layer, forward: {duration(forward_loops)}; with backward, which has two such sums (dw\n"
-      f"and dx): {duration(3 * forward_loops)}; a training of 1000 steps: {duration(3000 * forward_loops)}")
+times = ms(1, {"loops": lambda: seven_loops(*tiny), "the same once more": lambda: seven_loops(*tiny)})
+report(times)
+nanoseconds = 1e6 * times["loops"] / (by_loops.size * 3 * 9)           # per multiply-add
+loops_ms = 1e-6 * nanoseconds * multiply_adds
+with blas_threads(1):
+    peak = profile.matmul_peak((128,) if lesson.quick else (1024, 2048))
+print(f"{multiply_adds:,} multiply-adds; {nanoseconds:.0f} ns each: {duration(loops_ms / 1000)}\n"
+      f"1000 steps, with backward, which has two such sums (dW and dx): {duration(3 * loops_ms)}\n"
+      f"large matrices (float32, one core): {peak / 1e9:.0f} GFLOP/s, {2e9 / peak:.3f} ns per multiply-add, "
+      f"{nanoseconds * peak / 2e9:,.0f} times as fast")
 
 # %% [markdown]
-# The processor needs well below a nanosecond for a multiplication and an addition. The rest is Python: for each pair it
-# looks up names, checks indices, wraps numbers in objects and throws them away.
+# The first line is the same function under two names. It shows how far the numbers of your run can be trusted: a gap as
+# small as that one means nothing.
+#
+# The last line is what the processor can do. A *FLOP* is one floating-point operation; a multiply-add has two. In the
+# product of two large matrices, NumPy's library (BLAS; here OpenBLAS) multiplies and adds several numbers at once, and
+# uses each number many times while it is near. No convolution here will be faster per multiply-add. The loops spend
+# their time on something else: for each pair, Python looks up names, checks indices and wraps numbers in objects.
 #
 # ## 2. Let NumPy run the long loops
-# Python's price is *per operation*, whether on one number or a million. So turn the loops inside out: keep those that
-# are short, over the kernel's 3 x 3 places, and give the five long ones to NumPy. For place (i, j), all images are
-# shifted, and their channels mixed by the matrix weight[:, :, i, j].
+# Python's price is *per operation*, on one number or on a million. So keep the loops that are short, over the kernel's
+# 3 × 3, and give the five long ones to NumPy. For (i, j), all images are shifted, and their channels are mixed by the
+# matrix weight[:, :, i, j].
 #
-# **Predict:** how many operations does Python start now? How much faster will it be?
+# **Predict:** how many operations does Python start now? By what factor does the time of the layer fall?
 
 
 # %%
 def kernel_loops(x, weight):
     """Return the same y: nine shifts, nine products."""
-    N, _, H, W = x.shape
+    O, (N, _, H, W) = len(weight), x.shape
     padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
-    y = np.zeros((len(weight), N, H, W), x.dtype)
-    for i, j in np.ndindex(weight.shape[2:]):
-        shifted = padded[:, :, i:i + H, j:j + W]                               # (N, C, H, W), a view
-        y += np.tensordot(weight[:, :, i, j], shifted, axes=(1, 1))            # (O, N, H, W)
-    return y.transpose(1, 0, 2, 3)
+    y = np.zeros((O, N, H, W), x.dtype)
+    for i, j in np.ndindex(3, 3):
+        y += np.tensordot(weight[:, :, i, j], padded[:, :, i:i + H, j:j + W], axes=(1, 1))
+    return np.ascontiguousarray(y.transpose(1, 0, 2, 3))
 
 
-for dtype, case in tiny.items():
-    check(kernel_loops(*case), expected[dtype])
-small = ms(0.5, loops=lambda: seven_loops(*tiny[np.float32]), kernel=lambda: kernel_loops(*tiny[np.float32]))
-report(ms(kernel_loops=lambda: kernel_loops(x, weight)))
-results["kernel_loops_speedup"] = 1000 * forward_loops / results["kernel_loops_ms"]
-print(f"tiny: {small['loops'] / small['kernel']:.0f} times as fast, "
-      f"this layer: {results['kernel_loops_speedup']:,.0f} times")
+check(kernel_loops(*tiny), by_loops)
+times = ms(1.5, {"tiny": lambda: kernel_loops(*tiny), "layer": lambda: kernel_loops(x, weight)})
+gain = {"tiny": 1e-6 * nanoseconds * by_loops.size * 3 * 9 / times["tiny"], "layer": loops_ms / times["layer"]}
+print("as fast as the loops: " + ", ".join(f"{name} {value:,.0f} times" for name, value in gain.items()))
 
 # %% [markdown]
-# The larger the layer, the more each of Python's few operations has to do, and the less they matter.
+# Some 40 operations, whatever the size. The layer takes 1/3,000 to 1/4,000 of the loops' time, the tiny input of
+# section 1 only 1/180: there each operation has little to do, and Python's price still counts.
 #
-# ## 3. im2col: one product for all
-# Nine products add up to y nine times, and y must come from memory each time. If what the window sees at each place is
-# written into a row first, C*kh*kw numbers, one product does it all, and the sum stays in the processor. So do most
-# courses, with rows of (N*H*W, C*kh*kw); `minidl/benchmark/textbook.py` has it.
+# ## 3. One product; views and strides
+# Nine products write all of y nine times. im2col (lesson 4) makes one product of them: it writes the numbers in each
+# window side by side, C · 9 of them. Lesson 4 copied nine shifted images. Here is the same without a copy, as a *view*.
 #
-# **Predict:** of its three parts (write the rows, multiply, bring the result into (N, O, H, W)), which takes longest?
+# An array is a line of cells in memory, and its *strides* say how many bytes to go from a number to the next one along
+# each axis. A view has strides of its own on the cells of another array: `transpose` exchanges strides, and slicing
+# changes the start. `sliding_window_view` adds two axes, for the rows and columns of a window, and gives them the
+# strides that the rows and columns of the image have.
+#
+# **Predict:** the windows have nine times as many numbers as x. How much memory does this view take?
 
 # %%
-zero_bias = np.zeros(2 * C, np.float32)
-y = kernel_loops(x, weight)
-check(textbook.forward(x, weight, zero_bias, padding=1)[0], y)
-for dtype, (small_x, small_weight) in tiny.items():
-    check(textbook.forward(small_x, small_weight, np.zeros(8, dtype), padding=1)[0], expected[dtype])
-flat = weight.reshape(2 * C, -1).T                                             # (C*9, 2C)
-rows = textbook.im2rows(x, 3, 3, 1)                                            # (N*H*W, C*9)
-product = (rows @ flat).reshape(N, size, size, 2 * C)
-parts = {"rows": lambda: textbook.im2rows(x, 3, 3, 1), "product": lambda: rows @ flat,
-         "back": lambda: np.ascontiguousarray(product.transpose(0, 3, 1, 2))}
-report(ms(**{f"textbook_{name}": part for name, part in parts.items()}))
+padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
+windows = sliding_window_view(padded, (3, 3), axis=(2, 3))             # (N, C, H, W, 3, 3)
+assert np.shares_memory(windows, padded)
+assert windows.strides == padded.strides + padded.strides[2:]
+assert windows[1, 2, 5, 6, 2, 1] == padded[1, 2, 5 + 2, 6 + 1]
+print(f"padded  {padded.shape}, strides {padded.strides}\nwindows {windows.shape}, strides {windows.strides}\n"
+      f"{windows.nbytes / 1e6:.0f} MB to look at, {padded.nbytes / 1e6:.0f} MB in memory")
+
+
+def windows_of(x):
+    """(N, C, H, W) -> (N, C, H, W, 3, 3): a view of the padded x."""
+    return sliding_window_view(np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1))), (3, 3), axis=(2, 3))
+
 
 # %% [markdown]
-# A product of large matrices is the fastest thing NumPy can do: a library of many years' work (OpenBLAS, say) runs it
-# on all cores, with every number used many times while it is near. Its speed is the bar to measure a convolution by.
+# None of its own. But a matrix product needs a matrix, two axes with one stride each. To get that, `reshape` must copy
+# after all, and write each number nine times. What is left to choose is the order of the matrix.
+#
+# ## 4. The order in memory
+# Most courses write one *row* of C · 9 numbers for each position. One can as well write one *column* for each position.
+# It is the same matrix, transposed, and the product has the same multiply-adds.
+#
+# **Predict:** which one is written faster? How many numbers that are neighbors in a row of the matrix are neighbors in
+# x, too?
+
 
 # %%
-peak = matmul_peak((64, 128)) if lesson.quick else matmul_peak((1024, 2048))
-whole = sum(results[f"textbook_{part}_ms"] for part in ("rows", "product", "back"))
-for name, value in (("its product alone", results["textbook_product_ms"]), ("textbook im2col", whole),
-                    ("loops over the kernel", results["kernel_loops_ms"])):
-    speed = 2 * macs / (value / 1000)                                          # a multiply-add counts as two
-    print(f"{name:<22} {speed / 1e9:6.1f} GFLOP/s, {speed / peak:4.0%} of the peak")
-print(f"{'large square matrices':<22} {peak / 1e9:6.1f} GFLOP/s")
-results |= {"peak_gflops": peak / 1e9, "textbook_gflops": 2e-6 * macs / whole,
-            "kernel_loops_gflops": 2e-6 * macs / results["kernel_loops_ms"]}
+def as_rows(windows):
+    N, C, H, W, _, _ = windows.shape
+    return windows.transpose(0, 2, 3, 1, 4, 5).reshape(N * H * W, C * 9)
+
+
+def as_columns(windows):
+    N, C, H, W, _, _ = windows.shape
+    return windows.transpose(1, 4, 5, 0, 2, 3).reshape(C * 9, N * H * W)
+
+
+def one_product_of_rows(x, weight):
+    O, (N, _, H, W) = len(weight), x.shape
+    y = as_rows(windows_of(x)) @ weight.reshape(O, -1).T               # (N*H*W, O)
+    return np.ascontiguousarray(y.reshape(N, H, W, O).transpose(0, 3, 1, 2))
+
+
+def one_product_of_columns(x, weight):
+    O, (N, _, H, W) = len(weight), x.shape
+    y = weight.reshape(O, -1) @ as_columns(windows_of(x))              # (O, N*H*W)
+    return np.ascontiguousarray(y.reshape(O, N, H, W).transpose(1, 0, 2, 3))
+
+
+rows, columns, w = as_rows(windows), as_columns(windows), weight.reshape(O, -1)
+assert np.array_equal(rows.T, columns)
+for way in (one_product_of_rows, one_product_of_columns):
+    check(way(*tiny), by_loops)
+report(ms(2, {"write rows": lambda: as_rows(windows), "multiply rows": lambda: rows @ w.T,
+              "write columns": lambda: as_columns(windows), "multiply columns": lambda: w @ columns}))
 
 # %% [markdown]
-# The product is fast; getting the numbers to it is not. One product instead of nine may even lose, if writing the rows
-# takes longer than adding up nine times. Why is it so slow?
+# Writing the rows took nearly three times as long as writing the columns; the two products differed by a sixth.
 #
-# ## 4. Memory order
-# Memory is one long line of cells; the shape is only a way to count them. A batch of 2 images with 3 channels of
-# 2 x 2 pixels has 24. **Predict:** N images, C channels: in which order of N, C, H, W is a channel, of all images,
-# in one piece?
+# If a row is a position, three numbers at a time are neighbors in x: the window is three wide, then comes another row
+# of the image. If a column is a position, a row of the matrix has 64 neighbors at a time, as wide as the image. That
+# matters twice. NumPy's inner loop runs over cells at equal distances, and each new piece is a new start of that loop.
+# And memory comes to the processor in lines of mostly 64 bytes, eight float64: ask for one and you wait for all eight.
+#
+# ## 5. float32
+# So far everything was float64, NumPy's default, as for checking gradients. minidl's weights are float32.
+#
+# **Predict:** half the bytes per number. Which part gains, writing the columns, multiplying, or both?
+
+# %%
+x32, weight32 = x.astype(np.float32), weight.astype(np.float32)
+windows32, columns32, w32 = windows_of(x32), as_columns(windows_of(x32)), weight32.reshape(O, -1)
+check(one_product_of_columns(*(array.astype(np.float32) for array in tiny)), by_loops)
+expected = kernel_loops(x, weight)                                     # float64
+report(ms(2, {"write, float64": lambda: as_columns(windows), "write, float32": lambda: as_columns(windows32),
+              "multiply, float64": lambda: w @ columns, "multiply, float32": lambda: w32 @ columns32}))
+error = np.abs(one_product_of_columns(x32, weight32) - expected).max() / np.abs(expected).max()
+print(f"largest error {error:.0e} of the largest value")
+
+# %% [markdown]
+# Both: each took about half the time. Half as many bytes have to move, and a vector instruction of the processor takes
+# twice as many float32 as float64. The error is that of rounding, and training does not notice it: all lessons train in
+# float32.
+#
+# ## 6. Caches
+# Between memory and the cores are *caches*, smaller and faster. On the machine of this text each core has 32 KiB that
+# answer at once and 512 KiB that answer soon, and both share 32 MiB. What was used lately is still there. So it may pay
+# to do all steps on some of the numbers, then all steps on the next ones, instead of each step on all of them. Batch
+# norm with ReLU has six: mean, subtract, square, scale, shift, cut off.
+#
+# **Predict:** 8192 channels of 32 × 32, 32 MiB, in slabs of 1, 4, 16, ... channels. Which size is best? Why not the
+# smallest?
+
+
+# %%
+def norm_relu(x, y):
+    """Write batch norm (γ = 1, β = 0.1) and ReLU of the rows of x (channels, positions) to y."""
+    np.subtract(x, x.mean(axis=1, keepdims=True), out=y)
+    y *= 1 / np.sqrt(np.einsum("ij,ij->i", y, y) / y.shape[1] + 1e-5)[:, None]
+    y += np.float32(0.1)
+    np.maximum(y, 0, out=y)
+
+
+def in_slabs(x, y, channels):
+    for i in range(0, len(x), channels):
+        norm_relu(x[i:i + channels], y[i:i + channels])
+
+
+def as_formula(x):
+    xhat = (x - x.mean(axis=1, keepdims=True)) / np.sqrt(x.var(axis=1, keepdims=True) + np.float32(1e-5))
+    return np.maximum(xhat + np.float32(0.1), 0)
+
+
+maps = rng.random((256 if lesson.quick else 8192, 1024), np.float32)   # 4 KiB per channel
+out, slabs = np.empty_like(maps), [4**k for k in range(9) if 4**k < len(maps)] + [len(maps)]
+for channels in slabs:
+    in_slabs(maps, out, channels)
+    check(out, as_formula(maps))
+times = ms(3, {str(n): lambda n=n: in_slabs(maps, out, n) for n in slabs} | {"formula": lambda: as_formula(maps)})
+slab_ms = {4 * n: times[str(n)] for n in slabs}                        # by KiB
+best = min(slab_ms.values())
+print(", ".join(f"{kib:,} KiB {value / best:.2f}" for kib, value in slab_ms.items())
+      + f", as one formula {times['formula'] / best:.2f} (1 is {best:.1f} ms)")
+lesson.figure(plotting.line_chart({"in slabs": (list(slab_ms), list(slab_ms.values())),
+                                   "as one formula": (list(slab_ms), [times["formula"]] * len(slabs))},
+                                  f"Batch norm + ReLU of {4 * len(maps) // 1024} MiB", "KiB in a slab", "milliseconds",
+                                  (0, None), log="x", dashed=["as one formula"]), "slabs")
+
+# %% [markdown]
+# *The left end* is Python again: a dozen calls per slab, for very few numbers; 4 KiB at a time took ten times as long
+# as the best. *The bottom* is flat: from 256 KiB to 4 MiB all sizes were within a seventh of the best. *The right end*
+# is memory: everything at once took 1.2 times as long. How much it rises depends on the last cache (little, where that
+# holds the whole array). *The dashed line* is the formula as one would write it down, on everything at once: 3 to 9
+# times as long as the best. It makes a new array for each operation; section 7 says why that costs so much. minidl
+# takes 512 KiB.
+#
+# ## 7. One image at a time, in memory that stays
+# A convolution in the same way: columns of one image, product, next image. One image's columns are an eighth of the
+# batch's. And the product of one image, (O, H·W), is just what `y[n]` has in memory: `out=` writes it there, and the
+# copy at the end is gone. (So this stage changes two things at once. Exercise 2 takes them apart.)
+#
+# The next stage changes one thing more. Each call so far asks for new memory, for the padded images, the columns and y.
+# The operating system hands out large pieces anew each time, and clears them first. A *workspace* is allocated once and
+# used again.
+#
+# **Predict:** which of the two steps gains more?
+
+
+# %%
+def image_by_image(x, weight):
+    O, (N, _, H, W) = len(weight), x.shape
+    y = np.empty((N, O, H, W), x.dtype)
+    for n in range(N):
+        np.matmul(weight.reshape(O, -1), as_columns(windows_of(x[n:n + 1])), out=y[n].reshape(O, H * W))
+    return y
+
+
+def new_workspace(x, weight):
+    """Return memory for one padded image, its columns, and y."""
+    O, (N, C, H, W) = len(weight), x.shape
+    return (np.zeros((C, H + 2, W + 2), x.dtype), np.empty((C, 3, 3, H, W), x.dtype), np.empty((N, O, H, W), x.dtype))
+
+
+def in_workspace(x, weight, workspace):
+    O, (_, C, H, W), (padded, columns, y) = len(weight), x.shape, workspace
+    windows = sliding_window_view(padded, (3, 3), axis=(1, 2)).transpose(0, 3, 4, 1, 2)      # (C, 3, 3, H, W)
+    for image, of_image in zip(x, y):
+        padded[:, 1:-1, 1:-1] = image
+        columns[...] = windows
+        np.matmul(weight.reshape(O, -1), columns.reshape(C * 9, H * W), out=of_image.reshape(O, H * W))
+    return y
+
+
+workspace = new_workspace(x32, weight32)
+for y in (image_by_image(x32, weight32), in_workspace(x32, weight32, workspace)):
+    check(y, expected)
+report(ms(2, {"all images at once": lambda: one_product_of_columns(x32, weight32),
+              "image by image": lambda: image_by_image(x32, weight32),
+              "in a workspace": lambda: in_workspace(x32, weight32, workspace)}))
+
+# %% [markdown]
+# Image by image took 0.83 to 0.90 of the time, and the workspace 0.85 of that. Was the first gain due to the cache?
+# Exercise 2 says: mostly not. Without the copy at the end, all images at once are nearly as fast.
+#
+# ## 8. All stages in one run
+# Two last stages use all cores, in two ways. BLAS can split each *product* among cores by itself. Or we split the
+# *batch*: a thread per core, each with its own images and its own workspace, and its products on one core. (NumPy lets
+# other threads run while it copies and multiplies.)
+#
+# Then minidl's `Conv2d`, on one core; and PyTorch, if it is installed, on one core and on all, in the better of its two
+# memory orders.
+#
+# **Predict:** is each bar shorter than the one before? How far is the last NumPy one from PyTorch?
+
+# %%
+parts = [slice(N * k // cores, N * (k + 1) // cores) for k in range(min(cores, N))]
+threads = ThreadPoolExecutor(len(parts))
+workspaces = [new_workspace(x32[part], weight32) for part in parts]
+
+
+def images_on_all_cores():
+    return list(threads.map(lambda part, own: in_workspace(x32[part], weight32, own), parts, workspaces))
+
+
+conv = Conv2d(C, O, 3, padding=1, bias=False, rng=rng)
+conv.weight.data[...] = weight32
+x_minidl = layout.channel_major(x32)                                   # as the layer before it leaves it
+stages = {"nine products, float64": lambda: kernel_loops(x, weight),
+          "one product of rows": lambda: one_product_of_rows(x, weight),
+          "one product of columns": lambda: one_product_of_columns(x, weight),
+          "float32": lambda: one_product_of_columns(x32, weight32),
+          "image by image": lambda: image_by_image(x32, weight32),
+          "in a workspace": lambda: in_workspace(x32, weight32, workspace),
+          "products on all cores": steps.with_blas_threads(cores, lambda: in_workspace(x32, weight32, workspace)),
+          "images on all cores": images_on_all_cores,
+          "minidl, one core": lambda: conv(x_minidl)}
+for name, stage in stages.items():
+    check(np.concatenate(stage()) if stage is images_on_all_cores else stage(), expected)
+
+
+def of_pytorch(variant, threads):
+    """Return a function that does the same in PyTorch."""
+    rival = pytorch.twin(torch, conv)
+    pytorch.copy_weights(torch, conv, rival)
+    run = pytorch.predictor(torch, variant, rival, x32)
+    check(run(), expected)
+    return lambda: (torch.set_num_threads(threads), run())[1]
+
+
+rivals = {} if torch is None else {(name, variant): of_pytorch(variant, n) for variant in pytorch.VARIANTS
+                                   for name, n in (("PyTorch, one core", 1), ("PyTorch, all cores", cores))}
+times = ms(3, stages | rivals)
+threads.shutdown()
+layer = {"seven loops (calculated)": loops_ms} | {name: times[name] for name in stages}
+layer |= {name: min(times[name, variant] for variant in pytorch.VARIANTS) for name, _ in rivals}
+
+# %%
+machine_and_date = f"{reference.MACHINE}, {reference.DATE}"
+runs = {"this run": layer}
+if lesson.as_intended:
+    runs[f"{machine_and_date}, processor time"] = reference.LAYER_MS
+lesson.figure(times_figure(runs, f"One convolution in {len(layer)} ways: the same result in "
+                           f"{number(layer['in a workspace'])} ms as in {duration(loops_ms / 1000)}",
+                           f"milliseconds (forward, {N} images, {C} to {O} channels, {size} × {size})",
+                           hatched=["seven loops (calculated)"]), "stages")
+for run, known in runs.items():
+    print(f"\n{run}:")
+    for name, value in known.items():
+        print(f"{name:<26}{value:12,.1f} ms {2e-6 * multiply_adds / value:10,.3g} GFLOP/s "
+              f"{value / known['in a workspace']:10,.2f} times the workspace's time")
+
+# %% [markdown]
+# The loops' 6 to 7 minutes have become some 20 ms, on one core:
+#
+# - One product of rows took 0.7 to 0.8 of the time of nine products, columns 0.7 of that, float32 0.4 to 0.5 of that.
+#   Image by image and the workspace took 0.8 to 0.9 of the time before them, each.
+# - minidl's `Conv2d` took 1.0 to 1.1 times the workspace's time. It returns a new array each time, as other layers keep
+#   their inputs for backward.
+# - For the two ways to use all cores, see your run. In the first, BLAS splits the products only, and one core still
+#   writes all columns. In the second, each core does everything for its images.
+# - PyTorch on one core took 0.7 of the workspace's time. The product by itself (section 5) took 0.8 of it, so no im2col
+#   could get there. For convolutions, PyTorch's library need not write columns at all: it can gather while it
+#   multiplies, with the instructions that the processor has. For that one needs C (or a compiler).
+#
+# ## 9. From the layer to the network
+# minidl's `Conv2d` works in the same way, with one difference: the order of the maps in memory. A batch of 2 images
+# with 3 channels of 2 × 2 pixels is a line of 24 cells. **Predict:** in which order of N, C, H, W is a channel, of all
+# images, in one piece?
 
 
 # %%
@@ -196,445 +435,153 @@ def pieces(cells):
 
 
 assert [pieces(address(order)[:, 0]) for order in ("NCHW", "NHWC", "CNHW")] == [2, 8, 1]
-lines = {"(N, C, H, W), the textbook's and PyTorch's: a channel is in 2 pieces": address("NCHW"),
-         "(N, H, W, C), PyTorch's channels_last: a channel is in 8 pieces": address("NHWC"),
-         "(C, N, H, W), minidl's: a channel is one block": address("CNHW")}
-notes = ["No product of the whole batch writes this order: the result of one must be transposed.",
-         "What rows @ weight.T writes, (N*H*W, O): all channels of a pixel, then those of the next.",
-         "What weight @ columns writes, (O, N*H*W): the result lies where it belongs, a channel is one row."]
-title = "The same 24 numbers in three orders: only in the last is a channel one block"
-lesson.figure(figures.memory_lines(lines, notes, title), "memory")
+assert layout.is_channel_major(conv(x_minidl)) and conv(x_minidl).shape == (N, O, size, size)
+lesson.figure(memory_figure({
+    "N, C, H, W (PyTorch): channel 0 is in 2 pieces. Products of single images write this order.": address("NCHW"),
+    "N, H, W, C (PyTorch, channels_last): in 8 pieces. One product of rows writes it.": address("NHWC"),
+    "C, N, H, W (minidl): in 1 piece. One product of columns writes it.": address("CNHW")},
+    "The same 24 numbers in three orders"), "memory")
 
 # %% [markdown]
-# So minidl keeps the shape (N, C, H, W), but lays it out as (C, N, H, W): `minidl/layers/layout.py`. It matters twice.
-# Memory comes in lines of mostly 64 bytes, 16 floats: ask for one and you wait for all 16. And NumPy's inner
-# loop runs over cells at equal distances; each further piece is a new start of that loop.
+# minidl's maps have the shape (N, C, H, W) and lie in the order C, N, H, W (`minidl/layers/layout.py`). Then the
+# product of the columns of several images lies where it belongs, and batch norm finds each channel in one piece.
 #
-# **Predict:** take each channel by itself, and look for its maximum. Which order is slow? Which two differ little?
+# A layer is not a network. `python -m minidl.benchmark` measures whole training steps (section `steps`), beside a busy
+# program (`busy`), where a step's time goes (`layers`), how near each convolution comes to the peak (`convolutions`),
+# memory, inference, and how the time grows. Here is `layers`, on one core, for a U-Net as in lesson 17.
+#
+# **Predict:** which share of a step do the convolutions take? If they took no time at all, how much faster would the
+# step be?
 
 # %%
-orders = {"NCHW": np.ascontiguousarray(x), "NHWC": x.transpose(0, 2, 3, 1).copy().transpose(0, 3, 1, 2),
-          "CNHW": layout.channel_major(x)}                                      # equal shapes, equal numbers
-assert orders["CNHW"].shape == x.shape and layout.is_channel_major(orders["CNHW"])
-
-
-def maxima(batch):
-    """Return each channel's maximum, one channel at a time."""
-    return np.array([channel.max() for channel in batch.transpose(1, 0, 2, 3)])
-
-
-for batch in orders.values():
-    check(maxima(batch), maxima(x))
-report(ms(2, **{f"maxima_{order}": lambda batch=batch: maxima(batch) for order, batch in orders.items()}))
+config = Config(max(2, C // 2), size, N)                               # width, size, images
+with blas_threads(1):
+    step = profile.as_result(profile.measure(config, 0.1 if lesson.quick else 2))
+print(profile.show(step))
+share = next(row["share"] for row in step["kinds"] if row["kind"] == "Conv2d")
+print(f"\nconvolutions twice as fast: a step {1 / (1 - share / 2):.2f} times as fast; "
+      f"in no time: {1 / (1 - share):.1f} times")
 
 # %% [markdown]
-# One channel of one image, size x size floats, is a piece long enough. How long must a piece be? Below, the same
-# number of floats is copied in pieces of 2, of 4, and so on, each with a gap behind it, like the rows of a padded
-# image.
+# *Amdahl's law*: if a share s of the time becomes k times as fast, the whole becomes 1 / (1 − s + s/k) times as fast.
+# The convolutions take about 70 % of this step, so if they took no time at all, the step would be little more than
+# three times as fast. That holds for cores, too: if BLAS splits the products between two, the other 30 %, and the
+# columns, stay on one.
 #
-# **Predict:** from which length on does it not matter?
-
+# ## 10. All cores
+# So cut the *batch*, as in section 8: each core takes some of the images through the whole network, forward and
+# backward. What must the cores tell each other, so that the step is exactly that of the whole batch?
+#
+# *Gradients.* The loss is a mean over the pixels of all images. If part r has the share c_r of them and finds the
+# gradient dL_r/dw, the whole batch's gradient is the sum of c_r · dL_r/dw.
+#
+# *Batch norm* is the only layer of the U-Net in which images affect each other. It needs mean and variance over the
+# batch. **Predict:** two parts know their number of values m_r, their mean μ_r, and the sum q_r of squared differences
+# from that mean. What are mean and variance of both together? Is q_1 + q_2 enough?
 
 # %%
-def copier(run, count):
-    """Return a function that copies `count` floats in pieces of `run`."""
-    source, target = rng.random((count // run, run + 2), np.float32), np.empty((count // run, run), np.float32)
-
-    def copy():
-        target[...] = source[:, 1:1 + run]
-    return copy
-
-
-count = 2**14 if lesson.quick else 2**20
-times = ms(1.5, **{str(2**k): copier(2**k, count) for k in range(1, 13)})
-per_float = {int(run): 1e6 * value / count for run, value in times.items()}    # nanoseconds
-results["copy_ns_per_float"] = {str(run): value for run, value in per_float.items()}
-title = f"Copied in pieces of 4, a float takes {per_float[4] / per_float[64]:.1f} times as long as in pieces of 64"
-lesson.figure(figures.times({"copy": per_float}, title, "floats in a piece (in im2col: the width of an image)",
-                            "nanoseconds per float", {run: str(run) for run in per_float}), "runs")
-print(f"pieces of 4: {per_float[4]:.2f} ns per float, of 64: {per_float[64]:.2f}, of 4096: {per_float[4096]:.2f}")
-
-# %% [markdown]
-# The U-Net's deepest maps, of 128 x 128 images, are 4 x 4: their rows are such short pieces, one reason why
-# convolutions of small maps reach less of the peak. The textbook's rows are worse still: what lies side by side in them
-# comes, number by number, from far apart.
-#
-# ## 5. Caches
-# Between memory and each core are caches: some 32 KiB that answer at once, 0.5 to 2 MiB that answer soon, and, shared
-# by the cores, a few or many MiB. Batch norm with ReLU goes over its numbers six times (mean, subtract, square,
-# scale, shift, cut off). In the whole array each pass comes from far away; in a *slab* of channels, only the first
-# does.
-#
-# **Predict:** an array of 32 MiB, cut into slabs of 4 KiB up to 32 MiB. Which size is best, and why not the smallest?
-
-
-# %%
-def norm_relu(xs, ys):
-    """Write batch norm (scale 1, shift 0.1) and ReLU of the rows xs (C, m) to ys."""
-    np.subtract(xs, xs.mean(axis=1, keepdims=True), out=ys)
-    ys *= 1 / np.sqrt(np.einsum("ik,ik->i", ys, ys) / ys.shape[1] + 1e-5)[:, None]
-    ys += np.float32(0.1)
-    np.maximum(ys, 0, out=ys)
-
-
-def in_slabs(maps, out, limit):
-    """Do so slab by slab."""
-    xs, ys = layout.rows(maps), layout.rows(out)                                 # (C, m)
-    for s in layout.channel_chunks(maps, limit):
-        norm_relu(xs[s], ys[s])
-
-
-def as_formula(maps):
-    """Return the same as one would write it down."""
-    xs = layout.rows(maps)
-    scale = 1 / np.sqrt(xs.var(axis=1, keepdims=True) + 1e-5)
-    return np.maximum((xs - xs.mean(axis=1, keepdims=True)) * scale + np.float32(0.1), 0)
-
-
-channels = 256 if lesson.quick else 8192                                       # of one map of 32 x 32: 4 KiB
-maps = layout.channel_major(rng.random((1, channels, 32, 32), np.float32))
-out = layout.empty(maps.shape, maps.dtype)
-
-# %%
-limits = [2**k for k in range(12, 12 + channels.bit_length())]                 # bytes
-expected_rows = as_formula(maps)
-for limit in limits:
-    in_slabs(maps, out, limit)
-    check(layout.rows(out), expected_rows)
-times = ms(2, **{str(limit): lambda limit=limit: in_slabs(maps, out, limit) for limit in limits},
-           formula=lambda: as_formula(maps))
-by_limit = {limit: times[str(limit)] for limit in limits}
-best = min(by_limit, key=by_limit.__getitem__)
-names = {limit: f"{limit // 2**10} KiB" if limit < 2**20 else f"{limit // 2**20} MiB" for limit in limits}
-last = limits[-1]
-title = (lesson.headline("Tiny slabs pay for Python's calls: best", "Batch norm + ReLU in slabs: best")
-         + f" are {names[best]} here; everything at once takes {by_limit[last] / by_limit[best]:.2f} times as long")
-lesson.figure(figures.times({"in slabs, in place": by_limit}, title, "bytes in a slab",
-                            f"milliseconds for batch norm + ReLU of {names[last]}",
-                            {limit: names[limit] for limit in limits[::2]},
-                            {"as one formula": times["formula"]}), "slabs")
-print(f"best: {names[best]}, {by_limit[best]:.1f} ms; {names[limits[0]]}: {by_limit[limits[0]] / by_limit[best]:.1f} "
-      f"times that; everything at once: {by_limit[last] / by_limit[best]:.2f} times; as one formula: "
-      f"{times['formula'] / by_limit[best]:.2f} times")
-results |= {"norm_relu_ms": {names[limit]: value for limit, value in by_limit.items()},
-            "norm_relu_formula_ms": times["formula"], "best_slab_bytes": best}
-
-# %% [markdown]
-# *The left end* is Python again: a dozen calls for each slab, a microsecond or so each, for very few numbers. *The
-# right end* is memory: each pass fetches all of the array. How much it rises depends on the machine's last cache
-# (little, where that holds the whole array) and on who else uses it. *The dashed line*, the formula as one would
-# write it, makes a new array for each operation, whose memory comes from the operating system, which must clear it
-# first. In between lies a wide flat bottom; minidl takes `layout.CHUNK_BYTES`, 512 KiB.
-#
-# ## 6. Columns where there are fewer of them
-# A 3 x 3 convolution from 128 to 32 channels: im2col's columns have 128*9 rows (`matmul_im2col`). But the product can
-# come first: mix the channels at each pixel to 32*9 numbers, then add each to the position where it belongs
-# (`col2im_matmul`). The same sums, a quarter of the columns; `Conv2d.adjoint_window` chooses. **Predict:** a
-# quarter of the time?
-
-# %%
-many, few = 2 * C, max(1, C // 2)
-wide_x = layout.channel_major(rng.normal(size=(N, many, size, size)).astype(np.float32))
-narrowing = Conv2d(many, few, 3, padding=1, bias=False, rng=rng)
-w, y_few = narrowing.weight.data, layout.empty((N, few, size, size), np.float32)
-flipped = Window((3, 3), before=(1, 1), after=(1, 1), flipped=True)
-assert narrowing.adjoint_window(N * size * size) == flipped                   # Conv2d would take the second way
-ways = {"gather": lambda: matmul_im2col(w.reshape(few, -1), wide_x, narrowing.window, out=y_few),
-        "scatter": lambda: col2im_matmul(swapped(w).T, wide_x, flipped, out=y_few)}
-expected_few = kernel_loops(wide_x, w)
-for way in ways.values():
-    way()
-    check(y_few, expected_few)
-report(ms(3, **ways))
-print(f"scatter takes {results['scatter_ms'] / results['gather_ms']:.2f} of gather's time")
-
-# %% [markdown]
-# The multiplications are as many as before; only what is copied is less.
-#
-# Columns of a whole batch are large: nine times x. Made for a few images at a time, they are still in the cache when
-# the product comes to read them, and the next ones take the same memory. **Predict:** what is the best size of a part?
-
-
-# %%
-def in_parts(limit):
-    """Write the convolution of our_x to our_y, with columns of at most `limit` bytes at a time."""
-    for part, cols in columns(our_x, conv.window, limit):
-        np.matmul(weight.reshape(2 * C, -1), cols, out=layout.rows(our_y[part]))
-
-
-our_x, our_y = layout.channel_major(x), layout.empty(y.shape, y.dtype)
-all_bytes = 9 * x.nbytes
-limits = [all_bytes * count // N for count in sorted({1, min(2, N), max(1, N // 2), N})]     # so many images
-for limit in limits:
-    in_parts(limit)
-    check(our_y, y)
-times = ms(3, **{str(limit): lambda limit=limit: in_parts(limit) for limit in limits})
-for limit in limits:
-    print(f"parts of {limit / 2**20:6.2f} MiB: {number(times[str(limit)])} ms")
-results |= {"one_picture_at_a_time_ms": times[str(limits[0])], "all_columns_at_once_ms": times[str(limits[-1])]}
-
-# %% [markdown]
-# minidl takes parts of `layout.COLUMNS_BYTES`, 4 MiB (at least an image). Unless a single part was enough, it makes
-# them again in the backward pass instead of keeping them: nine times x, for each layer, would soon fill the memory.
-#
-# ## 7. Fewer multiplications
-# So far the sums stayed the same. Behind a nearest upsampling there are fewer to do: the four pixels that it makes of
-# each are equal. A row of the large image, 2p or 2p + 1, with weights w0, w1, w2 for the rows above, at and below it:
-#
-#     large row    sees large rows           which are small rows    so the weights are
-#     2p           2p-1   2p     2p+1        p-1   p    p            w0 for p-1,        w1 + w2 for p
-#     2p + 1       2p     2p+1   2p+2        p     p    p+1          w0 + w1 for p,     w2 for p+1
-#
-# Two weights instead of three, and so for columns: of the large image's pixels, each of four kinds is a 2 x 2
-# convolution of the *small* image. 4*4 multiplications instead of 4*9: 16 of 36, 44 %.
-#
-# **Predict:** 44 % of the time, too?
-
-# %%
-FOLD = np.array([[[1, 0, 0], [0, 1, 1]],               # rows 2p: two new weights from three old ones
-                 [[1, 1, 0], [0, 0, 1]]], np.float32)  # rows 2p + 1
-
-
-def upsampled_conv(x, weight, bias):
-    """Return conv(upsample(x)), (N, O, 2H, 2W), for x (N, C, H, W) and weight (O, C, 3, 3); best for C > O."""
-    N, _, H, W = x.shape
-    y = layout.empty((N, len(weight), 2 * H, 2 * W), x.dtype)
-    quarter = layout.empty((N, len(weight), H, W), x.dtype)
-    for a, b in np.ndindex(2, 2):                                              # rows 2p + a, columns 2q + b
-        four = np.einsum("ri,ocij,sj->ocrs", FOLD[a], weight, FOLD[b], optimize=True)      # (O, C, 2, 2)
-        window = Window((2, 2), before=(a, b), after=(1 - a, 1 - b), flipped=True)         # for scatter, as in 6
-        col2im_matmul(swapped(four).T, x, window, out=quarter)
-        np.add(quarter, bias[:, None, None], out=y[:, :, a::2, b::2])
-    return y
-
-
-small_size = max(1, size // 4)
-layers = {"wide": (4 * C, C), "narrow": (16, 8)}
-for name, (before, after) in layers.items():
-    plain = Sequential(Upsample(2), Conv2d(before, after, 3, padding=1, rng=rng)).eval()
-    small = layout.channel_major(rng.normal(size=(N, before, small_size, small_size)).astype(np.float32))
-    parameters = [parameter.data for parameter in plain.parameters()]
-    check(upsampled_conv(small, *parameters), plain(small))
-    report(ms(2, **{f"{name}_upsample_conv": lambda: plain(small),
-                    f"{name}_four_convs": lambda: upsampled_conv(small, *parameters)}))
-    results[f"{name}_four_convs_ratio"] = results[f"{name}_four_convs_ms"] / results[f"{name}_upsample_conv_ms"]
-    print(f"{name}, {before} to {after} channels: {results[f'{name}_four_convs_ratio']:.2f} of the time for 0.44 of "
-          "the multiplications")
-
-# %% [markdown]
-# Where channels are few, it was not multiplying that took the time, but the calls, and copies with gaps (every other
-# pixel); of them there are more now. **Tried and left out**, each for a page less to read:
-#
-# * This trick, forward and backward in a U-Net: 1.11 of a step's time at width 64, 1.29 at width 16 (one core). Half of
-#   the channels come from the skip and still need all columns of the large image; those of the small one come on top.
-# * Winograd's F(4, 3) along the rows, half the multiplications, with errors of 3e-6: 0.8–1.1 of the time on wide
-#   layers, slower on narrow ones.
-# * Python threads over parts of a layer, instead of the BLAS library's own: 1.06–1.25 of the time on two cores.
-# * Python threads for the element-wise work between products: no gain. OpenBLAS's threads spin for some 25 ms after
-#   each product, so as to begin the next at once, and keep the cores.
-#
-# ## 8. The ladder
-# The layer of step 1 once more, as in training: forward and backward, that is y, dx and dweight. All candidates in
-# turns, with the same number of threads; PyTorch where it is installed (not in a `--quick` run), in both of its
-# orders.
-#
-# First the backward of step 2: each line undoes one of `kernel_loops`.
-
-
-# %%
-def kernel_loops_backward(x, weight, dy):
-    """Return dx and dweight."""
-    N, _, H, W = x.shape
-    padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
-    dpadded, dweight = np.zeros_like(padded), np.empty_like(weight)
-    for i, j in np.ndindex(weight.shape[2:]):
-        here = np.s_[:, :, i:i + H, j:j + W]
-        dweight[:, :, i, j] = np.tensordot(dy, padded[here], axes=((0, 2, 3), (0, 2, 3)))              # (O, C)
-        dpadded[here] += np.tensordot(weight[:, :, i, j], dy, axes=(0, 1)).transpose(1, 0, 2, 3)       # (N, C, H, W)
-    return dpadded[:, :, 1:-1, 1:-1], dweight
-
-
-def of_kernel_loops():
-    return kernel_loops(x, weight), *kernel_loops_backward(x, weight, dy)
-
-
-def of_textbook():
-    y, rows = textbook.forward(x, weight, zero_bias, padding=1)
-    return y, *textbook.backward(dy, rows, x.shape, weight, padding=1)[:2]
-
-
-def of_minidl():
-    conv.zero_grad()
-    y = conv(our_x)
-    return y, conv.backward(our_dy), conv.weight.grad
-
-
-dy = rng.normal(size=y.shape).astype(np.float32)
-our_dy = layout.channel_major(dy)                       # as the layer behind leaves it
-
-
-# %%
-def of_torch(torch, variant):
-    """Return a function that does the same in PyTorch."""
-    rival = pytorch.twin(torch, conv)
-    pytorch.copy_weights(torch, conv, rival)
-    rival, inputs = pytorch.as_variant(torch, variant, rival, x)
-    upstream = pytorch.as_variant(torch, variant, rival, dy)[1]
-    inputs.requires_grad_()
-
-    def step():
-        y = rival(inputs)
-        dx, dweight = torch.autograd.grad(y, [inputs, rival.weight], upstream)
-        return y.detach().numpy(), dx.numpy(), dweight.numpy()
-    return step
-
-
-torch = None if lesson.quick else pytorch.find_torch()
-machine.set_threads(get_num_threads(), torch)
-candidates = {"loops over the kernel": of_kernel_loops, "textbook im2col": of_textbook, "minidl": of_minidl}
-candidates |= {pytorch.LABELS[variant]: of_torch(torch, variant) for variant in (pytorch.VARIANTS if torch else ())}
-expected_step = of_kernel_loops()
-for name, step in candidates.items():
-    for result, expected_result in zip(step(), expected_step):
-        check(result, expected_result)
-
-# %% [markdown]
-# **Predict:** seven loops, loops over the kernel, textbook im2col, minidl, PyTorch: is each rung shorter than the last?
-
-# %%
-layer = {"seven loops, extrapolated": 3000 * forward_loops} | ms(8, **candidates)
-texts = [f"{number(value)} ms" if value < 10_000 else duration(value / 1000) for value in layer.values()]
-speedup = float(f"{layer['seven loops, extrapolated'] / layer['minidl']:.2g}")
-title = f"One layer, forward and backward: minidl takes 1/{speedup:,.0f} of the loops' time"
-sizes = f"{N} images, {C} to {2 * C} channels, {size} x {size}; threads: {get_num_threads()}"
-lesson.figure(figures.ladder(layer, title, f"milliseconds for one layer ({sizes})", texts,
-                             extrapolated=["seven loops, extrapolated"]), "ladder",
-              alt=f"{title}. " + ", ".join(f"{name}: {text}" for name, text in zip(layer, texts)))
-for name, text in zip(layer, texts):
-    print(f"{name:<28} {text:>14}   {layer[name] / layer['minidl']:9.2f} times minidl's")
-step_gflops = 3 * 2e-6 * macs / layer["minidl"]
-print(f"minidl: {step_gflops:.0f} GFLOP/s, {step_gflops * 1e9 / peak:.0%} of the peak")
-
-# %% [markdown]
-# The textbook's rung may well be longer than that of the loops over the kernel: a good idea, the one product, in the
-# wrong order of memory. How near minidl comes to PyTorch depends on the processor. PyTorch's library need not write
-# columns to memory: it gathers while it multiplies, with the widest instructions of each processor. For that one
-# needs C.
-#
-# A layer is not a network: `python -m minidl.benchmark` times whole training steps against PyTorch, and tells where the
-# time goes and how near each convolution comes to the peak.
-#
-# ## 9. All cores
-# So far the matrix library split each product among the cores. Everything between the products ran on one core, and so
-# did products that are too small to split. The other way is to cut the *batch*: each core takes some of the images
-# through the whole network, forward and backward. What must the cores tell each other, so that the step is exactly that
-# of the whole batch?
-#
-# *Gradients.* The loss is a mean over images, and the derivative of a mean is the mean of the derivatives. A part r of
-# the batch with its share c_r of all labels finds dL_r/dw. The whole batch's gradient is the sum of c_r dL_r/dw.
-#
-# *Batch norm* is the only layer in which one image affects another. It needs mean and variance over the batch, and
-# those are made of sums. **Predict:** two parts know their number of values m_r, their mean mu_r and the sum q_r of
-# squared differences from that mean. What are mean and variance of both together? Is q_1 + q_2 enough?
-
-# %%
-batch = rng.normal(3, 2, size=(6, 4, 8, 8))                                    # (N, C, H, W)
+batch = rng.normal(size=(6, 4, 8, 8)) + np.arange(6)[:, None, None, None]     # (N, C, H, W), brighter and brighter
 m, mu, q = [], [], []
-for part in (batch[:2], batch[2:]):                                            # 2 images and 4
-    values = layout.rows(layout.channel_major(part))                           # (C, m_r)
-    m.append(values.shape[1])
-    mu.append(values.mean(axis=1))
-    q.append(((values - mu[-1][:, None]) ** 2).sum(axis=1))
-mean = (m[0] * mu[0] + m[1] * mu[1]) / sum(m)                                  # (C,)
-var = sum(q[r] + m[r] * (mu[r] - mean) ** 2 for r in (0, 1)) / sum(m)
+for part in (batch[:2], batch[2:]):                                    # 2 images and 4
+    m.append(part[:, 0].size)
+    mu.append(part.mean(axis=(0, 2, 3)))                               # (C,)
+    q.append(((part - mu[-1][:, None, None]) ** 2).sum(axis=(0, 2, 3)))
+mean = (m[0] * mu[0] + m[1] * mu[1]) / sum(m)
+variance = sum(q[r] + m[r] * (mu[r] - mean) ** 2 for r in (0, 1)) / sum(m)
 check(mean, batch.mean(axis=(0, 2, 3)))
-check(var, batch.var(axis=(0, 2, 3)))
-print(f"variance of the batch {var.round(3)}; without the means' distance {((q[0] + q[1]) / sum(m)).round(3)}")
+check(variance, batch.var(axis=(0, 2, 3)))
+print(f"variance of the batch {variance.round(3)}; (q_1 + q_2) / m alone {((q[0] + q[1]) / sum(m)).round(3)}")
 
 # %% [markdown]
-# Each part's q counts from its own mean; what is missing is how far these means lie from the common one. Three numbers
-# per channel forward, and in the backward pass two more (`dbias` and `dweight`, which its formula needs of the whole
-# batch), are all that one core tells another within a step. `minidl/parallel.py` is this chapter as a program.
-# `DataParallel` starts a process for each core, with the weights, the gradients and these sums in memory that all of
-# them share. After the backward pass each process adds up all gradients for a share of the weights, and updates it.
+# Each q counts from its own mean; what is missing is how far these means lie from the common one. So a core tells the
+# others three numbers per channel forward, and two backward: the sums Σ g and Σ g x̂ of lesson 4.
 #
-# First the check: three steps of a U-Net on the whole batch, and the same three steps in parts.
+# `minidl/parallel.py` is this chapter as a program. `DataParallel` starts a process per core, not a thread: between
+# NumPy's calls Python runs one thread at a time, and a network has many calls. Weights, gradients and these sums lie in
+# memory that all processes share. After backward, each process adds up all gradients for its share of the weights, and
+# updates it. First the check: three steps on the whole batch, and the same three steps in parts.
 
 # %%
-workers = max(2, min(get_num_threads(), N))
+workers = max(2, min(cores, N))
 images, labels = rng.random((N, 3, size, size), np.float32), rng.integers(0, 3, (N, size, size))
-width = max(4, C // 4)
 
 
 def new_training():
     """Return model, loss and optimizer, always the same."""
-    model = unet(width, rng=lesson.seed)
+    model = unet(config.width, rng=lesson.seed)
     return model, CrossEntropyLoss(), Adam(model.parameters(), 1e-3)
 
 
 model, loss, optimizer = new_training()
-one_process = [train_step(model, loss, optimizer, images, labels) for _ in range(3)]
+whole = [train_step(model, loss, optimizer, images, labels) for _ in range(3)]
 model, loss, optimizer = new_training()
 with DataParallel(model, loss, optimizer, workers) as team:
-    in_parts_losses = [team.step(images, labels) for _ in range(3)]
-print("losses of one process: " + ", ".join(f"{value:.6f}" for value in one_process))
-print(f"losses of {workers} processes: " + ", ".join(f"{value:.6f}" for value in in_parts_losses))
-assert np.allclose(one_process, in_parts_losses, rtol=1e-3)
+    in_parts = [team.step(images, labels) for _ in range(3)]
+for name, losses in {"whole batch": whole, f"{workers} processes": in_parts}.items():
+    print(f"{name:<12} losses " + ", ".join(f"{value:.6f}" for value in losses))
+assert np.allclose(whole, in_parts, rtol=1e-3)
 
 # %% [markdown]
-# **Predict:** with two cores, is a step in parts twice as fast as one process with one core? And if the matrix library
-# uses both cores instead? What happens to either if another program keeps one core busy (a video call, a browser)?
-
+# Three of the benchmark's measurements: the step with 1, 2, ... processes (section `growth`); with a process per core,
+# with one process whose products BLAS splits, and in PyTorch (`steps`); and the same beside a program that multiplies
+# matrices on one core all the time (`busy`). All must have the same first losses, or it refuses to compare them.
+#
+# **Predict:** with two cores, is a step in parts twice as fast as on one core? And if BLAS splits the products instead?
+# What happens to both beside a busy program (a video call, a browser)?
 
 # %%
-def step_times():
-    """Return milliseconds of a training step, three ways (four with PyTorch)."""
-    model, loss, optimizer = new_training()
-    ways = {"one process, one core": lambda: train_step(model, loss, optimizer, images, labels)}
-    ways["one process, products on all cores"] = with_blas_threads(get_num_threads(), ways["one process, one core"])
-    if torch is not None:
-        ways["PyTorch on all cores"] = pytorch.trainer(torch, "plain", pytorch.twin(torch, model), images, labels)
-    team_model, team_loss, team_optimizer = new_training()
-    with DataParallel(team_model, team_loss, team_optimizer, workers) as team:      # within, products are on one core
-        return ms(6, **ways, **{f"{workers} processes": lambda: team.step(images, labels)})
-
-
-alone = step_times()
-with busy_program():
-    beside = step_times()
-for name in alone:
-    print(f"{name:<36} {number(alone[name]):>8} ms   beside a busy program {number(beside[name]):>8} ms")
-best_alone = alone[f"{workers} processes"] / alone["one process, products on all cores"]
-title = f"{workers} processes take {best_alone:.2f} of the time of one whose products use all cores"
-lesson.figure(figures.pairs({"nothing else runs": alone, "beside one busy program": beside}, title,
-                            f"milliseconds for a training step (U-Net of width {width}, {N} images, {size} x {size})"),
-              "all_cores", alt=title)
-results |= {"workers": workers, "step_ms": alone, "step_beside_busy_ms": beside}
+machine.set_threads(cores, torch)
+seconds = 0.05 if lesson.quick else 5
+for row in scaling.measure(config, seconds / 2, cores, {})["series"]["processes"]:
+    print(f"{row['processes']} processes: {row['ms']:.0f} ms")
+found = {"nothing else runs": steps.measure((config,), seconds, torch),
+         "beside one busy program": busy.measure((config,), seconds, torch)}
+step_ms = {condition: {steps.LABELS[name]: value for name, value in row["ms"].items()}
+           for condition, (row,) in found.items()}
+lesson.figure(times_figure(step_ms, f"A training step of the U-Net, {cores} cores", f"milliseconds ({config})",
+                           log=False), "all_cores")
+known = reference.STEP_MS if lesson.as_intended else {}
+for run, conditions in {"this run": step_ms, machine_and_date: known}.items():
+    for condition, times in conditions.items():
+        print(f"{run}, {condition}:\n    " + ", ".join(f"{name} {value:.0f} ms" for name, value in times.items()))
 
 # %% [markdown]
-# How much the processes gain depends on the network: on wide ones, most of the time is in large products, and the
-# matrix library splits those well by itself. Two processes do not halve the time of one core, since Python's calls and
-# the weights' gradients do not get fewer with half of the images. A busy program slows down whoever waits for a core
-# that is shared: the library's threads at the end of each product, the processes a few times per layer.
+# On the machine of this text, while nothing else ran, the processes took 0.78 of the time of the one process whose
+# products BLAS split, and 1.09 times that of PyTorch; beside a busy program 0.67 times PyTorch's. (These three are from
+# README's table. Your run may be far from it: the two other ways wait for their slowest core at the end of each
+# product.)
 #
-# (Where there is enough other work, the simplest cut is the best: `python -m lessons` runs as many lessons at a time as
-# there are cores, one core for each.)
+# The same works with many machines, and a network in place of shared memory. PyTorch calls it
+# `DistributedDataParallel`, and batch norm over all parts `SyncBatchNorm`.
 #
-# The same idea leads from one machine to many. There the sums travel over a network instead of shared memory; PyTorch
-# calls it `DistributedDataParallel`, and its batch norm over all parts `SyncBatchNorm`. Your model moves there with its
-# weights by name (`torch.from_numpy` for each array of `state_dict()`); what each process does, you have seen here.
+# ## Recap
+# - Python's price is per operation, so give NumPy few and large ones: one product instead of nested loops is thousands
+#   of times as fast. After that it is about memory: in which order, how often, how far away.
+# - Measure alternately, take medians, know your noise, and check the results. Amdahl's law says what a faster part can
+#   bring to the whole.
+# - All cores: cut the batch. Gradients add up, batch norm exchanges a few sums, and the step is that of the whole
+#   batch.
 
 # %%
-lesson.finish(threads=get_num_threads(), **results, layer_ms=layer, layer_multiply_adds=macs,
-              minidl_gflops=step_gflops, minidl_share_of_peak=step_gflops * 1e9 / peak)
+lesson.finish(threads=cores, multiply_adds=multiply_adds, loops_ns_per_multiply_add=nanoseconds,
+              peak_gflops=peak / 1e9, layer_ms=layer, slab_ms={f"{kib} KiB": value for kib, value in slab_ms.items()},
+              profile_ms={row["kind"]: row["ms"] for row in step["kinds"]}, share_of_convolutions=share,
+              workers=workers, step_ms=step_ms)
 
 # %% [markdown]
 # **Try:**
-# 1. In `kernel_loops`, replace `np.tensordot(weight[:, :, i, j], shifted, axes=(1, 1))` by
-#    `np.einsum("oc,nchw->onhw", weight[:, :, i, j], shifted)`. The checks must still pass. How many GFLOP/s does step 3
-#    report now? Then add `optimize=True`. What does einsum do without it?
-# 2. `--threads 1 --out one`: compare the two `metrics.json`. Which times grow, which stay? What does that say about a
-#    computer with 16 cores?
-# 3. A 5 x 5 kernel behind a nearest upsampling: draw the table of step 7 for w0 to w4, and write its `FOLD`, (2, 3, 5),
-#    and its window. Check it against `Sequential(Upsample(2), Conv2d(C, O, 5, padding=2))`. Which share of the
-#    multiplications is left? (36 of 100.)
+# 1. ★ A convolution with stride 2 needs no copy more: in `one_product_of_columns`, take `windows_of(x)[:, :, ::2,
+#    ::2]`, and H // 2, W // 2. You should see the strides (557568, 17424, 528, 8, 264, 4) for x32, and no error in
+#    `check(strided(x32, weight32), conv(x32))`, with `conv = Conv2d(C, O, 3, stride=2, padding=1, bias=False)` and
+#    `conv.weight.data[...] = weight32`.
+# 2. ★★ Take the two changes of section 7 apart. Let `one_product_of_columns` return its transposed view, without
+#    `np.ascontiguousarray`: it should take 0.75 to 0.85 of the time of "all images at once". Let `image_by_image` copy,
+#    `y[n] = (weight.reshape(O, -1) @ as_columns(windows_of(x[n:n + 1]))).reshape(O, H, W)`: expect 1 to 1.1 times its
+#    time. What is left for the cache?
+# 3. ★★ In `kernel_loops`, take `np.einsum("oc,nchw->onhw", weight[:, :, i, j], padded[:, :, i:i + H, j:j + W])` in
+#    place of `tensordot`. The checks must still pass. It should take 3.5 to 4.5 times as long on one core, and with
+#    `optimize=True` 1.4 to 1.9 times. What does einsum do without it?
+# 4. ★★★ Fewer multiplications. After a nearest upsampling, four neighboring pixels are equal, so a 3 × 3 convolution of
+#    the large image is four 2 × 2 convolutions of the small one, each with sums of the old weights: 16 of 36
+#    multiply-adds. Write it for `in_workspace`, and check it against `Sequential(Upsample(2), Conv2d(...))`. Does the
+#    time go down to 44 %? (In minidl's U-Net, it lost: half of the channels come from the skip.)
