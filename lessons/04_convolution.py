@@ -353,7 +353,8 @@ curves = {lr: {"with batch norm": [], "without": []} for lr in (1e-3, 1e-2, 1e-1
 for lr, of in curves.items():
     for name, seed in [(name, lesson.seed + k) for name in of for k in range(1 if lesson.quick else 3)]:
         layers = [layer for layer in cnn(seed) if name != "without" or not isinstance(layer, BatchNorm2d)]
-        of[name].append(train(Sequential(*layers), images[training], labels[training], lr, seed, epochs=6))
+        of[name].append(train(Sequential(*layers), images[training], labels[training], lr, seed,
+                              epochs=lesson.options.epochs or 6))
     print(f"learning rate {lr:g}: " + ", ".join(f"{name} {np.round(runs, 3)[:, -1]}" for name, runs in of.items()))
 means = {f"learning rate {lr:g}": {name: np.mean(of[name], axis=0) for name in of} for lr, of in curves.items()}
 lesson.figure(plotting.line_chart(means, "The CNN with and without batch norm, mean over the seeds", "epoch", "loss",

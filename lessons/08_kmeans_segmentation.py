@@ -414,7 +414,8 @@ oracles = scored(guesses)
 rng = np.random.default_rng(lesson.seed)
 started = time.perf_counter()
 pixels = train.images[:1000].transpose(0, 2, 3, 1).reshape(-1, 3)      # (n*H*W, 3) uint8
-some = pixels[rng.choice(len(pixels), min(50_000, len(pixels)), replace=False)].astype(np.float32) / 255
+most = min(5_000 if lesson.quick else 50_000, len(pixels))
+some = pixels[rng.choice(len(pixels), most, replace=False)].astype(np.float32) / 255
 palette = cluster(some, 64, iterations=50, tolerance=1e-4).centers     # (64, 3)
 
 
