@@ -26,6 +26,8 @@ from minidl.tasks.segmentation.ladder import results_table
 from minidl.tasks.segmentation.receptive_field import effective_receptive_field, influence, seen_pixels
 
 lesson = Lesson("11_segmentation_5x5")
+if lesson.size < 20:
+    raise ValueError(f"--size: expected at least 20, for windows of 13 × 13 pixels, got {lesson.size}")
 task = Segmentation(lesson)                # data, batches, loss, training: what lesson 10 does step by step
 size, w = lesson.size, lesson.width
 
@@ -268,9 +270,9 @@ lesson.figure(plotting.prediction_grid(
 # differ by.)
 #
 # In the figure both find what is rough, on the pet and beside it: the edge of a window in the second image, the floor
-# of the fifth, the dotted wall of the last. The rule draws thick bands along edges. The network draws thinner lines, some
-# of them with border beside them. The wall of the first image is full of speckles; there the rule has fewer. Neither
-# fills the pets.
+# of the fifth, the dotted wall of the last. The rule draws thick bands along edges. The network draws thinner lines,
+# some of them with border beside them. The wall of the first image is full of speckles; there the rule has fewer.
+# Neither fills the pets.
 #
 # The counts say which mistakes must remain. All of the object's pixels in smooth windows (roughness below 5) are called
 # background, and so are 76 % of those with a roughness between 5 and 20. In rough windows 34 % are. Of the background
@@ -464,8 +466,8 @@ if lesson.as_intended and not history.stopped:
 #    hand, layer by layer. You should get 22.
 # 3. ★★ Train on gray images. After the first cell, with `import dataclasses`, for `name` in ("train", "test"):
 #    `pets = getattr(task, name)`, `gray = pets.images.mean(axis=1, keepdims=True).repeat(3, axis=1).astype(np.uint8)`,
-#    and `setattr(task, name, dataclasses.replace(pets, images=gray))`. The mean IoU should lie between 0.34 and 0.38. How
-#    much of this lesson's result was color, how much texture?
+#    and `setattr(task, name, dataclasses.replace(pets, images=gray))`. The mean IoU should lie between 0.34 and 0.38.
+#    How much of this lesson's result was color, how much texture?
 # 4. ★★ `pixelwise((3, 3), w, rng=lesson.seed)` in section 1, without the assert, the diagram and the check of
 #    `scores_of`, and without section 9: two layers, the same receptive field. Calculate the number of parameters first.
 #    The mean IoU should lie between 0.44 and 0.48. Lesson 12 asks why.
