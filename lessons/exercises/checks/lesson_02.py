@@ -250,7 +250,8 @@ CHECKS = {
             "// drops what comes after the decimal point: divide by /": lambda fan_in: np.sqrt(2 // fan_in),
             "√(6/n) is the limit of a uniform distribution: its standard deviation is √(2/n)":
                 lambda fan_in: np.sqrt(6 / fan_in),
-            "the 2 is under the line of the fraction: n s² / 2 = 1 gives s² = 2/n": lambda fan_in: np.sqrt(1 / (2 * fan_in)),
+            "the 2 is under the line of the fraction: n s² / 2 = 1 gives s² = 2/n":
+                lambda fan_in: np.sqrt(1 / (2 * fan_in)),
         }, "Where the weights start", initial_weights, (
             "The mean square stays as it is if n s² / 2 is 1. Solve that for s.", "s = √(2/n)"), returns=("s",)),
     "momentum_step": Check(
