@@ -34,7 +34,7 @@ class Result:
     """One model's result, as the ladder shows it."""
 
     name: str                   # for figures and tables, such as "5 × 5"
-    lesson: str                 # such as "11_segmentation_5x5"; also its position on the ladder: "12b_..." after "12_..."
+    lesson: str                 # such as "11_segmentation_5x5" ("12b_..." of a second one); its place on the ladder
     scores: dict[str, float]    # on the held-out images, as `segmentation_scores` returns them
     parameters: int
     receptive_field: int        # side of the square of pixels that a pixel's class can depend on; at most the image's
@@ -158,6 +158,11 @@ class Segmentation:
         if not before:
             print("nothing to compare with yet: run the lessons from 08 on first, with the same options")
         return [*before, result]
+
+    def numbers_of(self, result: Result) -> dict[str, Any]:
+        """Return the numbers that the lesson of a result has written to its metrics.json; none if it did not finish."""
+        path = self.lesson.out.parent / result.lesson / "metrics.json"
+        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
     def results(self) -> list[Result]:
         """Return all results in the lesson's output folder that can be compared; print which others are left out."""

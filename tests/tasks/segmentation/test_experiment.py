@@ -41,6 +41,14 @@ def test_a_result_is_read_as_it_was_written(pets, tmp_path):
         assert field.name == "predictions" or getattr(again, field.name) == getattr(result, field.name)
 
 
+def test_numbers_of_another_lesson_are_read(pets, tmp_path):
+    run = task(pets, tmp_path, "09_a")
+    result = run.save_result("a", {"mean_iou": 0.5}, np.zeros((8, 32, 32), np.uint8), 1, 1, 2.0)
+    assert task(pets, tmp_path).numbers_of(result) == {}
+    run.lesson.finish(found={"1–3": 0.25})
+    assert task(pets, tmp_path).numbers_of(result)["found"] == {"1–3": 0.25}
+
+
 def test_the_pace_is_in_seconds_per_100_images(pets, tmp_path):
     run = task(pets, tmp_path)
     rows = [{"seconds": 2.0, "waited": 0.5}, {"seconds": 4.0, "waited": 1.0}]
