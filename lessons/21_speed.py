@@ -9,7 +9,7 @@
 # **Needs:** the loops of a convolution, im2col and batch norm (lesson 4), multiply-adds (lesson 12), the U-Net and its
 # training step (lesson 17). No data: random numbers will do.
 #
-# **Time:** about 45 minutes to read, 40 seconds to run on two cores.
+# **Time:** about 55 minutes to read, 40 seconds to run on two cores.
 
 # %%
 from concurrent.futures import ThreadPoolExecutor
@@ -108,7 +108,7 @@ print(f"{multiply_adds:,} multiply-adds; {nanoseconds:.0f} ns each: {duration(lo
 #
 # The last line is what the processor can do. A *FLOP* is one floating-point operation; a multiply-add has two. In the
 # product of two large matrices, NumPy's library (BLAS; here OpenBLAS) multiplies and adds several numbers at once, and
-# uses each number many times while it is near. No convolution here will be faster per multiply-add. The loops spend
+# uses each number many times while it is near. None of the ways below was faster per multiply-add. The loops spend
 # their time on something else: for each pair, Python looks up names, checks indices and wraps numbers in objects.
 #
 # ## 2. Let NumPy run the long loops
@@ -266,9 +266,10 @@ def as_formula(x):
 
 maps = rng.random((256 if lesson.quick else 8192, 1024), np.float32)   # 4 KiB per channel
 out, slabs = np.empty_like(maps), [4**k for k in range(9) if 4**k < len(maps)] + [len(maps)]
+result = as_formula(maps)
 for channels in slabs:
     in_slabs(maps, out, channels)
-    check(out, as_formula(maps))
+    check(out, result)
 times = ms(3, {str(n): lambda n=n: in_slabs(maps, out, n) for n in slabs} | {"formula": lambda: as_formula(maps)})
 slab_ms = {4 * n: times[str(n)] for n in slabs}                        # by KiB
 best = min(slab_ms.values())
@@ -284,8 +285,8 @@ lesson.figure(plotting.line_chart({"in slabs": (list(slab_ms), list(slab_ms.valu
 # as the best. *The bottom* is flat: from 256 KiB to 4 MiB all sizes were within a seventh of the best. *The right end*
 # is memory: everything at once took 1.2 times as long. How much it rises depends on the last cache (little, where that
 # holds the whole array). *The dashed line* is the formula as one would write it down, on everything at once: 3 to 9
-# times as long as the best. It makes a new array for each operation; section 7 says why that costs so much. minidl
-# takes 512 KiB.
+# times as long as the best. It makes a new array for each operation (section 7 says why that costs so much), and `var`
+# finds the mean once more. minidl takes 512 KiB.
 #
 # ## 7. One image at a time, in memory that stays
 # A convolution in the same way: columns of one image, product, next image. One image's columns are an eighth of the
@@ -420,27 +421,16 @@ for run, known in runs.items():
 # with 3 channels of 2 × 2 pixels is a line of 24 cells. **Predict:** in which order of N, C, H, W is a channel, of all
 # images, in one piece?
 
-
 # %%
-def address(order):
-    """Return at which cell x[n, c, h, w] lies if the axes follow each other in memory as in `order`."""
-    sizes = {"N": 2, "C": 3, "H": 2, "W": 2}
-    cells = np.arange(24).reshape([sizes[axis] for axis in order])
-    return cells.transpose([order.index(axis) for axis in "NCHW"])
-
-
-def pieces(cells):
-    """Count the runs of neighbors."""
-    return 1 + int((np.diff(np.sort(cells, axis=None)) > 1).sum())
-
-
-assert [pieces(address(order)[:, 0]) for order in ("NCHW", "NHWC", "CNHW")] == [2, 8, 1]
-assert layout.is_channel_major(conv(x_minidl)) and conv(x_minidl).shape == (N, O, size, size)
-lesson.figure(memory_figure({
-    "N, C, H, W (PyTorch): channel 0 is in 2 pieces. Products of single images write this order.": address("NCHW"),
-    "N, H, W, C (PyTorch, channels_last): in 8 pieces. One product of rows writes it.": address("NHWC"),
-    "C, N, H, W (minidl): in 1 piece. One product of columns writes it.": address("CNHW")},
-    "The same 24 numbers in three orders"), "memory")
+cells = np.arange(24)                                                  # all indexed by (n, c, h, w):
+orders = {"N, C, H, W (PyTorch). The products of single images write this order.": cells.reshape(2, 3, 2, 2),
+          "N, H, W, C (PyTorch, channels_last). One product of rows writes it.":
+              cells.reshape(2, 2, 2, 3).transpose(0, 3, 1, 2),
+          "C, N, H, W (minidl). One product of columns writes it.": cells.reshape(3, 2, 2, 2).transpose(1, 0, 2, 3)}
+pieces = [1 + int((np.diff(np.sort(of[:, 0], axis=None)) > 1).sum()) for of in orders.values()]
+print(f"channel 0 lies in {pieces} pieces")
+assert pieces == [2, 8, 1] and layout.is_channel_major(conv(x_minidl))
+lesson.figure(memory_figure(orders, "The same 24 numbers in three orders"), "memory")
 
 # %% [markdown]
 # minidl's maps have the shape (N, C, H, W) and lie in the order C, N, H, W (`minidl/layers/layout.py`). Then the
@@ -503,19 +493,11 @@ print(f"variance of the batch {variance.round(3)}; (q_1 + q_2) / m alone {((q[0]
 
 # %%
 workers = max(2, min(cores, N))
-images, labels = rng.random((N, 3, size, size), np.float32), rng.integers(0, 3, (N, size, size))
-
-
-def new_training():
-    """Return model, loss and optimizer, always the same."""
-    model = unet(config.width, rng=lesson.seed)
-    return model, CrossEntropyLoss(), Adam(model.parameters(), 1e-3)
-
-
-model, loss, optimizer = new_training()
+images, labels = steps.images(config)                                  # (N, 3, size, size), (N, size, size)
+model, twin = unet(config.width, rng=lesson.seed), unet(config.width, rng=lesson.seed)
+loss, optimizer = CrossEntropyLoss(), Adam(model.parameters(), 1e-3)
 whole = [train_step(model, loss, optimizer, images, labels) for _ in range(3)]
-model, loss, optimizer = new_training()
-with DataParallel(model, loss, optimizer, workers) as team:
+with DataParallel(twin, CrossEntropyLoss(), Adam(twin.parameters(), 1e-3), workers) as team:
     in_parts = [team.step(images, labels) for _ in range(3)]
 for name, losses in {"whole batch": whole, f"{workers} processes": in_parts}.items():
     print(f"{name:<12} losses " + ", ".join(f"{value:.6f}" for value in losses))
@@ -531,14 +513,15 @@ assert np.allclose(whole, in_parts, rtol=1e-3)
 
 # %%
 machine.set_threads(cores, torch)
-seconds = 0.05 if lesson.quick else 5
+seconds = 0.05 if lesson.quick else 4
 for row in scaling.measure(config, seconds / 2, cores, {})["series"]["processes"]:
     print(f"{row['processes']} processes: {row['ms']:.0f} ms")
 found = {"nothing else runs": steps.measure((config,), seconds, torch),
          "beside one busy program": busy.measure((config,), seconds, torch)}
-step_ms = {condition: {steps.LABELS[name]: value for name, value in row["ms"].items()}
+names = steps.LABELS | {"ours": "a process per core", "one": "products on all cores"}
+step_ms = {condition: {names[name]: value for name, value in row["ms"].items()}
            for condition, (row,) in found.items()}
-lesson.figure(times_figure(step_ms, f"A training step of the U-Net, {cores} cores", f"milliseconds ({config})",
+lesson.figure(times_figure(step_ms, f"A training step of the U-Net; cores: {cores}", f"milliseconds ({config})",
                            log=False), "all_cores")
 known = reference.STEP_MS if lesson.as_intended else {}
 for run, conditions in {"this run": step_ms, machine_and_date: known}.items():
@@ -548,8 +531,15 @@ for run, conditions in {"this run": step_ms, machine_and_date: known}.items():
 # %% [markdown]
 # On the machine of this text, while nothing else ran, the processes took 0.78 of the time of the one process whose
 # products BLAS split, and 1.09 times that of PyTorch; beside a busy program 0.67 times PyTorch's. (These three are from
-# README's table. Your run may be far from it: the two other ways wait for their slowest core at the end of each
-# product.)
+# README's table: 66 ms against 85 and 61. Your run may be far from it.)
+#
+# Is that twice as fast as one core? On another machine (two cores of a Zen 4) one core took 58 ms, two processes 34,
+# and half of the images on one core 33. So it is 1.7 times as fast, and what is missing is not lost in the exchange:
+# half of the images take more than half of the time, as Python's calls and the update of the weights do not get fewer.
+#
+# Threads in place of processes were tried, too, within each layer: steps on two cores took 1.06 to 1.25 times as long,
+# and for what lies between the products they gained nothing. After a product, OpenBLAS's threads keep their cores for
+# some 25 ms, so as to begin the next one at once.
 #
 # The same works with many machines, and a network in place of shared memory. PyTorch calls it
 # `DistributedDataParallel`, and batch norm over all parts `SyncBatchNorm`.
@@ -570,10 +560,10 @@ lesson.finish(threads=cores, multiply_adds=multiply_adds, loops_ns_per_multiply_
 
 # %% [markdown]
 # **Try:**
-# 1. ★ A convolution with stride 2 needs no copy more: in `one_product_of_columns`, take `windows_of(x)[:, :, ::2,
-#    ::2]`, and H // 2, W // 2. You should see the strides (557568, 17424, 528, 8, 264, 4) for x32, and no error in
-#    `check(strided(x32, weight32), conv(x32))`, with `conv = Conv2d(C, O, 3, stride=2, padding=1, bias=False)` and
-#    `conv.weight.data[...] = weight32`.
+# 1. ★ A convolution with stride 2 needs no copy more: take every other window, `windows_of(x)[:, :, ::2, ::2]`, in
+#    `one_product_of_columns`, and H // 2, W // 2. You should see the strides (557568, 17424, 528, 8, 264, 4) for x32,
+#    and no error in `check(strided(x32, weight32), conv(x32))`, with `conv = Conv2d(C, O, 3, stride=2, padding=1,
+#    bias=False)` and `conv.weight.data[...] = weight32`.
 # 2. ★★ Take the two changes of section 7 apart. Let `one_product_of_columns` return its transposed view, without
 #    `np.ascontiguousarray`: it should take 0.75 to 0.85 of the time of "all images at once". Let `image_by_image` copy,
 #    `y[n] = (weight.reshape(O, -1) @ as_columns(windows_of(x[n:n + 1]))).reshape(O, H, W)`: expect 1 to 1.1 times its
