@@ -319,8 +319,7 @@ lesson.figure(plotting.prediction_grid(
 
 # %% [markdown]
 # 9.0 % of all pixels are wrong. 4.0 % confuse object and border, and 89 % of these are within one pixel of the true
-# border. 2.6 % are missed and 2.5 % invented. Of the invented ones, 47 % are farther away: as whole things beside the
-# pet are.
+# border. 2.6 % are missed and 2.5 % invented. Of the invented ones, 47 % are farther away.
 #
 # The worst images show two kinds of failure.
 #
@@ -628,8 +627,8 @@ if lesson.as_intended and not stopped:
 # 1. ★ Section 1 with `Skip(Identity())` (from `minidl`): forward of x of shape (2, 3, 4, 4), then backward of ones. You
 #    should see y of shape (2, 6, 4, 4), and dx equal to 2 everywhere.
 # 2. ★ Which sizes of images does the paper's network take? Call `unpadded` for all sizes from 100 to 700 (an assert in
-#    it refuses the others). You should see an answer of 4 × 4 for 188, and the next larger sizes in steps of 16. Why
-#    16?
+#    it refuses the others), and keep the positive answers. You should see 4 × 4 for 188, and the next larger sizes in
+#    steps of 16. Why 16?
 # 3. ★ In section 8, turn the images upside down instead: `[:, :, ::-1]` in place of `[..., ::-1]`, for all held-out
 #    images. You should see a mean IoU of 0.709, below that of no flips. Why? (The assert against
 #    `flipped_probabilities` fails then.)
