@@ -318,7 +318,7 @@ OPTIMIZERS = {"SGD": lambda p, lr: SGD(p, lr), "momentum 0.9": lambda p, lr: SGD
               "Adam": lambda p, lr: Adam(p, lr)}
 found = {}                                                                 # {optimizer: (rates, seeds)}
 for name, make in OPTIMIZERS.items():
-    found[name] = np.zeros((len(RATES), 3))
+    found[name] = np.zeros((len(RATES), 1 if lesson.quick else 3))
     for i, j in np.ndindex(found[name].shape):
         tried = new_model(lesson.seed + j)
         with np.errstate(all="ignore"):                                    # too large a rate may overflow
