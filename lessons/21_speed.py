@@ -104,7 +104,8 @@ print(f"{multiply_adds:,} multiply-adds; {nanoseconds:.0f} ns each: {duration(lo
 
 # %% [markdown]
 # The first line is the same function under two names. It shows how far the numbers of your run can be trusted: a gap as
-# small as that one means nothing.
+# small as that one means nothing. The layer has 604 million multiply-adds. At 650 to 680 ns each, the loops need 6 to 7
+# minutes for it, and two weeks for 1000 steps of training.
 #
 # The last line is what the processor can do. A *FLOP* is one floating-point operation; a multiply-add has two. In the
 # product of two large matrices, NumPy's library (BLAS; here OpenBLAS) multiplies and adds several numbers at once, and
