@@ -11,5 +11,5 @@ PLANTED = [
     Planted("receptive_field", "jump *= stride", "jump = stride", "only the last stride"),
     Planted("receptive_field", "in chain:", "in reversed(chain):", "from its end"),
     Planted("receptive_field", "return r", "return jump", "return r"),
-    Planted("receptive_field", "    return r", "        return r", "expected 8, got 3"),
+    Planted("receptive_field", "    return r", "        return r", "expected 8\ngot 3"),
 ]
