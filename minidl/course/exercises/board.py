@@ -2,6 +2,7 @@
 import os
 import re
 import sys
+import textwrap
 from pathlib import Path
 
 from minidl.course.exercises.catalog import Exercise, functions_of
@@ -67,12 +68,24 @@ def report(results: list[Result], pointers: dict[str, str]) -> str:
     if first.state == OPEN:
         lines += [f"not written yet: {_place(first)}"]
     else:
-        lines.append(first.message)
+        lines.append(wrapped(first.message))
     if first.printed.strip():
         lines += ["", "It printed:", first.printed.rstrip()]
     lines += ["", pointers[first.exercise.name],
               f"A hint: python -m lessons.exercises {first.exercise.number} --hint"]
     return "\n".join(lines)
+
+
+def wrapped(text: str) -> str:
+    """Return a text whose sentences are broken to fit a terminal; numbers and code keep their lines.
+
+    >>> print(wrapped("[1. 2.]\\n" + "word " * 30))
+    [1. 2.]
+    word word word word word word word word word word word word word word word word word word word word word
+    word word word word word word word word word
+    """
+    lines = [textwrap.wrap(line, 105) if len(line) > 105 and line[0].isalpha() else [line] for line in text.split("\n")]
+    return "\n".join(line for some in lines for line in some)
 
 
 def _place(result: Result) -> str:

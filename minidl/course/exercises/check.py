@@ -67,8 +67,8 @@ def fault(answer: Function, check: Check, docstring: str) -> str | None:
     """Return what is wrong with an answer, as a text to print; None if nothing was found.
 
     First comes the example of the docstring; then all cases, of which the first that fails is shown; then the last
-    case once more with its arrays in other memory orders. An exception of the answer goes through, unless there is a
-    wrong result to show instead. Warnings (overflow, 0 / 0) are not shown: what they warn of is seen in the results.
+    case once more with its arrays in other memory orders. An exception of the answer goes through, unless another case
+    shows a usual mistake. Warnings (overflow, 0 / 0) are not shown: what they warn of is seen in the results.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -88,6 +88,8 @@ def _fault(answer: Function, check: Check, docstring: str) -> str | None:
     failed = next((trial for trial in trials if trial.wrong()), None)
     if failed is not None:
         mistake = blame or _mistake(check, failed.wrong() or "", trials)
+        if raised and mistake is None:
+            raise raised[0]
         return "\n\n".join(filter(None, [example or _explain(answer, failed), mistake]))
     if raised:
         raise raised[0]
@@ -145,9 +147,16 @@ def call(answer: Function, arguments: Arguments) -> str:
 def _explain(answer: Function, failed: Trial) -> str:
     """Return the text about a case that failed: the call, what was expected, what came, and where they differ."""
     name = failed.wrong() or ""
-    return "\n".join([call(answer, failed.arguments), "", f"expected {name}, {show(failed.expected[name])}",
-                      f"got {name}, {show(failed.got[name])}",
-                      str(difference(failed.expected[name], failed.got[name]))])
+    return "\n\n".join([call(answer, failed.arguments),
+                        _side_by_side(f"{name}, ", failed.expected[name], failed.got[name])])
+
+
+def _side_by_side(name: str, expected: Any, got: Any) -> str:
+    """Return what was expected and what came; of two single numbers, that is all, else also where they differ."""
+    lines = [f"expected {name}{show(expected)}", f"got {name}{show(got)}"]
+    if np.ndim(expected) or not isinstance(got, (int, float, np.number)):
+        lines.append(str(difference(expected, got)))
+    return "\n".join(lines)
 
 
 def _mistake(check: Check, name: str, trials: list[Trial]) -> str | None:
@@ -202,15 +211,10 @@ def example_fault(answer: Function, docstring: str) -> str | None:
             got = tuple(got)                                  # as in `outcome`, several results may be a list
         expected, got = (values if isinstance(values, tuple) else (values,) for values in (expected, got))
         text = (f"Expected {len(expected)} results, got {len(got)}." if len(expected) != len(got) else
-                next(filter(None, map(difference, expected, got)), None))
+                next((_side_by_side("", *pair) for pair in zip(expected, got) if difference(*pair)), None))
         if text is not None:
-            return (f"The example of the docstring:\n\n>>> {example.source.strip()}\nexpected {_several(expected)}\n"
-                    f"got {_several(got)}\n{text}")
+            return f"The example of the docstring:\n\n>>> {example.source.strip()}\n{text}"
     return None
-
-
-def _several(values: tuple[Any, ...]) -> str:
-    return "\nand ".join(map(show, values))
 
 
 def differences(forward: Function, *wanted: str) -> Function:

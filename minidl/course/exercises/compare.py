@@ -25,6 +25,8 @@ def difference(expected: Any, got: Any) -> str | None:
     if found.dtype.kind not in "biuf":
         return f"Expected numbers, got {show(got)}."
     if right.shape != found.shape:
+        if isinstance(expected, list) and found.ndim == right.ndim == 1:
+            return f"Expected {len(right)} of them, got {len(found)}."
         return f"Expected shape {right.shape}, got {found.shape}."
     if not right.size:
         return None
@@ -34,9 +36,10 @@ def difference(expected: Any, got: Any) -> str | None:
     if not wrong.any():
         return None
     place = tuple(int(i) for i in np.argwhere(wrong)[0])
-    at = f"at [{', '.join(map(str, place))}]: " if place else ""
-    count = f" ({wrong.sum()} of {wrong.size} numbers differ)" if wrong.size > 1 else ""
-    return f"First difference {at}expected {right[place]:.6g}, got {found[place]:.6g}{count}."
+    if not place:
+        return f"First difference: expected {right[()]:.6g}, got {found[()]:.6g}."
+    return (f"First difference at [{', '.join(map(str, place))}]: expected {right[place]:.6g}, got {found[place]:.6g} "
+            f"({wrong.sum()} of {wrong.size} numbers differ).")
 
 
 def show(value: Any) -> str:

@@ -65,6 +65,24 @@ def _is(c: float) -> Callable[[Pairs], bool]:
     return check
 
 
+# What Python says, and what is usually meant.
+ERRORS = {
+    "truth value of an array": "max, min, if and while look at one number. For all numbers of an array there are "
+                               "np.maximum(x, 0), np.where(x > 0, a, b) and x * (x > 0).",
+    "could not be broadcast": "Two shapes do not fit. Print both; an axis that is missing comes with x[:, None] or "
+                              "keepdims=True.",
+    "mismatch in its core dimension": "In a @ b, the last axis of a must be as long as the one before the last of b. "
+                                      "Print both shapes.",
+    "only integer": "An index must be an integer: a // b and int(x) are, a / b is not.",
+    "is read-only": "Work on a copy: x = x.copy().",
+}
+
+
+def hint_for(said: str) -> str | None:
+    """Return what usually helps if Python says this of an exception."""
+    return next((hint for part, hint in ERRORS.items() if part in said), None)
+
+
 GENERAL: dict[str, Callable[[Pairs], bool]] = {
     "all numbers are 0: nothing was computed, or it was computed and not stored": _is(0),
     "the sign is wrong: every number is minus the expected one": _is(-1),

@@ -21,6 +21,7 @@ from typing import Any
 
 from minidl.course.exercises.catalog import Exercise, read_stubs
 from minidl.course.exercises.check import Check, WrongResult, fault
+from minidl.course.exercises.mistakes import hint_for
 from minidl.course.exercises.workspace import FAILED, OPEN, PASSED
 
 MEMORY = 1 << 30               # bytes, beside what the process has at its start
@@ -91,7 +92,8 @@ def explain(error: BaseException, path: str) -> str:
     said = "".join(traceback.format_exception_only(error)).rstrip()
     if isinstance(error, MemoryError):
         said = f"More than {MEMORY >> 20:,} MiB of memory were asked for. {said}"
-    return "\n".join([*lines, said])
+    hint = hint_for(said)
+    return "\n".join([*lines, said] + (["", hint] if hint else []))
 
 
 def limit_memory() -> None:

@@ -74,7 +74,7 @@ def test_memory_order_is_tried() -> None:
     assert text is not None and "lie in memory column by column" in text
 
 
-def test_exception_of_the_answer_goes_through_unless_something_wrong_can_be_shown() -> None:
+def test_exception_of_the_answer_goes_through_unless_a_mistake_is_known() -> None:
     def only_small(x: Any) -> Any:
         if x.size > 1:
             raise KeyError("larger")
@@ -103,7 +103,8 @@ def test_differences_are_the_derivative() -> None:
 
 
 @pytest.mark.parametrize("expected, got, said", [
-    (np.zeros((2, 2)), [[0, 0], [0]], "shape (2, 2)"), (1.0, 1.5, "First difference expected 1, got 1.5."),
+    (np.zeros((2, 2)), [[0, 0], [0]], "shape (2, 2)"),
+    (1.0, 1.5, "First difference: expected 1, got 1.5."), ([1], [1, 2], "Expected 1 of them, got 2."),
     (np.array([1.0, np.nan]), np.array([1.0, 0.0]), "at [1]: expected nan, got 0"), ([1, 2], [1, 3], "at [1]"),
     ("a", "b", "Expected 'a'"),
 ])

@@ -55,6 +55,14 @@ def test_exception_shows_the_readers_own_lines(tmp_path: Path) -> None:
         "AttributeError: 'numpy.ndarray' object has no attribute 'nothing'"]
 
 
+@pytest.mark.parametrize("body, said", [
+    ("max(x, 0)", "np.maximum(x, 0)"), ("x + np.zeros((7, 9, 11))", "Two shapes do not fit"), ("x @ x[0][:1]", "a @ b"),
+])
+def test_usual_exceptions_come_with_a_hint(tmp_path: Path, body: str, said: str) -> None:
+    result = checked(tmp_path, f"def linear_forward(x, weight, bias):\n    return {body}\n")[0]
+    assert result.state == FAILED and said in result.message
+
+
 @pytest.mark.parametrize("body, said", [("import os; os._exit(7)", "exit status 7"), ("exit(3)", "SystemExit: 3")])
 def test_ended_process_is_told(tmp_path: Path, body: str, said: str) -> None:
     result = checked(tmp_path, f"def linear_forward(x, weight, bias):\n    {body}\n")[0]

@@ -2,7 +2,7 @@
 from tests.lessons.exercises.planted import Planted
 
 PLANTED = [
-    Planted("box_iou", "a[2] - a[0]) * (a[3] - a[1]", "a[2] - a[0] + 1) * (a[3] - a[1] + 1", "First difference"),
+    Planted("box_iou", "a[2] - a[0]) * (a[3] - a[1]", "a[2] - a[0] + 1) * (a[3] - a[1] + 1", "got 0.285714"),
     Planted("box_iou", "    width = max", "    a, b = a + [0, 0, 1, 1], b + [0, 0, 1, 1]\n    width = max",
             "one pixel too long"),
     Planted("box_iou", "    width = max(0, min(a[2], b[2]) - max(a[0], b[0]))\n"
