@@ -21,7 +21,7 @@ def train_encoder(task: SuperResolution, width: int, seed: int, epochs: int) -> 
     Returns
     -------
     Sequential
-        Three convolutions (batch norm is folded into them) with ReLUs and poolings between them, nothing behind the
+        Three convolutions (batch norm is folded into them) with ReLUs and poolings between them, nothing after the
         last: features *before* their activation, (N, 4 width, H / 4, W / 4).
     """
     rng = np.random.default_rng(seed)
