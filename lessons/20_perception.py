@@ -417,9 +417,9 @@ print_pull(predict(gan_net, x))
 # the feature distance from 0.448 to 0.366 and cost 0.57 dB. The contrast rises from 5.97 to 7.55 (truth 9.84). With the
 # adversary it is 0.362, 24.09 dB and 7.80. So with features, the adversary adds little: 0.15 dB less, 0.25 more
 # contrast, in one run with one seed. That does not make it idle. At the end it pulls more strongly than the pixels,
-# with a sixth of the strength of the features. And without features it has an effect of its own (exercise 3). The two
-# ask for much the same. The discriminator's loss in the last step, 1.358, is near 2 ln 2: it can hardly tell real from
-# fake. But it is a small network after 125 steps, and a stronger one may ask for more.
+# with a sixth of the strength of the features. And without features it has an effect of its own (exercise 3). What it
+# brings alone, the features bring, too. The discriminator's loss in the last step, 1.358, is near 2 ln 2: it can hardly
+# tell real from fake. But it is a small network after 125 steps, and a stronger one may ask for more.
 #
 # In the figure, "features" and "GAN" are crisper than "L1 on": ears, legs, the stripes of the second wall. The details
 # show the price, colored fringes in red and green along the outlines. Between "features" and "GAN" there is hardly a
@@ -469,8 +469,8 @@ print(f"PSNR of the network and of its copy {scores['L1']['psnr']:.2f} dB, of th
 
 # %% [markdown]
 # Both are the same function, with 24.80 dB. Their mixture has 24.07 dB. Here only the channels between two layers were
-# exchanged. Networks trained from different first weights differ in all layers. So weights can be mixed because one
-# network was trained on from the other.
+# exchanged. Networks trained from different first weights differ in all layers. Ours could be mixed: both were trained
+# on from the same weights, for a few steps.
 #
 # ## 9. One network, told at each pixel what to aim for
 # The second paper of slide 33 (Park, Moon, Cho, 2023, arXiv 2211.13676) makes the aim an *input*. One generator gets a
@@ -524,10 +524,11 @@ for t, found in zip(sweep, fixed_scores):
 
 # %% [markdown]
 # Only partly. t = 1 has 0.361, the feature distance of the GAN (0.362), at a PSNR of 23.84 dB instead of 24.09. t = 0
-# has 24.55 dB and 0.381, far from the 24.81 dB and 0.448 of "L1 on". In 125 steps W1 has not learned to undo what W0
-# learned for all t. Where both have the same PSNR, the map network is where the mixtures are: 24.42 dB with 0.372,
-# mixed weights 24.37 dB with 0.371. So with equal training, one network with a map gains nothing here over two networks
-# that are mixed, and its range is smaller. It has one advantage: t may differ from pixel to pixel.
+# has 24.55 dB and 0.381, far from the 24.81 dB and 0.448 of "L1 on". At t = 0 only W0 counts, and W0 was trained for
+# all t at once. W1 had just 125 steps to take over what differs. Where both have the same PSNR, the map network is
+# where the mixtures are: 24.42 dB with 0.372, mixed weights 24.37 dB with 0.371. So with equal training, one network
+# with a map gains nothing here over two networks that are mixed, and its range is smaller. It has one advantage: t may
+# differ from pixel to pixel.
 #
 # ## 10. The best map, and a prediction of it
 # Where the truth is known, the best map can be searched: draw the image with each t, measure the feature distance in
