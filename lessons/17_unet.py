@@ -33,14 +33,18 @@ from minidl.step import predict, predict_classes
 from minidl.tasks.segmentation.experiment import SHOWN, Segmentation, segmentation_scores
 from minidl.tasks.segmentation.flips import flipped_probabilities
 from minidl.tasks.segmentation.ladder import results_figure, results_table
+from minidl.tasks.segmentation.own import train_mine
 from minidl.tasks.segmentation.receptive_field import effective_receptive_field, receptive_field
 from minidl.tasks.segmentation.thickness import found_by_thickness
 from minidl.tasks.segmentation.tolerance import tolerant_counts, tolerant_scores
 
 from PIL import Image
 
-lesson = Lesson("17_unet")
+lesson = Lesson("17_unet", mine=True)
 task = Segmentation(lesson)                # images, batches, loss and budget: the same for all models of lessons 10–17
+if lesson.options.mine:                    # --mine: the same network, on the layers that you wrote in the exercises
+    train_mine(task, lesson.options.minutes)
+    raise SystemExit
 held, truth = task.held, np.asarray(task.held.trimaps)                     # up to 200 held-out images; (n, H, W)
 rng = np.random.default_rng(lesson.seed)
 

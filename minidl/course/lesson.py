@@ -81,6 +81,8 @@ class Lesson:
         Whether the lesson takes an image of the reader's with `--image`; see `photo`.
     ladder : bool
         Whether the lesson takes `--ladder` and `--seeds`; see `minidl.tasks.segmentation.comparison`.
+    mine : bool
+        Whether the lesson takes `--mine` and `--minutes`; see `minidl.tasks.segmentation.own`.
     **defaults
         Of the options, where the lesson's differ from the common ones.
 
@@ -94,7 +96,7 @@ class Lesson:
     """
 
     def __init__(self, name: str, budget: int = 6_000, argv: list[str] | None = None, quick_epochs: int = 2,
-                 own_image: bool = False, ladder: bool = False, **defaults: Any) -> None:
+                 own_image: bool = False, ladder: bool = False, mine: bool = False, **defaults: Any) -> None:
         self.in_notebook = "ipykernel" in sys.modules
         prepare()
         parser = options_parser(name, **defaults)
@@ -105,6 +107,11 @@ class Lesson:
                                 "the ladder under equal conditions, at full width; it may take an hour, and goes on "
                                 "where it was stopped")
             parser.add_argument("--seeds", type=whole, default=3, help="trainings per model of --ladder (default: 3)")
+        if mine:
+            parser.add_argument("--mine", action="store_true", help="in place of the lesson, train its model on the "
+                                "layers that you wrote in the exercises (python -m lessons.exercises)")
+            parser.add_argument("--minutes", type=positive_number, default=5.0, help="that the training of --mine may "
+                                "take; image size and width are chosen for it (default: 5)")
         if argv is None and self.in_notebook:
             argv = []
         options = parser.parse_args(argv)

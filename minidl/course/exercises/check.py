@@ -11,6 +11,7 @@ import numpy as np
 from minidl.course.exercises.compare import difference, show
 from minidl.course.exercises.mistakes import recognize
 
+CALLED = "called"      # attribute of an exception of the answer: the call that raised it, as a text
 Arguments = dict[str, Any]
 Function = Callable[..., Any]
 
@@ -105,6 +106,7 @@ def _try_all(answer: Function, check: Check, raised: list[Exception]) -> tuple[l
         try:
             got = outcome(answer, arguments, check)
         except Exception as error:
+            setattr(error, CALLED, call(answer, before))
             raised.append(error)
             continue
         for name, value in before.items():

@@ -20,7 +20,7 @@ from types import ModuleType
 from typing import Any
 
 from minidl.course.exercises.catalog import Exercise, read_stubs
-from minidl.course.exercises.check import Check, WrongResult, fault
+from minidl.course.exercises.check import CALLED, Check, WrongResult, fault
 from minidl.course.exercises.mistakes import hint_for
 from minidl.course.exercises.workspace import FAILED, OPEN, PASSED
 
@@ -92,8 +92,9 @@ def explain(error: BaseException, path: str) -> str:
     said = "".join(traceback.format_exception_only(error)).rstrip()
     if isinstance(error, MemoryError):
         said = f"More than {MEMORY >> 20:,} MiB of memory were asked for. {said}"
-    hint = hint_for(said)
-    return "\n".join([*lines, said] + (["", hint] if hint else []))
+    called = getattr(error, CALLED, "")
+    parts = ["\n".join([*lines, said]), hint_for(said), called and f"The call was {called}"]
+    return "\n\n".join(filter(None, parts))
 
 
 def limit_memory() -> None:

@@ -50,9 +50,16 @@ def test_syntax_error_is_shown_as_one(tmp_path: Path) -> None:
 def test_exception_shows_the_readers_own_lines(tmp_path: Path) -> None:
     result = checked(tmp_path, "def linear_forward(x, weight, bias):\n    return helper(x)\n\n\n"
                                "def helper(x):\n    return x.nothing\n")[0]
-    assert result.message.splitlines() == [
+    assert result.message.splitlines()[:5] == [
         "line 5, in linear_forward:", "    return helper(x)", "line 9, in helper:", "    return x.nothing",
         "AttributeError: 'numpy.ndarray' object has no attribute 'nothing'"]
+
+
+def test_exception_in_a_case_shows_the_call(tmp_path: Path) -> None:
+    text = "def linear_forward(x, weight, bias):\n    return x @ weight.T + bias if len(x) == 2 else 1 / 0\n"
+    result = checked(tmp_path, text)[0]
+    assert "ZeroDivisionError" in result.message
+    assert "The call was linear_forward(x, weight, bias)\nx: shape (1, 1):" in result.message
 
 
 @pytest.mark.parametrize("body, said", [
