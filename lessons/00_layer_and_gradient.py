@@ -374,6 +374,9 @@ lesson.figure(plotting.line_chart({f"learning rate {lesson.lr:g}": (np.arange(le
 #   (backward). The chain rule multiplies slopes along a way, and adds them over all ways: forks add.
 # - Central differences in float64 with h = 1e-5 show whether a backward is right. The dy of the check must be random.
 # - Training repeats: forward, loss, zero_grad, backward, and a small step against the gradient.
+#
+# **Write it yourself:** `linear_forward`, `linear_backward` and `numeric_gradient`. `python -m lessons.exercises 00`
+# puts stubs into `my/00_layer_and_gradient.py` and checks what you write.
 
 # %%
 lesson.finish(first_loss=losses[0], last_loss=losses[-1], weight=layer.weight.data.item(), bias=layer.bias.data.item(),

@@ -347,6 +347,9 @@ assert scores["training"] <= of_best["training"]                   # the model i
 #   calculated from scores by log-sum-exp. Its gradient is softmax minus one-hot.
 # - Before training the loss should be near ln K. If it is not, look for the reason first.
 # - The learning rate decides: too small is slow, too large bounces, much too large never settles.
+#
+# **Write it yourself:** `softmax`, `cross_entropy` and `cross_entropy_gradient`. `python -m lessons.exercises 01` puts
+# stubs into `my/01_softmax_regression.py` and checks what you write.
 
 # %%
 lesson.finish(test={"accuracy": scores["held out"]}, train={"accuracy": scores["training"]},

@@ -528,6 +528,9 @@ print(f"validation images right: suspect {of_suspect:.3f}, without the bug {foun
 # - Training is forward, loss, backward, step, on minibatches. Each optimizer needs its own learning rate, and it is
 #   chosen on validation images; the test images are looked at once.
 # - If a network does not learn: first loss, one batch, learning rate, dead ReLUs, in this order.
+#
+# **Write it yourself:** `relu_forward`, `relu_backward`, `he_std`, `momentum_step` and `adam_step`. `python -m
+# lessons.exercises 02` puts stubs into `my/02_mlp_classifier.py` and checks what you write.
 
 # %%
 lesson.finish(test={"accuracy": share}, accuracy_moved=accuracy_moved, chosen_learning_rate=chosen,

@@ -372,6 +372,9 @@ lesson.figure(forecast_figure(dates[part], y[part], forecasts["model"], x[part][
 # - Data in time are split by time, and what the model gets must be known on the day of the forecast.
 # - A network that fits its training data better and better may get worse on new data. Weight decay, dropout, early
 #   stopping and a smaller model reduce that; the validation data say how much of each.
+#
+# **Write it yourself:** `mse`, `mse_gradient` and `weight_decay_step`. `python -m lessons.exercises 03` puts stubs into
+# `my/03_temperature_forecast.py` and checks what you write.
 
 # %%
 last_loss = float(table[chosen][0, 0])

@@ -445,6 +445,10 @@ lesson.figure(feature_maps_figure(outputs[0][0, 0], filters, {
 #   through the variance. Here it saved steps and allowed a larger learning rate.
 # - Of digits that move by a pixel, the CNN gets 0.77 right, an MLP with as many parameters 0.51. With shuffled pixels
 #   the lead is gone.
+#
+# **Write it yourself:** `convolve`, `im2col`, `col2im`, `conv_forward`, `conv_backward`, `max_pool_forward`,
+# `max_pool_backward`, `batch_norm_forward` and `batch_norm_backward`. `python -m lessons.exercises 04` puts stubs into
+# `my/04_convolution.py` and checks what you write.
 
 # %%
 lesson.finish(test={"digits_accuracy": float(np.mean(scores["as they are"]["CNN"]))}, first_loss=losses[0][0],

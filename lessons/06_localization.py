@@ -347,6 +347,9 @@ lesson.figure(worst_to_best(test.images, test.boxes, boxes, title="Test images: 
 # - A box is four numbers, answered relative to an anchor, so that 0 means "as guessed" and any answer is a proper box.
 # - The loss is smooth L1 (Huber): squared for small errors, absolute for large ones. The score is another thing: IoU.
 # - A score needs a baseline: a mean IoU of 0.83 says something only beside the 0.69 of a box that never looked.
+#
+# **Write it yourself:** `box_iou`. `python -m lessons.exercises 06` puts a stub into `my/06_localization.py` and checks
+# what you write.
 
 # %%
 lesson.finish(test=results, validation=scores(model), mean_iou_on_training_images=float(on_training.mean()),

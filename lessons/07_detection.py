@@ -497,6 +497,9 @@ lesson.figure(detections_on_images(
 #   keeps a wrong species that is too sure.
 # - AP is the area under precision over recall, for one class and one IoU. Here any pet has 0.91, but mAP is 0.58: the
 #   species is the harder question.
+#
+# **Write it yourself:** `non_maximum_suppression` and `average_precision`. `python -m lessons.exercises 07` puts stubs
+# into `my/07_detection.py` and checks what you write.
 
 # %%
 lesson.finish(test=results, map_averaged_over_iou=coco, validation=library, test_loss=test_loss,

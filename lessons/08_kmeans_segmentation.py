@@ -504,6 +504,9 @@ lesson.figure(plotting.class_bars(three, title="IoU of each class: two ways to n
 # - Pixel accuracy rewards the most frequent class, mean IoU counts each class the same. Look at the IoU of each class,
 #   and at what trivial answers get.
 # - Pets have no color of their own: 64 named colors reach a mean IoU of 0.214, everything background 0.200.
+#
+# **Write it yourself:** `nearest_center` and `move_centers`. `python -m lessons.exercises 08` puts stubs into
+# `my/08_kmeans_segmentation.py` and checks what you write.
 
 # %%
 result = task.save_result("K-means", metrics.scores(matrix, CLASSES), guesses["K-means"][:SHOWN],

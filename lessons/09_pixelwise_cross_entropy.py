@@ -299,6 +299,9 @@ lesson.figure(descent_figure(frames, trimap[0], "Each pixel's probabilities appr
 # - Output, one-hot label, probabilities and gradient of an image all have the shape (3, H, W): one map per class.
 # - The loss is the mean of the pixels' cross entropies, calculated as log-sum-exp minus the right class's logit.
 # - Its gradient is (softmax − one-hot) / (H·W): every pixel says on its own which of its scores should rise.
+#
+# **Write it yourself:** `pixel_cross_entropy` and `pixel_cross_entropy_gradient`. `python -m lessons.exercises 09` puts
+# stubs into `my/09_pixelwise_cross_entropy.py` and checks what you write.
 
 # %%
 lesson.finish(first_loss=history[0], last_loss=history[-1], steps=len(history) - 1, model_loss=model_loss,

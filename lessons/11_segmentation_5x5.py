@@ -445,6 +445,9 @@ lesson.figure(plotting.image_rows({name: as_images(weight[by_use]) for name, wei
 #   0.331. Smooth parts of the pet stay background.
 # - Zero padding puts a black frame around the image. Scores near the edges depend on it: the model takes it as a sign
 #   of background.
+#
+# **Write it yourself:** `receptive_field`. `python -m lessons.exercises 11` puts a stub into
+# `my/11_segmentation_5x5.py` and checks what you write.
 
 # %%
 lesson.finish(test=result.scores, by_roughness={"pixel_accuracy": pixel_accuracy(matrix), "mean_iou": mean_iou(matrix)},

@@ -505,6 +505,9 @@ lesson.figure(plotting.prediction_grid(
 #   which functions the model can represent.
 # - The model finds the pet (mean IoU 0.513, object 0.622) and draws a usual shape with a ragged outline (border 0.115).
 #   When the image moves, the answer does not move along.
+#
+# **Write it yourself:** `pixel_shuffle`. `python -m lessons.exercises 13` puts a stub into
+# `my/13_segmentation_reshape.py` and checks what you write.
 
 # %%
 lesson.finish(test=result.scores, usual=by_place, memory=memory,

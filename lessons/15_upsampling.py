@@ -499,6 +499,9 @@ assert max(ranges[AFTER]) < 1e-3
 #   decoder it did not, and its outlines have grid artifacts. Upsampling and a convolution are even for any weights.
 # - From 8 × 8 shares back to the trimap: upsampling alone 0.62 mean IoU, with a 3 × 3 convolution after each upsampling
 #   0.80, with the same convolutions before a single upsampling 0.77.
+#
+# **Write it yourself:** `nearest_forward`, `nearest_backward`, `bilinear_matrix`, `bilinear_forward` and
+# `bilinear_backward`. `python -m lessons.exercises 15` puts stubs into `my/15_upsampling.py` and checks what you write.
 
 # %%
 test, history = scores[AFTER][0], histories[AFTER, lesson.seed]
