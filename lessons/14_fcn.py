@@ -479,6 +479,9 @@ print(f"{len(same)} images of {2 * lesson.size} × {2 * lesson.size} pixels: mea
 #   interpolation, and learned kernels may paint a grid.
 # - Scores of finer maps, added, raise mean IoU from 0.497 (stride 32) over 0.578 to 0.622 (stride 8), and the
 #   border's IoU from 0.049 to 0.288.
+#
+# **Write it yourself:** `transposed_convolution` and `tent`. `python -m lessons.exercises 14` puts stubs into
+# `my/14_fcn.py` and checks what you write.
 
 # %%
 lesson.finish(test=found["FCN-8s"][0], fcn_16s=found["FCN-16s"][0], fcn_32s=found["FCN-32s"][0],
