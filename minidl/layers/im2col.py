@@ -52,12 +52,7 @@ def im2col(x: Array, window: Window, out: Array | None = None) -> Array:
     Ho, Wo = window.output_size(H, W)
     cols = np.empty((C * kh * kw, N * Ho * Wo), x.dtype) if out is None else out
     grid = cols.reshape(C, kh, kw, N, Ho, Wo)
-    pixels = padded(x.transpose(1, 0, 2, 3), window)
-    if few_windows(window, Ho, Wo):
-        for p, q in np.ndindex(Ho, Wo):
-            grid[..., p, q] = under(pixels, window, p, q).transpose(0, 2, 3, 1)      # (C, kh, kw, N)
-        return cols
-    for i, j, view in positions(pixels, window, Ho, Wo):
+    for i, j, view in positions(padded(x.transpose(1, 0, 2, 3), window), window, Ho, Wo):
         grid[:, i, j] = view                             # (C, N, Ho, Wo)
     return cols
 
@@ -88,17 +83,9 @@ def col2im(cols: Array, x_shape: Shape, window: Window, out: Array | None = None
     """
     N, C, H, W = x_shape
     kh, kw = window.kernel
-    Ho, Wo = window.output_size(H, W)
-    grid = cols.reshape(C, kh, kw, N, Ho, Wo)
+    grid = cols.reshape(C, kh, kw, N, *window.output_size(H, W))
     x = layout.empty(x_shape, cols.dtype) if out is None else out
     pixels = x.transpose(1, 0, 2, 3)                     # (C, N, H, W)
-    if few_windows(window, Ho, Wo):
-        sums = padded(np.zeros((C, N, H, W), cols.dtype), window)
-        for p, q in reversed(list(np.ndindex(Ho, Wo))):  # so that a pixel's terms are added in the order of below
-            view = under(sums, window, p, q)
-            view += grid[..., p, q].transpose(0, 3, 1, 2)                            # (C, N, kh, kw)
-        pixels[...] = sums[:, :, window.before[0]:window.before[0] + H, window.before[1]:window.before[1] + W]
-        return x
     down = [window.inside(0, i, H) for i in range(kh)]   # (windows, pixels)
     along = [window.inside(1, j, W) for j in range(kw)]
     places = [(i, j) for i in range(kh) for j in range(kw)]
@@ -113,21 +100,6 @@ def col2im(cols: Array, x_shape: Shape, window: Window, out: Array | None = None
         seen = pixels[:, :, down[i][1], along[j][1]]
         seen += grid[:, i, j, :, down[i][0], along[j][0]]
     return x
-
-
-def few_windows(window: Window, Ho: int, Wo: int) -> bool:
-    """Return whether it is quicker to go through the windows than through a window's pixels.
-
-    A window that enlarges 32 times has 64 x 64 pixels, and there may be no more than 2 x 2 windows.
-    """
-    return window.stride != (1, 1) and not window.flipped and 16 * Ho * Wo <= window.kernel[0] * window.kernel[1]
-
-
-def under(x: Array, window: Window, p: int, q: int) -> Array:
-    """Return what lies under window (p, q), (A, B, kh, kw): a view of x (A, B, H, W), already padded."""
-    top, left = p * window.stride[0], q * window.stride[1]
-    (down, along), (tall, wide) = window.dilation, window.extent
-    return x[:, :, top:top + tall + 1:down, left:left + wide + 1:along]
 
 
 def columns(x: Array, window: Window, matrix_bytes: int = 0) -> Iterator[tuple[slice, Array]]:

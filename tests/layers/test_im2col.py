@@ -1,6 +1,4 @@
 """im2col and col2im: what lies under each window, and that the two are each other's adjoint."""
-from importlib import import_module
-
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
@@ -8,7 +6,7 @@ from hypothesis import given, strategies as st
 from minidl import Window, col2im, im2col
 from minidl.layers import layout
 from minidl.layers.arguments import pair
-from minidl.layers.im2col import add_weight_gradient, columns, few_windows, matmul_im2col, col2im_matmul
+from minidl.layers.im2col import add_weight_gradient, columns, matmul_im2col, col2im_matmul
 from minidl.layers.window import positions
 from tests.strategies import FEW, MEMORY_ORDERS, assert_close, pairs, seeds, shapes, windows
 
@@ -89,20 +87,6 @@ def test_col2im_matmul_is_the_adjoint_of_matmul_im2col(case, seed):
     assert_close(layout.rows(gathered), matrix.T @ cols)
     assert kept is not None and np.array_equal(kept, cols)      # all of them were made at once
     assert_close(np.vdot(gathered, y), np.vdot(x, back))
-
-
-@pytest.mark.parametrize("window", [Window((12, 12), (2, 2)), Window((16, 14), (3, 2), (2, 1), (-1, 3)),
-                                    Window((8, 12), (5, 3), dilation=(2, 1))])
-def test_going_through_few_windows_gives_the_same_bits(window, monkeypatch):
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(2, 3, 16, 14)).astype(np.float32)
-    assert few_windows(window, *window.output_size(16, 14))
-    cols = im2col(x, window)
-    c = rng.normal(size=cols.shape).astype(np.float32)
-    back, out = col2im(c, x.shape, window), layout.channel_major(np.full_like(x, np.nan))
-    assert col2im(c, x.shape, window, out=out) is out and np.array_equal(out, back)
-    monkeypatch.setattr(import_module("minidl.layers.im2col"), "few_windows", lambda *_: False)
-    assert np.array_equal(im2col(x, window), cols) and np.array_equal(col2im(c, x.shape, window), back)
 
 
 @pytest.mark.parametrize("size", [2, 9])                 # few positions and many: two ways to make the product
