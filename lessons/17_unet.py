@@ -7,8 +7,8 @@
 # belong to; and your own image.
 #
 # **Needs:** forks add (lesson 0), softmax and cross entropy (lesson 1), batch norm (lesson 4), precision and recall
-# (lesson 7), the training of a segmentation network (lesson 10), upsampling and convolution (lesson 15), the
-# encoder–decoder, effective receptive field and thickness (lesson 16).
+# (lesson 7), the training of a segmentation network (lesson 10), effective receptive field (lesson 11), upsampling and
+# convolution (lesson 15), the encoder–decoder and thickness (lesson 16).
 #
 # **Time:** about 65 minutes to read, 90 seconds to run on two cores.
 
@@ -237,8 +237,9 @@ lesson.figure(results_figure(results[-2:], held.images[:SHOWN], truth[:SHOWN], "
 #
 # ## 5. What gets around: thin parts
 # Lesson 16 sorted the pet's pixels by thickness, and found that thin parts are lost, even if the encoder–decoder gets
-# the truth itself as its input. (A pixel has thickness k if a k × k square that holds it fits into the pet, and no
-# larger one does.) Here are its bars, read from the results of lesson 16 if they are there, beside the U-Net's.
+# the truth itself as its input, for three epochs. (A pixel has thickness k if a k × k square that holds it fits into
+# the pet, and no larger one does.) Here are its bars, read from the results of lesson 16 if they are there, beside the
+# U-Net's.
 #
 # **Predict:** at which thickness do they differ most?
 
