@@ -2,6 +2,7 @@
 import argparse
 import importlib
 import inspect
+import os
 import sys
 from pathlib import Path
 
@@ -41,8 +42,9 @@ def main(arguments: list[str], folder: Path | None = None) -> int:
             kept = work.reset(chosen[0].lesson)
             print(f"{shorten(work.path(chosen[0].lesson))} begins again"
                   + (f"; what you wrote is in {shorten(kept)}" if kept else ""))
-        for change in work.prepare():
-            print(change)
+        changes = work.prepare()
+        print("\n".join(changes) if len(changes) < 4 else
+              f"made {shorten(work.folder)}{os.sep} with stubs to fill in, a file per lesson")
     except OSError as error:
         parser.error(f"{error.filename}: {error.strerror}")
     if options.solution:

@@ -22,7 +22,7 @@ def put(my: Path, text: str) -> None:
 def test_first_board_makes_the_folder(my: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([], my) == 0
     said = capsys.readouterr().out
-    assert "new: 00_layer_and_gradient.py" in said and f"0 of {COUNT} done" in said
+    assert f"made {my}" in said and f"0 of {COUNT} done" in said
     assert "next: 00.1 linear_forward" in said and "00_layer_and_gradient.py, line 8, then" in said
     assert (my / "04_convolution.py").read_text(encoding="utf-8") == (HERE / "04_convolution.py").read_text("utf-8")
 
