@@ -606,9 +606,9 @@ lesson.figure(comparison({"small": task.small_test[shown].repeat(4, axis=2).repe
                          ("with best t", "with predicted t")), "maps")
 
 # %% [markdown]
-# Badly: the correlation is 0.13, or 0.15 inside an image. The best map is wide and jumps: 0 in 28 % of the squares, 1
-# in 46 %. The predicted map is almost flat, 0.55 with a standard deviation of 0.04. With both losses, a predictor that
-# knows little does best near the middle.
+# Badly: the correlation is 0.13, or 0.15 inside an image. (With seed 1: 0.11 and 0.08.) The best map is wide and jumps:
+# 0 in 28 % of the squares, 1 in 46 %. The predicted map is almost flat, 0.55 with a standard deviation of 0.04. With
+# both losses, a predictor that knows little does best near the middle.
 #
 # What decides the best t? One may expect low t along outlines and high t in texture. The numbers say something else: on
 # average 0.80 on the pets, 0.75 on their borders, 0.47 on the background. With the contrast inside a square the best t
