@@ -552,6 +552,9 @@ for run, conditions in {"this run": step_ms, machine_and_date: known}.items():
 #   bring to the whole.
 # - All cores: cut the batch. Gradients add up, batch norm exchanges a few sums, and the step is that of the whole
 #   batch.
+#
+# **Write it yourself:** `joint_moments`. `python -m lessons.exercises 21` puts a stub into `my/21_speed.py` and checks
+# what you write.
 
 # %%
 lesson.finish(threads=cores, multiply_adds=multiply_adds, loops_ns_per_multiply_add=nanoseconds,
