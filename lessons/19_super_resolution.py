@@ -416,6 +416,9 @@ assert abs(psnr_by_hand(plain, grass) - psnr_by_hand(other_grass, grass) - 3.01)
 #   pixels at the same position, so an image moved by one pixel scores badly.
 # - A network of 55,235 parameters, trained on L1, gets 24.8 dB where bicubic gets 23.4, and a quarter of the missing
 #   contrast. A texture that the small image does not determine is best left out, as long as pixels are compared.
+#
+# **Write it yourself:** `psnr`. `python -m lessons.exercises 19` puts a stub into `my/19_super_resolution.py` and
+# checks what you write.
 
 # %%
 lesson.finish(scores=scores, gain_over_bicubic=float(gain.mean()), psnr_by_class=by_class, contrast=contrast,

@@ -1,6 +1,7 @@
 """Every exercise: a right answer passes, the stub does not, and planted mistakes are named."""
 import ast
 import importlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -69,3 +70,12 @@ def test_exercise_says_where_its_lesson_is(name: str) -> None:
     lesson = HERE.parent / exercise.path.name
     assert find_section(lesson, check_for(exercise).section)
     assert f"Lesson {exercise.lesson}, section" in exercise.docstring and ">>> " in exercise.docstring
+
+
+@pytest.mark.parametrize("lesson", find_exercises(HERE))
+def test_lesson_names_its_exercises(lesson: int) -> None:
+    exercises = find_exercises(HERE)[lesson]
+    text = (HERE.parent / exercises[0].path.name).read_text(encoding="utf-8")
+    text = " ".join(text.partition("# **Write it yourself:** ")[2].partition("\n\n")[0].replace("\n#", "").split())
+    assert f"`python -m lessons.exercises {lesson:02d}`" in text
+    assert re.findall(r"`(\w+)`", text) == [one.name for one in exercises]
