@@ -11,7 +11,6 @@ from minidl.course.gallery.scripts import read_script
 from tests.programs import ROOT, run
 
 LESSONS = sorted((ROOT / "lessons").glob("[0-9][0-9]_*.py"))
-FIRST_HALF = [path for path in LESSONS if int(path.name[:2]) <= 10]
 WITHOUT_TRAINING = {"08_kmeans_segmentation", "21_speed"}
 REAL = ROOT.parent / "shared" / "oxford-iiit-pet-mini"
 
@@ -127,7 +126,7 @@ def test_lesson_is_in_percent_format(lesson):
         assert stop - start <= 45, f"the cell at line {start + 1} is longer than a screen"
 
 
-@pytest.mark.parametrize("lesson", FIRST_HALF, ids=lambda path: path.stem)
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
 def test_lesson_says_what_it_needs_and_how_long_it_takes(lesson):
     script = read_script(lesson)
     assert script.title.startswith(f"{script.number:02d} · ")
@@ -139,7 +138,7 @@ def test_lesson_says_what_it_needs_and_how_long_it_takes(lesson):
     assert re.match(r"\*\*Time:\*\* about \d+ minutes to read, \d+ seconds? to run on two cores\.", time)
 
 
-@pytest.mark.parametrize("lesson", FIRST_HALF, ids=lambda path: path.stem)
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
 def test_lesson_asks_recalls_and_gives_graded_exercises(lesson):
     cells = read_script(lesson).cells
     texts = [cell.text for cell in cells if not cell.code]
