@@ -43,8 +43,10 @@ def main(arguments: list[str], folder: Path | None = None) -> int:
             print(f"{shorten(work.path(chosen[0].lesson))} begins again"
                   + (f"; what you wrote is in {shorten(kept)}" if kept else ""))
         changes = work.prepare()
-        print("\n".join(changes) if len(changes) < 4 else
-              f"made {shorten(work.folder)}{os.sep} with stubs to fill in, a file per lesson")
+        if len(changes) > 3:
+            changes = [f"made {shorten(work.folder)}{os.sep} with stubs to fill in, a file per lesson"]
+        for change in changes:
+            print(change)
     except OSError as error:
         parser.error(f"{error.filename}: {error.strerror}")
     if options.solution:
