@@ -9,7 +9,7 @@
 # **Needs:** `backward` (lesson 0), He initialization (lesson 2), convolution, padding, stride and pooling (lesson 4),
 # the training of a segmentation network (lesson 10).
 #
-# **Time:** about 45 minutes to read, 15 seconds to run on two cores.
+# **Time:** about 45 minutes to read, 12 seconds to run on two cores.
 
 # %%
 import numpy as np

@@ -8,7 +8,7 @@
 # **Needs:** "a stack of linear layers is one linear layer" and the ReLU between (lesson 2), the training of a
 # segmentation network (lesson 10), the receptive field, theoretical and effective (lesson 11).
 #
-# **Time:** about 35 minutes to read, 90 seconds to run on two cores.
+# **Time:** about 35 minutes to read, 125 seconds to run on two cores.
 
 # %%
 import copy

@@ -9,7 +9,7 @@
 # norm (lesson 4), the training of a segmentation network (lesson 10), receptive field and multiply-adds (lessons 11,
 # 12).
 #
-# **Time:** about 55 minutes to read, 70 seconds to run on two cores.
+# **Time:** about 55 minutes to read, 65 seconds to run on two cores.
 
 # %%
 import copy

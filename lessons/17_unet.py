@@ -10,7 +10,7 @@
 # (lesson 7), the training of a segmentation network (lesson 10), effective receptive field (lesson 11), upsampling and
 # convolution (lesson 15), the encoder–decoder and thickness (lesson 16).
 #
-# **Time:** about 65 minutes to read, 90 seconds to run on two cores.
+# **Time:** about 65 minutes to read, 140 seconds to run on two cores.
 
 # %%
 import copy

@@ -9,7 +9,7 @@
 # **Needs:** "forks add" (lesson 0), mean IoU (lesson 8), how segmentation is trained (lesson 10), receptive field
 # (lessons 11, 12), the encoder–decoder and the thickness of a pet's parts (lesson 16), the U-Net (lesson 17).
 #
-# **Time:** about 50 minutes to read, 90 seconds to run on two cores.
+# **Time:** about 50 minutes to read, 160 seconds to run on two cores.
 
 # %%
 import copy

@@ -9,7 +9,7 @@
 # batch norm (lesson 4), the rendered pets and `fit` (lesson 5), bilinear interpolation and upsampling + convolution
 # (lesson 15), `Skip` (lesson 17).
 #
-# **Time:** about 40 minutes to read, 70 seconds to run on two cores.
+# **Time:** about 40 minutes to read, 55 seconds to run on two cores.
 
 # %%
 import numpy as np

@@ -9,7 +9,7 @@
 # **Needs:** the loops of a convolution, im2col and batch norm (lesson 4), multiply-adds (lesson 12), the U-Net and its
 # training step (lesson 17). No data: random numbers will do.
 #
-# **Time:** about 55 minutes to read, 40 seconds to run on two cores.
+# **Time:** about 55 minutes to read, 45 seconds to run on two cores.
 
 # %%
 from concurrent.futures import ThreadPoolExecutor
