@@ -47,12 +47,12 @@ def test_quick_run(lesson, quick_runs):
 
 def test_resumed_lesson_goes_on_where_it_stopped(pets, tmp_path):
     options = ["--quick", "--data", pets, "--out", tmp_path]
-    first, again = (run(ROOT / "lessons" / "17_unet.py", *options, *more) for more in ([], ["--resume"]))
+    first, again = (run(ROOT / "lessons" / "10_segmentation_1x1.py", *options, *more) for more in ([], ["--resume"]))
     assert first.returncode == again.returncode == 0, again.stdout + again.stderr
     assert "epoch 1/2" in first.stdout and "epoch 1/2" not in again.stdout      # there was nothing left to train
     scores = [line for line in first.stdout.splitlines() if "border IoU" in line]
     assert scores and scores == [line for line in again.stdout.splitlines() if "border IoU" in line]
-    more = run(ROOT / "lessons" / "17_unet.py", *options, "--resume", "--epochs", "3")
+    more = run(ROOT / "lessons" / "10_segmentation_1x1.py", *options, "--resume", "--epochs", "3")
     assert "epochs: 3 as asked (2 in the checkpoint)" in more.stdout and "epoch 3/3" in more.stdout, more.stderr
 
 
@@ -88,16 +88,16 @@ def test_failing_lesson_is_named(tmp_path):
 def test_several_lessons_in_one_command_make_a_page(pets, tmp_path):
     """Names that are not plain, a code page that lacks most letters, a display that is not there."""
     out = tmp_path / "out, mit Ümläuten"
-    result = run("-m", "lessons", "9", "17", "--quick", "--show", "--data", pets, "--out", out,
+    result = run("-m", "lessons", "9", "10", "--quick", "--show", "--data", pets, "--out", out,
                  PYTHONIOENCODING="ascii", MPLBACKEND="module://that_is_not_installed")
     assert result.returncode == 0, result.stdout + result.stderr
     assert "no window for" in result.stdout and "2 of 2 lessons run" in result.stdout
     page = (out / "index.html").read_text(encoding="utf-8")
-    for lesson in ("09_pixelwise_cross_entropy", "17_unet"):
+    for lesson in ("09_pixelwise_cross_entropy", "10_segmentation_1x1"):
         results = json.loads((out / lesson / "metrics.json").read_text(encoding="utf-8"))
         assert results["figures"] and all(f"<figcaption>{one['file']}<" in page for one in results["figures"])
         assert "figure:" in (out / lesson / "log.txt").read_text(encoding="utf-8")
-    again = run("-m", "lessons", "9", "17", "--quick", "--data", pets, "--out", out, "--resume")
+    again = run("-m", "lessons", "9", "10", "--quick", "--data", pets, "--out", out, "--resume")
     assert again.stdout.count("done already") == 3 and "figure:" not in again.stdout
 
 
