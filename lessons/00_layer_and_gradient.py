@@ -49,7 +49,7 @@ lesson.figure(plotting.prediction_grid(sample.image.transpose(2, 0, 1)[None], tr
 # %% [markdown]
 # The network takes a violet toy for a part of the cat, at the lower left, and finds nearly everything else. This image
 # is a typical one: over 200 such images, 94.5 % of the pixels are right. On photographs, which this network never saw
-# in training, it is 76 % (`minidl/predict/weights/README.md`).
+# in training, it is 77 % (`minidl/predict/weights/README.md`).
 #
 # Nobody chose the 184,731 numbers. They began at random, and each was moved again and again, by a little, in the
 # direction that made the errors smaller. The *gradient* says which direction that is.

@@ -598,7 +598,7 @@ assert np.array_equal(segment(opened, Image.open(path), its_size), mask - 1)
 #
 # What to expect of a photograph? Our network has been trained on rendered pets only. The weights that come with minidl
 # (the same model, half as wide, for 128 × 128 pixels) get 94 % of the pixels of other rendered images right. Of 26
-# photographs of the Oxford-IIIT Pet set they get 76 %, where background everywhere would be right for 61 %
+# photographs of the Oxford-IIIT Pet set they get 77 %, where background everywhere would be right for 61 %
 # (`minidl/predict/weights/README.md`). To do better, train on photographs: `--data` takes a folder in that layout.
 #
 # ## Recap
