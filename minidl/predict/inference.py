@@ -10,8 +10,8 @@ overtakes the other becomes smooth. They are the mean over the image and its mir
 
 In training, images were stretched into squares. To stretch this one, too, is closest to the training, and yet an animal
 of its own proportions is found a little better. Measured with the weights that come with minidl on 68 rendered images
-cut to 3:2 and 4:3, and on 26 photographs of about 3:2 (mean IoU; without the mirror image, which adds 0.009 to the 0.534
-of the photographs):
+cut to 3:2 and 4:3, and on 26 photographs of about 3:2 (mean IoU; without the mirror image, which adds 0.009 to the
+0.534 of the photographs):
 
                                                                 rendered  photographs
     stretched into the square                                      0.846        0.516
