@@ -3,6 +3,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from minidl.course.gallery.notebooks import write_notebooks
 from minidl.course.gallery.page import write_page
 from minidl.course.gallery.runner import run_lessons
 from minidl.course.gallery.scripts import find_scripts
@@ -21,13 +22,17 @@ def main(arguments: list[str], folder: Path = HERE) -> int:
     count = next((i for i, text in enumerate(arguments) if not text.isdigit()), len(arguments))
     numbers = [int(text) for text in arguments[:count]]
     parser = argparse.ArgumentParser(
-        prog="python -m lessons", usage="python -m lessons [NUMBER ...] [--list | --page] [OPTION ...]",
+        prog="python -m lessons", usage="python -m lessons [NUMBER ...] [--list | --page | --notebooks] [OPTION ...]",
         allow_abbrev=False, description="Run the lessons with these numbers, as many at a time as there are cores; "
         "without a number, all. Then all results are on one page, index.html in the folder of results.",
         epilog="All other options go to the lessons: --data --size --width --epochs --batch-size --lr --seed --show "
                "--quick. `python lessons/17_unet.py --help` explains them. " + DATA_HELP)
     parser.add_argument("--list", action="store_true", help="say which lessons there are")
     parser.add_argument("--page", action="store_true", help="only write the page again, of the results that are there")
+    parser.add_argument("--notebooks", nargs="*", type=int, metavar="NUMBER", help="write these lessons (default: all) "
+                        "as Jupyter notebooks instead, to notebooks in the folder of results")
+    parser.add_argument("--source", metavar="URL", help="where the notebooks can clone the project from, if they are "
+                        "opened without it (default: where this one was cloned from)")
     parser.add_argument("--resume", action="store_true", help="leave out lessons that are done with the same options, "
                         "and go on with the one that was interrupted")
     parser.add_argument("--out", type=Path, help="folder of the results (default: out in the project)")
@@ -35,6 +40,7 @@ def main(arguments: list[str], folder: Path = HERE) -> int:
     known, options = parser.parse_known_args(arguments[count:])
     if known.threads is not None:
         options += ["--threads", str(known.threads)]
+    numbers += known.notebooks or []
     found = find_scripts(folder)
     if known.list:
         for script in found.values():
@@ -49,6 +55,12 @@ def main(arguments: list[str], folder: Path = HERE) -> int:
     except OSError as error:
         parser.error(f"--out: {error}")
 
+    chosen = [found[number] for number in numbers or found]
+    if known.notebooks is not None:
+        written = write_notebooks(chosen, out / "notebooks", known.source)
+        print(f"notebooks: {len(written)} in {shorten(out / 'notebooks')}")
+        return 0
+
     def page() -> Path:
         return write_page(list(found.values()), out)
 
@@ -57,7 +69,7 @@ def main(arguments: list[str], folder: Path = HERE) -> int:
         return 0
     # The lessons find minidl beside them even where it is not installed.
     cores = known.threads or get_num_threads()
-    status = run_lessons([found[number] for number in numbers or found], options, out, HERE.parent, page, known.resume,
+    status = run_lessons(chosen, options, out, HERE.parent, page, known.resume,
                          cores=1 if "--show" in options else cores)
     print(f"page: {shorten(out / 'index.html')}")
     return status
