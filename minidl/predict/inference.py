@@ -23,6 +23,7 @@ cut to 3:2 and 4:3, and on 26 photographs of about 3:2 (mean IoU; without the mi
 Gray bars are unfamiliar to the network: it takes them, and the parts of the pet beside them, for something else.
 """
 import math
+from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image
@@ -113,22 +114,33 @@ def enlarged_classes(maps: Array, width: int, height: int) -> Array:
 
     The maps are enlarged some rows of the image at a time: all of those of a large one would not fit into memory.
     """
-    K = len(maps)
     classes = np.empty((height, width), np.uint8)
-    rows = max(1, STRIP_VALUES // (K * width))
-    for y in range(0, height, rows):
-        end = min(y + rows, height)
-        classes[y:end] = np.argmax([enlarged(one, width, height, y, end) for one in maps], axis=0)
+    for first, end in strips(height, len(maps) * width):
+        classes[first:end] = np.argmax([enlarged(one, width, height, first, end) for one in maps], axis=0)
     return classes
 
 
-def enlarged(one: Array, width: int, height: int, first: int = 0, end: int | None = None) -> Array:
+def enlarged_levels(one: Array, width: int, height: int) -> Array:
+    """Return a map of probabilities (h, w) as (height, width) uint8, 255 for 1; in strips, as the classes."""
+    levels = np.empty((height, width), np.uint8)
+    for first, end in strips(height, width):
+        levels[first:end] = np.round(255 * np.clip(enlarged(one, width, height, first, end), 0, 1))
+    return levels
+
+
+def strips(height: int, values_per_row: int) -> Iterator[tuple[int, int]]:
+    """Yield (first row, end) of strips that hold at most STRIP_VALUES, but at least a row each."""
+    rows = max(1, STRIP_VALUES // values_per_row)
+    for first in range(0, height, rows):
+        yield first, min(first + rows, height)
+
+
+def enlarged(one: Array, width: int, height: int, first: int, end: int) -> Array:
     """Return rows `first` to `end` of a map (h, w), interpolated to (height, width); float32.
 
     The interpolation is bilinear; a map that is larger than the image is averaged.
     """
     h, w = one.shape
-    end = height if end is None else end
     box = (0, first * h / height, w, end * h / height)               # these rows' place in the map
     image = Image.fromarray(np.ascontiguousarray(one, np.float32))
     return np.asarray(image.resize((width, end - first), Image.Resampling.BILINEAR, box))

@@ -15,7 +15,7 @@ from minidl.datasets.pets.decode import blame, open_image, pillow_warnings
 from minidl.layers.base import Layer, eval_mode, no_backward
 from minidl.plotting.canvas import LINE_COLORS
 from minidl.plotting.pictures import CLASS_COLORS
-from minidl.predict.inference import class_probabilities, enlarged, enlarged_classes
+from minidl.predict.inference import class_probabilities, enlarged_classes, enlarged_levels
 from minidl.predict.jobs import Job
 from minidl.runtime.files import replacing
 from minidl.runtime.progress import Progress
@@ -67,7 +67,7 @@ def segment_job(job: Job, model: Layer, size: int, flip: bool = True, probabilit
     mask = mask_image(classes, K)
     if probabilities:
         for value, one in enumerate(maps, start=1):
-            write_image(job.probability(value), gray_image(enlarged(one, *image.size)))
+            write_image(job.probability(value), Image.fromarray(enlarged_levels(one, *image.size)))
     write_images(job, mask, Image.blend(image, mask.convert("RGB"), 0.5))
     shares = [np.count_nonzero(classes == k) / classes.size for k in range(K)]
     return {"width": image.width, "height": image.height, **dict(zip(names, shares)),
@@ -84,11 +84,6 @@ def mask_image(classes: Array, K: int) -> Image.Image:
     mask = Image.fromarray(classes + np.uint8(1))
     mask.putpalette([value for color in palette for value in color])
     return mask
-
-
-def gray_image(probability: Array) -> Image.Image:
-    """Return probabilities (H, W) as a gray image: black is 0, white is 1, in steps of 1/255."""
-    return Image.fromarray(np.round(255 * np.clip(probability, 0, 1)).astype(np.uint8))
 
 
 def write_image(path: Path, image: Image.Image) -> None:
