@@ -1,10 +1,13 @@
 """Whatever the reader's functions do, the check comes to an end and says what happened."""
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from minidl.course.exercises.catalog import find_exercises
 from minidl.course.exercises.run import Result, check_exercises, checks_of
+from minidl.course.exercises.worker import TOO_MUCH
 from minidl.course.exercises.workspace import FAILED, OPEN, PASSED
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -91,3 +94,15 @@ def test_broken_checks_are_not_the_readers_fault(tmp_path: Path) -> None:
     path.write_text(RIGHT, encoding="utf-8")
     with pytest.raises(RuntimeError, match="(?s)00_layer_and_gradient.py ended with status 1.*no_such_checks"):
         check_exercises(EXERCISES, path, "no_such_checks", ROOT)
+
+
+@pytest.mark.parametrize("body", ["np.ones((20_000, 10_000))", "[[0] * 10**7 for _ in range(20)]"])
+def test_memory_is_watched_where_the_system_has_no_limit(tmp_path: Path, body: str) -> None:
+    path, record = tmp_path / "00_layer_and_gradient.py", tmp_path / "results.jsonl"
+    path.write_text(f"import numpy as np\nimport time\n\n\ndef linear_forward(x, weight, bias):\n    y = {body}\n"
+                    "    time.sleep(0.5)\n    return y\n", encoding="utf-8")
+    program = ("import sys; sys.modules['resource'] = None; from minidl.course.exercises.worker import main; "
+               "main(*sys.argv[1:])")
+    done = subprocess.run([sys.executable, "-c", program, checks_of(0), str(path), str(EXERCISES[0].path), str(record),
+                           "30", "linear_forward"], cwd=ROOT, timeout=60)
+    assert done.returncode == TOO_MUCH
