@@ -4,9 +4,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from minidl.layers.base import Layer
 from minidl.predict.jobs import TABLE, find_jobs
 from minidl.predict.model import BUILDERS, PETS, open_model
 from minidl.predict.results import Row, segment_jobs, write_table
+from minidl.predict.score import SCORES, groups, names_seen, score_images, score_rows, score_table
 from minidl.runtime.console import prepare
 from minidl.runtime.files import make_folder, shorten
 from minidl.runtime.options import whole
@@ -41,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = {name: getattr(options, name) for name in ("width", "classes") if getattr(options, name) is not None}
     if given and options.model is None:
         parser.error("--width and --classes need --model")
+    if bool(options.images) == (options.score is not None):
+        parser.error("expected images, or --score FOLDER, and not both")
     if options.threads is not None:
         set_num_threads(options.threads)
     try:
@@ -50,6 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise ValueError(f"expected a size in the network of at most {SIZE_MOST} pixels, got a size of {size}")
         jobs, others = find_jobs(options.images, options.out)
         make_folder(options.out)
+        if options.score is not None:
+            return score(options, model, size)
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -76,11 +82,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 130 if interrupted else 1 if failed or not listed else 0
 
 
+def score(options: argparse.Namespace, model: Layer, size: int) -> int:
+    """Print how good the model is on a folder's test images, and write each image's scores; return the exit status."""
+    seen = names_seen(options.weights)
+    results = list(score_images(options.score, model, size, not options.no_flip, seen))
+    problems = [f"{one.name}: {one.problem}" for one in results if one.problem]
+    for problem in problems:
+        print(f"error: {problem}", file=sys.stderr)
+    if len(problems) == len(results):
+        return 1
+    print(score_table(groups(results, seen)))
+    write_table(options.out / SCORES, score_rows(results))
+    print(f"{len(results) - len(problems)} images scored; {shorten(options.out / SCORES)} lists them, the worst first"
+          + (f"; {len(problems)} failed" if problems else ""))
+    return 1 if problems else 0
+
+
 def options_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(prog="python -m minidl.predict", description=DESCRIPTION, epilog=EPILOG,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("images", nargs="+", metavar="IMAGE", help="file or folder")
+    parser.add_argument("images", nargs="*", metavar="IMAGE", help="file or folder")
+    parser.add_argument("--score", type=Path, metavar="FOLDER", help="in place of images: say how good the weights are "
+                        "on the test images of this folder, which has trimaps as Oxford-IIIT Pet has them. Images "
+                        "listed in FILE.txt beside the weights FILE.npz, as their training images, are left out")
     parser.add_argument("--weights", type=Path, default=PETS, metavar="FILE", help="weights of a model of the lessons, "
                         "weights.npz or last.npz in a folder of checkpoints (default: the ones that come with minidl)")
     parser.add_argument("--model", choices=BUILDERS, help="which model the weights belong to, if the file does not say "
