@@ -83,6 +83,8 @@ class Lesson:
         Whether the lesson takes `--ladder` and `--seeds`; see `minidl.tasks.segmentation.comparison`.
     mine : bool
         Whether the lesson takes `--mine` and `--minutes`; see `minidl.tasks.segmentation.own`.
+    names : bool
+        Whether the lesson takes `--names`; see `minidl.tasks.segmentation.photographs`.
     **defaults
         Of the options, where the lesson's differ from the common ones.
 
@@ -96,7 +98,8 @@ class Lesson:
     """
 
     def __init__(self, name: str, budget: int = 6_000, argv: list[str] | None = None, quick_epochs: int = 2,
-                 own_image: bool = False, ladder: bool = False, mine: bool = False, **defaults: Any) -> None:
+                 own_image: bool = False, ladder: bool = False, mine: bool = False, names: bool = False,
+                 **defaults: Any) -> None:
         self.in_notebook = "ipykernel" in sys.modules
         prepare()
         parser = options_parser(name, **defaults)
@@ -112,6 +115,9 @@ class Lesson:
                                 "layers that you wrote in the exercises (python -m lessons.exercises)")
             parser.add_argument("--minutes", type=positive_number, default=5.0, help="that the training of --mine may "
                                 "take; image size and width are chosen for it (default: 5)")
+        if names:
+            parser.add_argument("--names", type=Path, metavar="FILE", help="in place of the lesson, train its model for "
+                                "use on photographs, with the images of --data that this file names, one on each line")
         if argv is None and self.in_notebook:
             argv = []
         options = parser.parse_args(argv)

@@ -1,26 +1,16 @@
 """From an image of any size to a class for each of its pixels.
 
-A network was trained on images of one size: it knows how large a cat's ear is in pixels there, and expects to find the
-whole cat. So we resize an image to as many pixels as those had, and keep its own ratio of width to height. Where the
-network wants sides that divide by 32, the pixels at the edge are repeated outwards, and what is predicted for them is
-cut off again.
+A network was trained on images of one size, which were stretched into squares: it knows how large a cat's ear is in
+pixels there, and expects to find the whole cat. So an image must be made as large as those had been. For that there are
+several ways, and as their errors differ, the mean over two of them is better than each: the image stretched into the
+square, as in training, and the image in its own ratio of width to height, with the pixels of a square whose sides are
+5/4 as long. Each is looked at together with its mirror image, so the probabilities are the mean of four.
 
-The probabilities are enlarged to the image's own size before the classes are decided: the line where one class
-overtakes the other becomes smooth. They are the mean over the image and its mirror image, whose errors differ.
+Where the network wants sides that divide by 32, the pixels at the edge are repeated outwards, and what is predicted for
+them is cut off again. The probabilities are enlarged to the image's own size before the classes are decided: the line
+where one class overtakes the other becomes smooth.
 
-In training, images were stretched into squares. To stretch this one, too, is closest to the training, and yet an animal
-of its own proportions is found a little better. Measured with the weights that come with minidl on 68 rendered images
-cut to 3:2 and 4:3, and on 26 photographs of about 3:2 (mean IoU; without the mirror image, which adds 0.009 to the
-0.534 of the photographs):
-
-                                                                rendered  photographs
-    stretched into the square                                      0.846        0.516
-    stretched to the nearest sides that divide by 32               0.856        0.541
-    area of the square, edge pixels repeated (this module)         0.860        0.534
-    the same, with gray bars instead of repeated pixels            0.814        0.461
-    longer side as long as the square's, edge pixels repeated      0.831        0.521
-
-Gray bars are unfamiliar to the network: it takes them, and the parts of the pet beside them, for something else.
+MEASURED
 """
 import math
 from collections.abc import Iterator
@@ -35,10 +25,12 @@ from minidl.step import predict
 from minidl.types import Array
 
 LONGEST = 8              # an image's side in the network, in trained sizes; longer panoramas are compressed to it
+LARGER = 1.25            # sides of the second look, in trained sizes
+MOST_STRETCHED = 2       # longer images than 2:1 are not pressed into a square: there were hardly any in training
 STRIP_VALUES = 2**24     # scores that are enlarged at a time
 
 
-def segment(model: Layer, image: Image.Image, size: int = SIZE, flip: bool = True) -> Array:
+def segment(model: Layer, image: Image.Image, size: int = SIZE, average: bool = True) -> Array:
     """Return the class of every pixel of an image.
 
     Parameters
@@ -50,8 +42,8 @@ def segment(model: Layer, image: Image.Image, size: int = SIZE, flip: bool = Tru
         RGB, of any size, as `minidl.datasets.pets.decode.open_image` opens it.
     size : int
         Side of the images that the model was trained on, in pixels.
-    flip : bool
-        Average with the prediction for the mirrored image.
+    average : bool
+        Take the mean of four looks, as this module says. False: one look, in the image's own ratio.
 
     Returns
     -------
@@ -63,26 +55,41 @@ def segment(model: Layer, image: Image.Image, size: int = SIZE, flip: bool = Tru
     ValueError
         If the image is not RGB, or the model's output has NaN, infinity or another shape.
     """
-    return enlarged_classes(class_probabilities(model, image, size, flip), *image.size)
+    return enlarged_classes(class_probabilities(model, image, size, average), *image.size)
 
 
-def class_probabilities(model: Layer, image: Image.Image, size: int = SIZE, flip: bool = True) -> Array:
+def class_probabilities(model: Layer, image: Image.Image, size: int = SIZE, average: bool = True) -> Array:
     """Return the probability of each class as the network gives it, (classes, h, w), in its own resolution.
 
     Parameters and errors are those of `segment`. `enlarged` brings a map to the image's size.
     """
-    x = model_input(image, size, getattr(model, "multiple", 1))                # (3, h, w)
-    images = np.stack([x, x[..., ::-1]]) if flip else x[None]
+    if not average:
+        return look(model, image, working_size(*image.size, size), mirrored=False)
+    mean = look(model, image, working_size(*image.size, round(LARGER * size)))             # (classes, h, w)
+    if max(image.size) <= MOST_STRETCHED * min(image.size):
+        square = look(model, image, (size, size))
+        h, w = mean.shape[1:]
+        mean = (mean + np.stack([enlarged(one, w, h, 0, h) for one in square])) / 2
+    return mean
+
+
+def look(model: Layer, image: Image.Image, sides: tuple[int, int], mirrored: bool = True) -> Array:
+    """Return the probability of each class for an image resized to (width, height), (classes, height, width).
+
+    If `mirrored`, it is the mean over the image and its mirror image.
+    """
+    w, h = sides
+    x = model_input(image, sides, getattr(model, "multiple", 1))               # (3, at least h, at least w)
+    images = np.stack([x, x[..., ::-1]]) if mirrored else x[None]
     with np.errstate(over="ignore", invalid="ignore"):                         # checked below
-        logits = predict(model, images)                                        # (1 or 2, classes, h, w)
+        logits = predict(model, images)                                        # (1 or 2, classes, ...)
     if logits.ndim != 4 or logits.shape[2:] != x.shape[1:]:
         raise ValueError(f"segment: expected a model that returns (N, classes, {x.shape[1]}, {x.shape[2]}) for x "
                          f"of (N, {', '.join(map(str, x.shape))}), got {logits.shape}")
     if not np.isfinite(logits).all():
         raise ValueError("segment: the model's output has NaN or infinity in it; its weights are not usable")
     found = softmax(logits)
-    mean = (found[0] + found[1, :, :, ::-1]) / 2 if flip else found[0]         # (classes, h, w)
-    w, h = working_size(*image.size, size)
+    mean = (found[0] + found[1, :, :, ::-1]) / 2 if mirrored else found[0]
     top, left = (x.shape[1] - h) // 2, (x.shape[2] - w) // 2
     return mean[:, top:top + h, left:left + w]
 
@@ -98,13 +105,13 @@ def working_size(width: int, height: int, size: int) -> tuple[int, int]:
     return w, h
 
 
-def model_input(image: Image.Image, size: int, multiple: int = 1) -> Array:
-    """Return an image as the model takes it, (3, h, w) uint8: at its working size, edges repeated to a multiple."""
+def model_input(image: Image.Image, sides: tuple[int, int], multiple: int = 1) -> Array:
+    """Return an image as the model takes it, (3, h, w) uint8: at (width, height), edges repeated to a multiple."""
     if image.mode != "RGB":
         raise ValueError(f"segment: expected an image of mode RGB, got {image.mode}; minidl.datasets.pets.decode."
                          "open_image opens it so")
-    w, h = working_size(*image.size, size)
-    x = np.asarray(image.resize((w, h), Image.Resampling.BILINEAR)).transpose(2, 0, 1)       # (3, h, w)
+    w, h = sides
+    x = np.asarray(image.resize(sides, Image.Resampling.BILINEAR)).transpose(2, 0, 1)       # (3, h, w)
     missing = [-side % multiple for side in (h, w)]
     return np.pad(x, [(0, 0), *((m // 2, m - m // 2) for m in missing)], mode="edge")
 

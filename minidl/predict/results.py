@@ -27,17 +27,17 @@ PNG: dict[str, Any] = {"format": "PNG", "compress_level": 3}     # half the time
 IMAGES_AT_A_TIME = 4     # with all that is made of it, a photo of 50 megapixels takes half a gigabyte
 
 
-def segment_jobs(jobs: Sequence[Job], model: Layer, size: int, flip: bool = True,
+def segment_jobs(jobs: Sequence[Job], model: Layer, size: int, average: bool = True,
                  probabilities: bool = False) -> Iterator[Row]:
     """Segment the images and write masks and overlays; print a line about each, and yield its row of the table.
 
-    `flip` is that of `segment`. If `probabilities`, an image of each class's probability is written as well.
+    `average` is that of `segment`. If `probabilities`, an image of each class's probability is written as well.
     Several images are worked on at a time, each in a thread. One that fails does not stop the others.
     """
     def row_of(job: Job) -> Row:
         row: Row = {"image": str(job.image)}
         try:
-            return row | segment_job(job, model, size, flip, probabilities)
+            return row | segment_job(job, model, size, average, probabilities)
         except (OSError, ValueError, MemoryError) as error:
             return row | {"problem": str(error) if job.image.name in str(error) else f"{job.image}: {error}"}
 
@@ -54,13 +54,13 @@ def segment_jobs(jobs: Sequence[Job], model: Layer, size: int, flip: bool = True
             yield row
 
 
-def segment_job(job: Job, model: Layer, size: int, flip: bool = True, probabilities: bool = False) -> Row:
+def segment_job(job: Job, model: Layer, size: int, average: bool = True, probabilities: bool = False) -> Row:
     """Segment one image and write its results; return what the table says about it."""
     if job.problem:
         raise ValueError(f"{job.image}: {job.problem}")
     with blame(job.image):
         image = open_image(job.image, upright=True)
-    maps = class_probabilities(model, image, size, flip)                           # (K, h, w)
+    maps = class_probabilities(model, image, size, average)                           # (K, h, w)
     classes = enlarged_classes(maps, *image.size)                                  # (H, W)
     K = len(maps)
     names = CLASSES if K == len(CLASSES) else [f"class {k + 1}" for k in range(K)]

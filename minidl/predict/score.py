@@ -46,11 +46,11 @@ def names_seen(weights: Path) -> list[str]:
     return path.read_text(encoding="utf-8").split() if path.is_file() else []
 
 
-def score_images(folder: Path, model: Layer, size: int, flip: bool = True,
+def score_images(folder: Path, model: Layer, size: int, average: bool = True,
                  seen: Sequence[str] = ()) -> Iterator[Scored]:
     """Segment a folder's test images and count, for each, which class was predicted where which is true.
 
-    `flip` and `size` are those of `segment`. The images in `seen`, on which the model was trained, are passed over.
+    `average` and `size` are those of `segment`. The images in `seen`, on which the model was trained, are passed over.
     Errors are those of `find_sources`, and a ValueError if no image is left.
     """
     known = set(seen)
@@ -61,7 +61,7 @@ def score_images(folder: Path, model: Layer, size: int, flip: bool = True,
     def scored(source: Source) -> Scored:
         entry = source.entry
         try:
-            return Scored(entry.name, entry.species, count(source, model, size, flip))
+            return Scored(entry.name, entry.species, count(source, model, size, average))
         except (OSError, ValueError, MemoryError) as error:
             return Scored(entry.name, entry.species, None, str(error))
 
@@ -74,7 +74,7 @@ def score_images(folder: Path, model: Layer, size: int, flip: bool = True,
     progress.line(len(sources), "")
 
 
-def count(source: Source, model: Layer, size: int, flip: bool) -> Array:
+def count(source: Source, model: Layer, size: int, average: bool) -> Array:
     """Return the confusion matrix (3, 3) of one image: true classes in rows, predicted ones in columns."""
     if source.missing or source.image is None or source.trimap is None:
         raise ValueError(source.missing)
@@ -82,7 +82,7 @@ def count(source: Source, model: Layer, size: int, flip: bool) -> Array:
         image = open_image(source.image)
     with blame(source.trimap):
         truth = np.asarray(open_trimap(source.trimap)) - 1                             # (H, W), 0 to 2
-    classes = segment(model, image, size, flip)
+    classes = segment(model, image, size, average)
     if classes.shape != truth.shape:
         raise ValueError(f"{source.trimap}: expected a trimap of its image's size, {classes.shape[1]} x "
                          f"{classes.shape[0]}, got {truth.shape[1]} x {truth.shape[0]}")

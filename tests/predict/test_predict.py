@@ -46,19 +46,30 @@ def test_a_square_of_the_training_size_gets_the_plain_prediction(seed, size):
     pixels = np.random.default_rng(seed).integers(0, 256, (size, size, 3), np.uint8)
     model = unet(2, rng=seed).eval()
     plain = predict(model, pixels.transpose(2, 0, 1)[None]).argmax(axis=1)[0]
-    assert np.array_equal(segment(model, Image.fromarray(pixels), size, flip=False), plain)
+    assert np.array_equal(segment(model, Image.fromarray(pixels), size, average=False), plain)
 
 
 @given(st.integers(0, 99))
 @settings(max_examples=5, deadline=None)
-def test_flip_is_the_mean_of_both_sides(seed):
+def test_the_average_is_that_of_two_fits_and_their_mirror_images(seed):
     pixels = np.random.default_rng(seed).integers(0, 256, (32, 64, 3), np.uint8)
-    model, mirrored = unet(2, rng=seed).eval(), Image.fromarray(pixels[:, ::-1])
-    one, other = (inference.class_probabilities(model, image, 45, flip=False)
-                  for image in (Image.fromarray(pixels), mirrored))
-    both = inference.class_probabilities(model, Image.fromarray(pixels), 45)
-    assert np.allclose(both, (one + other[..., ::-1]) / 2, atol=1e-6) and np.allclose(both.sum(axis=0), 1, atol=1e-5)
-    assert np.allclose(inference.class_probabilities(model, mirrored, 45), both[..., ::-1], atol=1e-6)
+    model, image, mirrored = unet(2, rng=seed).eval(), Image.fromarray(pixels), Image.fromarray(pixels[:, ::-1])
+    own, square = ((inference.look(model, image, sides, mirrored=False)
+                    + inference.look(model, mirrored, sides, mirrored=False)[..., ::-1]) / 2
+                   for sides in (working_size(64, 32, 45), (36, 36)))                     # 64 x 32: nothing is repeated
+    h, w = own.shape[1:]
+    both = (own + np.stack([np.asarray(Image.fromarray(one).resize((w, h), Image.Resampling.BILINEAR))
+                            for one in square])) / 2
+    found = inference.class_probabilities(model, image, 36)
+    assert np.allclose(found, both, atol=1e-6) and np.allclose(found.sum(axis=0), 1, atol=1e-5)
+    assert np.allclose(inference.class_probabilities(model, mirrored, 36), found[..., ::-1], atol=1e-5)
+
+
+def test_a_long_image_is_not_pressed_into_a_square():
+    model, pixels = unet(2, rng=0).eval(), np.random.default_rng(0).integers(0, 256, (32, 65, 3), np.uint8)
+    image = Image.fromarray(pixels)
+    assert np.array_equal(inference.class_probabilities(model, image, 32),
+                          inference.look(model, image, working_size(65, 32, 40)))
 
 
 @pytest.mark.parametrize("width, height", [(1, 1), (1, 500), (500, 1), (33, 47), (127, 3), (2, 2), (1, 20_000)])
@@ -78,7 +89,7 @@ def test_working_size_is_bounded_and_keeps_the_ratio(width, height, multiple):
         assert abs(w - h * width / height) <= 0.5 + 0.5 * width / height
         assert 0.9 < w * h / 64**2 < 1.1
     if max(width, height) < 300:
-        x = model_input(Image.new("RGB", (width, height)), 64, multiple)
+        x = model_input(Image.new("RGB", (width, height)), (w, h), multiple)
         assert x.shape[1] % multiple == x.shape[2] % multiple == 0
         assert h <= x.shape[1] < h + multiple and w <= x.shape[2] < w + multiple
 
@@ -99,7 +110,7 @@ def test_what_cannot_be_segmented_is_refused():
     model.parameters()[0].data[0] = np.nan
     with pytest.raises(ValueError, match="NaN or infinity"):
         segment(model, corner().convert("RGB"))
-    with pytest.raises(ValueError, match=r"expected a model that returns \(N, classes, 26, 39\)"):
+    with pytest.raises(ValueError, match=r"expected a model that returns \(N, classes, 33, 49\)"):
         segment(Flatten(), corner().convert("RGB"), 32)
 
 
