@@ -26,15 +26,3 @@ def test_every_lesson_is_in_both_tables():
     for page in PAGES[:2]:
         text = page.read_text(encoding="utf-8")
         assert [path.name for path in (ROOT / "lessons").glob("[0-9][0-9]_*.py") if path.name not in text] == []
-
-
-def test_line_counts_are_about_right():
-    text = PAGES[0].read_text(encoding="utf-8")
-    said = [*re.findall(r"\]\((minidl/[\w/]+\.py)\)\s+\(([\d,]+)\)", text),
-            *re.findall(r"\]\((minidl/\w+)\) \| ([\d,]+) \|", text)]
-    assert len(said) > 25
-    for name, number in said:
-        path = ROOT / name
-        files = [path] if path.is_file() else path.rglob("*.py")
-        lines = sum(len(file.read_text(encoding="utf-8").splitlines()) for file in files)
-        assert abs(int(number.replace(",", "")) - lines) <= 5 + lines // 10, f"README: {name} has {lines} lines"

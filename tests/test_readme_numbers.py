@@ -1,0 +1,324 @@
+"""The README's cheap numbers are right; the command for the others finds them, and finds each that is wrong."""
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from minidl.benchmark.options import parse
+from tests.readme_numbers import measure
+from tests.readme_numbers.__main__ import CHECKS, main
+from tests.readme_numbers.check import DIFFERS, MISSING, SAME, TIME, UNKNOWN, agrees, decimals, value
+from tests.readme_numbers.counts import count_checks, line_checks, lines, lines_of_core
+from tests.readme_numbers.lessons import QUANTITIES
+from tests.readme_numbers.markdown import Page, rest
+from tests.readme_numbers.weights import read_scores
+
+ROOT = Path(__file__).resolve().parents[1]
+README = Page.read(ROOT / "README.md")
+REMEDY = "`python -m tests.readme_numbers --only lines --write` puts it right"
+
+PAGE = """# A page
+
+2 lessons, but `11.11` is code.
+
+| | lesson | on held-out data, seed 0 | s |
+|---|---|---|---:|
+| 7.77 | [02 MLP](lessons/02_mlp_classifier.py) | accuracy 0.969; moved by one pixel 0.485 | 14 |
+| | [12 9 × 9](lessons/12_segmentation_9x9.py) | 9 × 9: mean IoU 0.498; six 3 × 3: **0.662**, 0.428 | 195 |
+| | [18 Skips](lessons/18_skip_connections.py) | border IoU 0.06 without, 0.41 with (three seeds) | 172 |
+| | [21 Speed](lessons/21_speed.py) | 7 min by loops, 19 ms at last | 45 |
+
+The border's IoU is 0.41 with them, 0.06 without, and
+0.11 without but with as many parameters.
+
+| model | lesson | mean IoU | border | 4 × budget: mean IoU, border | parameters | receptive field | s |
+|---|---|---|---|---|---|---|---|
+| K-means | 08 | 0.214 | 0.000 | – | 256 | 1 × 1 | 5 |
+| **U-Net** | 17 | 0.757 ± 0.003 | **0.53 ± 0.003** | 0.806, 0.612 | 735,795 | 64 × 64 | 53 |
+
+The same on photographs:
+
+| model | mean IoU | border |
+|---|---|---|
+| U-Net | 0.643 ± 0.01 | 0.312 |
+
+On 154 photographs the [weights](minidl/predict/weights/README.md) have a mean IoU of 0.720, with 88.1 % of the pixels
+right (57 % are background); 0.640 on other breeds, and 0.9 on rendered images.
+
+| photographs | mean IoU | object | background | border | pixels right | "background" everywhere |
+|---|---|---|---|---|---|---|
+| all 154 | 0.720 | 0.810 | 0.900 | 0.450 | 0.881 | 0.566 |
+| 26 others | 0.111 | 0.111 | 0.111 | 0.111 | 0.111 | 0.111 |
+
+| width, images, batch | minidl | one process | PyTorch | channels_last | minidl ÷ better PyTorch | beside |
+|---|---|---|---|---|---|---|
+| 16, 64 × 64, 8 (the lessons') | 66 | 85 | 66 | 61 | **1.08** | 0.70 |
+
+Peak memory: minidl's two processes 1,132 MiB, PyTorch 984. Python 3.11.
+"""
+LADDER = """| model | mean IoU | object | border | mean IoU, 4 × budget | border, 4 × budget | parameters | \
+receptive field | training (s) |
+|:---|---:|---:|---:|---:|---:|---:|---:|---:|
+| K-means | 0.214 | 0.043 | 0.000 | – | – | 256 | 1 × 1 | 5 |
+| U-Net   | 0.757 ± 0.003 | 0.821 | 0.530 ± 0.003 | 0.806 | 0.612 | 735,795 | 64 × 64 | 51 |
+
+A line.
+"""
+SCORES = """             images  mean IoU  object  background  border  pixels right  "background" everywhere
+all             154     0.720   0.810       0.900   0.450         0.881                    0.566
+other breeds     34     0.640   0.700       0.800   0.400         0.800                    0.600
+154 images scored; scores.csv lists them
+"""
+METRICS = {
+    "02_mlp_classifier": {"seconds": 15.2, "test": {"accuracy": 0.96936}, "accuracy_moved": 0.48468},
+    "12_segmentation_9x9": {"seconds": 224.7, "test": {"mean_iou": 0.49782, "iou_border": 0.24901},
+                            "test_six": {"mean_iou": 0.66170, "iou_border": 0.42843}},
+    "18_skip_connections": {"seconds": 160.0, "border": {
+        "without skips": [0.073, 0.057, 0.044], "wider, without": [0.087, 0.123, 0.108],
+        "with skips": [0.407, 0.416, 0.394]}},
+    "21_speed": {"seconds": 46.9, "layer_ms": {"seven loops (calculated)": 500_000.0, "in a workspace": 25.0}}}
+MS = {"ours": 67.2, "one": 89.0, "plain": 72.8, "channels_last": 64.2}
+
+
+@pytest.fixture
+def planted(tmp_path):
+    """A folder of results, with the page that states them: all numbers agree."""
+    page = PAGE + (f"The core: {lines_of_core(ROOT):,} lines. [step](minidl/step.py)\n"
+                   f"({lines(ROOT / 'minidl' / 'step.py')})\n\n| folder | lines |\n|---|---|\n"
+                   f"| [plotting/](minidl/plotting) | {lines(ROOT / 'minidl' / 'plotting'):,} |\n")
+    page = page.replace("2 lessons", f"{len(list((ROOT / 'lessons').glob('[0-9]*.py')))} lessons")
+    write(tmp_path / "page.md", page)
+    for name, numbers in METRICS.items():
+        arguments = ["--threads", "2", "--out", "there", "--threads", "1"]
+        write(tmp_path / name / "metrics.json", json.dumps(numbers | {"arguments": arguments}))
+    write(tmp_path / "18_skip_connections" / "ladder_seeds.md", LADDER)
+    write(tmp_path / "photographs" / "18_skip_connections" / "ladder_seeds.md",
+          LADDER.replace("0.757 ± 0.003", "0.643 ± 0.010").replace("0.530 ± 0.003", "0.312"))
+    write(tmp_path / "predict" / "scores.txt", SCORES)
+    row = {"width": 16, "size": 64, "batch": 8, "ms": MS}
+    write(tmp_path / "benchmark.json", json.dumps({
+        "steps": [row | {"ratio": 1.05}], "busy": [row | {"ratio": 0.67}],
+        "memory": {"bytes": {"ours": {"peak": 1132 * 2**20}, "plain": {"peak": 995 * 2**20},
+                             "channels_last": {"peak": 984 * 2**20}}}}))
+    return tmp_path
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def checks(folder: Path, *sections):
+    page = Page.read(folder / "page.md")
+    return [check for section in sections or CHECKS for check in CHECKS[section](page, folder)]
+
+
+def run(folder: Path, *arguments) -> int:
+    return main(["--measured", str(folder), "--readme", str(folder / "page.md"), *arguments])
+
+
+# The README as it is.
+
+def test_counts_of_the_readme_are_right():
+    found = count_checks(README, ROOT)
+    assert {"number of lessons", "number of exercises"} <= {check.what for check in found}
+    assert [(check.what, check.said, check.measured) for check in found if check.verdict != SAME] == [], REMEDY
+
+
+def test_lines_of_the_readme_are_nearly_right():
+    """Three lines or 2 % may come and go before the README has to be touched; the command is exact."""
+    found = line_checks(README, ROOT)
+    assert len(found) > 25 and any(check.what == "lines of the core" for check in found)
+    counted = [(check.what, check.said, int(str(check.measured))) for check in found]
+    assert [(what, said, now) for what, said, now in counted if abs(value(said) - now) > 3 + now / 50] == [], REMEDY
+
+
+@pytest.mark.parametrize("section", ["lines", "lessons", "ladder", "speed"])
+def test_readme_has_what_each_part_looks_for(section, tmp_path):
+    assert len(CHECKS[section](README, tmp_path)) > 10
+
+
+def test_results_in_the_readme_are_known(tmp_path):
+    """Each lesson with known numbers has some in its row, and none has more than are known."""
+    found = CHECKS["lessons"](README, tmp_path)
+    assert {check.what[:len("lesson 00")] for check in found if "seconds" not in check.what} == {
+        f"lesson {number}" for number in QUANTITIES}
+    assert [check.what for check in found if check.verdict == UNKNOWN] == []
+
+
+@pytest.mark.parametrize("number", QUANTITIES)
+def test_lesson_writes_its_quantities(number):
+    """A path begins with the name of something that the lesson gives to `finish`."""
+    lesson, = (ROOT / "lessons").glob(f"{number}_*.py")
+    written = lesson.read_text(encoding="utf-8").rpartition("lesson.finish(")[2]
+    for path in QUANTITIES[number]:
+        name = {"mean_iou_of_background": "pixel_accuracy_all_background"}.get(path, path.split("/")[0])
+        assert re.search(rf"\b{name}=", written), path
+
+
+# The comparison, on a page and results that were planted.
+
+def test_planted_page_agrees_with_its_results(planted, capsys):
+    assert run(planted) == 0
+    found = checks(planted)
+    assert {check.verdict for check in found} == {SAME}
+    counted = capsys.readouterr().out
+    assert f"page.md: {len(found)} numbers: {len(found)} as measured" in counted
+    assert {section: len(checks(planted, section)) for section in CHECKS} == {
+        "lines": 4, "lessons": 9 + 4 + 3, "ladder": 6 + 6 + 2, "speed": 6 + 2, "weights": 4 + 6}
+
+
+def test_each_wrong_number_is_found(planted, capsys):
+    """One number at a time is made wrong, in its last digit; a time becomes four times as long."""
+    text, found = (planted / "page.md").read_text(encoding="utf-8"), checks(planted)
+    for check in found:
+        wrong = changed(check)
+        write(planted / "page.md", text[:check.at] + wrong + text[check.at + len(check.said):])
+        others = [other for other in checks(planted) if other.verdict != SAME]
+        expected = DIFFERS if check.tolerance is None else TIME
+        assert [(one.what, one.said, one.verdict) for one in others] == [(check.what, wrong, expected)]
+
+
+def changed(check):
+    if check.tolerance is not None:
+        return f"{4 * value(check.said):.{decimals(check.said)}f}"
+    if check.said == "–":
+        return "0.1, 0.2"
+    last = check.said[-1]
+    return check.said[:-1] + str((int(last) + 5) % 10)
+
+
+def test_exit_status_of_a_number_that_differs(planted, capsys):
+    text = (planted / "page.md").read_text(encoding="utf-8")
+    write(planted / "page.md", text.replace("moved by one pixel 0.485", "moved by one pixel 0.486"))
+    assert run(planted, "--differing") == 1
+    line, = [line for line in capsys.readouterr().out.splitlines() if line.endswith(DIFFERS)]
+    assert line.split() == ["7", "lesson", "02:", "accuracy_moved", "0.486", "0.48468", DIFFERS]
+    write(planted / "page.md", text.replace("0.485 | 14 |", "0.485 | 60 |"))
+    assert run(planted, "--differing") == 0, "a time is only reported"
+    assert re.search(r"lesson 02: seconds +60 +15.20 +time differs", capsys.readouterr().out)
+
+
+def test_number_beyond_the_known_ones_is_reported(planted, capsys):
+    text = (planted / "page.md").read_text(encoding="utf-8")
+    write(planted / "page.md", text.replace("one pixel 0.485", "one pixel 0.485, by two 0.301"))
+    assert run(planted, "--only", "lessons") == 1
+    assert [check.said for check in checks(planted) if check.verdict == UNKNOWN] == ["0.301"]
+
+
+def test_quantity_that_a_lesson_no_longer_writes_is_reported(planted):
+    write(planted / "02_mlp_classifier" / "metrics.json", json.dumps({"test": {"accuracy": 0.969}, "arguments": []}))
+    found = {check.said: check.verdict for check in checks(planted, "lessons") if check.what.startswith("lesson 02")}
+    assert found == {"0.969": SAME, "0.485": UNKNOWN, "14": UNKNOWN}
+
+
+@pytest.mark.parametrize("change, note", [
+    ({"arguments": ["--quick", "--out", "there"]}, "run with --quick"), ({"failed": "no memory"}, "failed: no memory")])
+def test_run_that_is_not_the_readmes_is_no_measurement(planted, change, note):
+    path = planted / "02_mlp_classifier" / "metrics.json"
+    write(path, json.dumps(json.loads(path.read_text(encoding="utf-8")) | change))
+    found = [check for check in checks(planted, "lessons") if check.what.startswith("lesson 02")]
+    assert len(found) == 3 and {(check.verdict, check.note) for check in found} == {(MISSING, note)}
+
+
+def test_without_results_nothing_is_measured(planted, tmp_path_factory):
+    page, empty = Page.read(planted / "page.md"), tmp_path_factory.mktemp("empty")
+    for section in ("lessons", "ladder", "speed"):
+        assert {check.verdict for check in CHECKS[section](page, empty)} == {MISSING}
+
+
+def test_page_without_numbers_is_an_error(planted, capsys):
+    write(planted / "page.md", "# A page\n\nNothing here.\n")
+    assert run(planted, "--only", "ladder", "speed") == 1
+    assert "ladder: nothing to compare was found in page.md" in capsys.readouterr().err
+
+
+def test_model_card_is_compared_too(planted, capsys):
+    card = PAGE[PAGE.index("| photographs |"):PAGE.index("| width,")]
+    write(planted / "minidl" / "predict" / "weights" / "README.md", card)
+    assert run(planted, "--only", "weights") == 0
+    assert "README.md: 6 numbers: 6 as measured" in capsys.readouterr().out
+    write(planted / "minidl" / "predict" / "weights" / "README.md", card.replace("0.450", "0.451"))
+    assert run(planted, "--only", "weights") == 1
+
+
+def test_weights_of_other_photographs_are_not_compared(planted):
+    write(planted / "predict" / "scores.txt", SCORES.replace("154 ", "  9 "))
+    found = checks(planted, "weights")
+    assert {check.verdict for check in found} == {MISSING} and len(found) == 4
+    assert read_scores(planted / "predict" / "scores.txt")["other breeds"]["mean IoU"] == "0.640"
+
+
+def test_rest_of_the_numbers_is_listed(planted, capsys):
+    assert run(planted, "--rest") == 0
+    told = capsys.readouterr().out.partition("not looked after here:\n")[2]
+    numbers = re.findall(r"\d+\.\d+", told)
+    assert "3.11" in numbers and "7.77" in numbers
+    assert not {"11.11", "0.969", "0.485"} & set(numbers), "code, and what was compared"
+    assert rest(Page(Path("x"), "1.5 and 2.5 [a](b3.5)"), [(0, "1.5")]) == {1: ["2.5"]}
+
+
+def test_lines_and_counts_are_written(planted, capsys):
+    before = (planted / "page.md").read_text(encoding="utf-8")
+    write(planted / "page.md", re.sub(r"The core: [\d,]+ lines", "The core: 1,234 lines",
+                                      re.sub(r"\d+ lessons", "99 lessons", before)))
+    assert run(planted, "--only", "lines") == 1
+    assert run(planted, "--only", "lines", "--write") == 0
+    assert (planted / "page.md").read_text(encoding="utf-8") == before
+
+
+def test_rounding_of_texts():
+    assert agrees("0.53 ± 0.01", "0.525 ± 0.014") and not agrees("0.53 ± 0.01", "0.524 ± 0.014")
+    assert agrees("13 × 13", "13 × 13") and not agrees("13 × 13", "13 × 12") and not agrees("–", "0.1")
+
+
+# What is run.
+
+def test_commands_are_run_and_their_results_kept(tmp_path, capfd):
+    log, done = tmp_path / "a" / "log.txt", tmp_path / "done"
+    good = measure.Job(("-c", "import minidl; print('kept')"), log)
+    bad = measure.Job(("-c", "print('partly'); raise SystemExit(3)"), tmp_path / "bad.txt")
+    assert measure.run([[good, bad], [measure.Job(("-c", f"open({str(done)!r}, 'w')"), done=done)]]) == [bad]
+    assert log.read_text(encoding="utf-8") == "kept\n" and done.exists()
+    assert not (tmp_path / "bad.txt").exists(), "a result that is not whole has another name"
+    assert measure.run([[measure.Job(("-c", "raise SystemExit(1)"), done=done)]]) == []
+    assert f"{done}: there already" in capfd.readouterr().out
+
+
+def test_each_part_has_its_commands(tmp_path):
+    def commands(section, photographs=None):
+        return [" ".join(job.command) for stage in measure.jobs(section, tmp_path, photographs) for job in stage]
+
+    assert commands("lines") == [] and commands("weights") == []
+    assert len(commands("ladder")) == 2 and len(commands("ladder", tmp_path)) == 4
+    assert sum("--data" in command for command in commands("ladder", tmp_path)) == 2
+    for section in ("lessons", "ladder"):
+        assert all(re.search(r"--threads \d", command) for command in commands(section))
+    benchmark, = measure.jobs("speed", tmp_path, None)[0]
+    assert parse(list(benchmark.command[2:])).json == tmp_path / "benchmark.json"
+    (tmp_path / "benchmark.json").touch()
+    assert benchmark.done and benchmark.done.exists()
+
+
+def test_measuring_goes_before_comparing(planted, monkeypatch, capsys):
+    sections = ["--out", str(planted), "--readme", str(planted / "page.md"), "--only", "lessons", "speed"]
+    seen = []
+
+    def keep(stages):
+        seen.extend(stages)
+        return []
+
+    monkeypatch.setattr(measure, "run", keep)
+    assert main(sections) == 0 and len(seen) == 2
+    monkeypatch.setattr(measure, "run", lambda stages: stages[0])
+    assert main(sections) == 1
+    assert "failed: python -m lessons" in capsys.readouterr().err
+
+
+def test_senseless_command_lines_are_refused(tmp_path, capsys):
+    for arguments, words in ((["--measured", str(tmp_path / "no")], "no such folder"), (["--only", "all"], "invalid"),
+                             (["--only", "weights"], "--photographs")):
+        with pytest.raises(SystemExit) as error:
+            main(arguments)
+        assert error.value.code == 2 and words in capsys.readouterr().err
