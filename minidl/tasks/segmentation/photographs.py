@@ -1,9 +1,9 @@
 """Weights for use on photographs: `python lessons/17_unet.py --data FOLDER --names FILE`.
 
 The lessons show each image about six times. Of a few hundred photographs a network can learn more than that, if each
-looks different whenever it is shown again. So this training is long, and varies size, place and color of what is shown
-more than the lessons do. What each of these choices brings was measured on photographs that took no part in the
-training; the table is in `minidl/predict/weights/README.md`.
+looks different whenever it is shown again. So this training is long, and varies size, place and color of what is shown.
+Its loss is lesson 17's Dice loss. What each of these choices brings was measured on photographs that took no part in
+the training; the table is in `minidl/predict/weights/README.md`.
 """
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,10 +16,10 @@ from minidl.course.lesson import Lesson, rendered_pets
 from minidl.datasets.augment import Augment
 from minidl.datasets.pets import Pets, load_pets
 from minidl.layers.base import Layer
-from minidl.loss import CrossEntropyLoss
 from minidl.models import unet
 from minidl.optim import Adam, CosineSchedule
 from minidl.runtime.files import replacing, shorten
+from minidl.tasks.segmentation.losses import DiceLoss
 from minidl.training import fit
 
 AUGMENT = Augment()
@@ -59,7 +59,7 @@ def train(model: Layer, pets: Pets, epochs: int, lesson: Lesson, checkpoint: Pat
                       rng=np.random.default_rng(lesson.seed))
     optimizer = Adam(model.parameters(), lesson.lr)
     schedule = CosineSchedule(optimizer, epochs * len(batches))
-    return not fit(model, batches, CrossEntropyLoss(), optimizer, epochs, schedule=schedule, checkpoint=checkpoint,
+    return not fit(model, batches, DiceLoss(), optimizer, epochs, schedule=schedule, checkpoint=checkpoint,
                    resume=lesson.resume).stopped
 
 
