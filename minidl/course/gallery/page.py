@@ -12,6 +12,7 @@ from minidl.course.gallery.compare import comparison
 from minidl.course.gallery.exercises import exercises_done, exercises_of
 from minidl.course.gallery.highlight import highlight
 from minidl.course.gallery.images import embed
+from minidl.course.gallery.library import core_lines, library_part, links
 from minidl.course.gallery.markdown import blocks, inline
 from minidl.course.gallery.results import Results, read_results
 from minidl.course.gallery.scripts import Script, figures_made
@@ -50,7 +51,8 @@ def page(scripts: Sequence[Script], out: Path, my: Path | None = None) -> str:
         style=style, script=code, digest=digest, contents=contents,
         facts=_facts(scripts, results) + exercises_done(list(scripts), my),
         ladder=_ladder(scripts, results, out), comparison=_comparison(scripts, results, out),
-        lessons="\n".join(_lesson(script, results[script.number], out / script.name, my) for script in scripts))
+        lessons="\n".join(_lesson(script, results[script.number], out / script.name, my) for script in scripts),
+        library=library_part(), core_lines=number(core_lines()))
 
 
 def anchor(script: Script) -> str:
@@ -166,13 +168,14 @@ def _numbers(results: Results) -> str:
 def _cells(script: Script, results: Results, folder: Path) -> list[str]:
     """Return text, code, and after each cell what it printed and drew; after the last, figures of unknown origin."""
     left, parts, printed = dict(results.figures), [], read_printed(folder)
+    linked = iter(links([cell.text for cell in script.cells if cell.code]))
     for cell in script.cells:
         if not cell.code:
             parts.append(f'<div class="text">{blocks(cell.text)}</div>')
             continue
         count = cell.text.count("\n") + 1
-        parts.append(f'<details class="code"><summary>Code, {count} line{"s" if count > 1 else ""}</summary>'
-                     f'<pre><code>{highlight(cell.text)}</code></pre></details>')
+        parts.append(f'<details class="code" open><summary>Code, {count} line{"s" if count > 1 else ""}</summary>'
+                     f'<pre><code>{highlight(cell.text, next(linked))}</code></pre></details>')
         if key(cell.text) in printed:
             parts.append(f'<pre class="printed" tabindex="0">{html.escape(printed[key(cell.text)])}</pre>')
         made = [f"{name}.png" for name in figures_made(cell.text)]
