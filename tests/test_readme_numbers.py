@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from minidl.benchmark.options import parse
+from minidl.predict.__main__ import options_parser
 from tests.readme_numbers import measure
 from tests.readme_numbers.__main__ import CHECKS, main
 from tests.readme_numbers.check import DIFFERS, MISSING, SAME, TIME, UNKNOWN, agrees, decimals, value
@@ -194,14 +195,17 @@ def test_rounding_of_texts():
 # What is run.
 
 def test_commands_are_run_and_their_results_kept(tmp_path, capfd):
-    log, done = tmp_path / "a" / "log.txt", tmp_path / "done"
-    good = measure.Job(("-c", "import minidl; print('kept')"), log)
-    bad = measure.Job(("-c", "print('partly'); raise SystemExit(3)"), tmp_path / "bad.txt")
-    assert measure.run([[good, bad], [measure.Job(("-c", f"open({str(done)!r}, 'w')"), done=done)]]) == [bad]
-    assert log.read_text(encoding="utf-8") == "kept\n" and done.exists()
+    log, made = tmp_path / "a" / "log.txt", tmp_path / "made"
+    good = measure.Job(("-c", "import minidl; print('kept')"), log, prints=True)
+    bad = measure.Job(("-c", "print('partly'); raise SystemExit(3)"), tmp_path / "bad.txt", prints=True)
+    write_it = measure.Job(("-c", f"open({str(measure.partial(made))!r}, 'w').write('all')"), made)
+    assert measure.run([[good, bad], [write_it]]) == [bad]
+    assert log.read_text(encoding="utf-8") == "kept\n" and made.read_text(encoding="utf-8") == "all"
     assert not (tmp_path / "bad.txt").exists(), "a result that is not whole has another name"
-    assert measure.run([[measure.Job(("-c", "raise SystemExit(1)"), done=done)]]) == []
-    assert f"{done}: there already" in capfd.readouterr().out
+    fails = ("-c", "raise SystemExit(1)")
+    again = measure.Job(fails, made, again=True)
+    assert measure.run([[measure.Job(fails, made), again]]) == [again]
+    assert f"{made}: there already" in capfd.readouterr().out
 
 
 def test_each_part_has_its_commands(tmp_path):
@@ -214,9 +218,9 @@ def test_each_part_has_its_commands(tmp_path):
     for section in ("lessons", "ladder"):
         assert all(re.search(r"--threads \d", command) for command in commands(section))
     benchmark, = measure.jobs("speed", tmp_path, None)[0]
-    assert parse(list(benchmark.command[2:])).json == tmp_path / "benchmark.json"
-    (tmp_path / "benchmark.json").touch()
-    assert benchmark.done and benchmark.done.exists()
+    assert parse(list(benchmark.command[2:])).json == measure.partial(tmp_path / "benchmark.json")
+    score, = measure.jobs("weights", tmp_path, tmp_path)[0]
+    assert options_parser().parse_args(score.command[2:]).score == tmp_path
 
 
 def test_measuring_goes_before_comparing(planted, monkeypatch, capsys):

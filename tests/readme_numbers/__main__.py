@@ -94,8 +94,7 @@ def compare(options: argparse.Namespace, wanted: list[str], out: Path) -> int:
     checks = [check for section in wanted for check in found[section]]
     print(report(page, checks, options.differing))
     card = options.readme.parent / weights.CARD
-    if "weights" in wanted and card.is_file():
-        on_card = weights.weights_checks(Page.read(card), out)
+    if "weights" in wanted and card.is_file() and (on_card := weights.weights_checks(Page.read(card), out)):
         print(f"\n{weights.CARD.as_posix()}:\n{report(Page.read(card), on_card, options.differing)}")
         found["weights"] += on_card
     status = any(check.verdict in WRONG for section in wanted for check in found[section])

@@ -17,14 +17,33 @@ SECTIONS = ("lines", "lessons", "ladder", "speed", "weights")
 
 @dataclass(frozen=True)
 class Job:
-    """A command; what it prints goes to `log` (None: to the terminal). It is left out if `done` is there."""
+    """A command, and the file that it makes.
+
+    The file gets its name when the command has come to its end; until then it is `partial`, and so it stays if the
+    command was stopped or failed.
+
+    Attributes
+    ----------
+    command : tuple of str
+        Arguments of Python.
+    file : Path, optional
+    prints : bool
+        Whether the file is what the command prints. If not, the command is told its name.
+    again : bool
+        Whether to run although the file is there.
+    """
 
     command: tuple[str, ...]
-    log: Path | None = None
-    done: Path | None = None
+    file: Path | None = None
+    prints: bool = False
+    again: bool = False
 
     def __str__(self) -> str:
-        return "python " + " ".join(self.command) + (f" > {self.log}" if self.log else "")
+        return "python " + " ".join(self.command) + (f" > {self.file}" if self.prints else "")
+
+
+def partial(file: Path) -> Path:
+    return file.with_name(file.name + ".partial")
 
 
 def jobs(section: str, out: Path, photographs: Path | None) -> list[list[Job]]:
@@ -41,13 +60,14 @@ def jobs(section: str, out: Path, photographs: Path | None) -> list[list[Job]]:
     if section == "ladder":      # the first row is K-means as lesson 8 has it
         return [*([lessons_job(folder, "8", *data)] for folder, data in sets.items()),
                 [Job(("lessons/18_skip_connections.py", "--ladder", "--seeds", "3", "--threads", "1", *data, "--out",
-                      str(folder)), folder / "ladder.log") for folder, data in sets.items()]]
+                      str(folder)), folder / "ladder.log", prints=True, again=True) for folder, data in sets.items()]]
     if section == "speed":
         file = out / speed.FILE
-        return [[Job(("-m", "minidl.benchmark", "--only", speed.SECTIONS, "--json", str(file)), done=file)]]
+        return [[Job(("-m", "minidl.benchmark", "--only", speed.SECTIONS, "--json", str(partial(file))), file)]]
     if section == "weights" and photographs:
         file = out / weights.FILE
-        return [[Job(("-m", "minidl.predict", "--score", str(photographs), "--out", str(file.parent)), file, file)]]
+        command = ("-m", "minidl.predict", "--score", str(photographs), "--out", str(file.parent))
+        return [[Job(command, file, prints=True)]]
     return []
 
 
@@ -59,38 +79,43 @@ def lessons_job(out: Path, *arguments: str) -> Job:
 
 def run(stages: list[list[Job]]) -> list[Job]:
     """Run the jobs, and return those that failed."""
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
     failed = []
     for stage in stages:
-        running = []
-        for job in stage:
-            if job.done and job.done.exists():
-                print(f"{job.done}: there already", flush=True)
-                continue
-            print(f"running: {job}", flush=True)
-            if job.log:
-                job.log.parent.mkdir(parents=True, exist_ok=True)
-            # The log gets its name at the end: one of a job that was stopped must not pass for its result.
-            stream = open(partial(job.log), "w", encoding="utf-8") if job.log else None
-            running.append((job, stream, subprocess.Popen([sys.executable, *job.command], cwd=ROOT, env=environment,
-                                                          stdout=stream)))
+        running = [(job, begin(job)) for job in stage if not is_done(job)]
         try:
-            failed += [job for job, _, process in running if process.wait()]
+            statuses = [process.wait() for _, process in running]
         finally:
-            for job, stream, process in running:
+            for _, process in running:
                 with suppress(subprocess.TimeoutExpired):        # Ctrl-C reaches them, too; they save what they have
                     process.wait(PATIENCE)
                 process.terminate()
                 process.wait()
-                if stream and job.log:
-                    stream.close()
-                    if process.returncode == 0:
-                        partial(job.log).replace(job.log)
+        for (job, _), status in zip(running, statuses):
+            if status:
+                failed.append(job)
+            elif job.file:
+                partial(job.file).replace(job.file)
     return failed
 
 
-def partial(log: Path) -> Path:
-    return log.with_name(log.name + ".partial")
+def is_done(job: Job) -> bool:
+    """Return whether a job need not be run, and say so."""
+    done = job.file is not None and job.file.exists() and not job.again
+    if done:
+        print(f"{job.file}: there already", flush=True)
+    return done
+
+
+def begin(job: Job) -> "subprocess.Popen[bytes]":
+    """Start a job's command in the project's folder, where it finds minidl and the lessons."""
+    print(f"running: {job}", flush=True)
+    search = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    command, environment = [sys.executable, *job.command], os.environ | {"PYTHONPATH": search}
+    if job.file is None or not job.prints:
+        return subprocess.Popen(command, cwd=ROOT, env=environment)
+    job.file.parent.mkdir(parents=True, exist_ok=True)
+    with open(partial(job.file), "w", encoding="utf-8") as file:
+        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file)
 
 
 def older_than_code(folder: Path) -> list[Path]:
