@@ -187,6 +187,19 @@ def test_lines_and_counts_are_written(planted, capsys):
     assert (planted / "page.md").read_text(encoding="utf-8") == before
 
 
+@pytest.mark.parametrize("sentence, what", [
+    ("The core has 12 files, 4,321 lines.", "lines of the core"), ("4,321 lines are the core.", "lines of the core"),
+    ("Rooms for 4,321 lessons.", "number of lessons"), ("0 of 4321 done", "number of exercises"),
+    ("4321 small functions", "number of exercises"), ("It renders 4,321 images", "number of rendered images"),
+    ("[a](minidl/step.py) (4,321), of the core", "lines of minidl/step.py"), ("all 4,321 lines", ""),
+    ("| file | lines |\n|---|---|\n| [a](minidl/step.py) | 4,321 |", "lines of minidl/step.py")])
+def test_sentences_with_counts(sentence, what):
+    page = Page(Path("page.md"), f"Some words.\n\n{sentence}\n")
+    found = line_checks(page, ROOT) + count_checks(page, ROOT)
+    assert [(check.what, value(check.said)) for check in found] == ([(what, 4321)] if what else [])
+    assert all(page.text[check.at:].startswith(check.said) for check in found)
+
+
 def test_rounding_of_texts():
     assert agrees("0.53 ± 0.01", "0.525 ± 0.014") and not agrees("0.53 ± 0.01", "0.524 ± 0.014")
     assert agrees("13 × 13", "13 × 13") and not agrees("13 × 13", "13 × 12") and not agrees("–", "0.1")
@@ -240,7 +253,7 @@ def test_measuring_goes_before_comparing(planted, monkeypatch, capsys):
 
 def test_senseless_command_lines_are_refused(tmp_path, capsys):
     for arguments, words in ((["--measured", str(tmp_path / "no")], "no such folder"), (["--only", "all"], "invalid"),
-                             (["--only", "weights"], "--photographs")):
+                             (["--only", "weights"], "--photographs"), (["--readme", str(tmp_path)], "no such file")):
         with pytest.raises(SystemExit) as error:
             main(arguments)
         assert error.value.code == 2 and words in capsys.readouterr().err

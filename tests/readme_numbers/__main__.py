@@ -31,10 +31,13 @@ Results and counts must be what was measured, at the precision with which they a
 said) or is missing from the results, if a command failed, or if nothing was found to compare.
 """
 
+EPILOG = f"""A folder of results has NN_name/metrics.json of the lessons, {ladder.FILE.as_posix()}, the same below
+{ladder.PHOTOGRAPHS}/ for the second ladder, {speed.FILE}, and {weights.FILE.as_posix()} with what the weights' command printed.
+"""
 
 def options_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.readme_numbers", description=DESCRIPTION, allow_abbrev=False,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(prog="python -m tests.readme_numbers", description=DESCRIPTION, epilog=EPILOG,
+                                     allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--only", nargs="+", choices=SECTIONS, metavar="PART", help="some of " + ", ".join(SECTIONS))
     add("--out", type=Path, default=ROOT / "out" / "readme_numbers", metavar="FOLDER", help="for the results; what is "
@@ -60,6 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"--measured: no such folder: {out}")
     if options.photographs and not options.photographs.is_dir():
         parser.error(f"--photographs: no such folder: {options.photographs}")
+    if not options.readme.is_file():
+        parser.error(f"--readme: no such file: {options.readme}")
     photographs = options.photographs and options.photographs.absolute()
     if "weights" in wanted and not photographs and not (options.measured and (out / weights.FILE).is_file()):
         if options.only:

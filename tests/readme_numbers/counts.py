@@ -10,7 +10,6 @@ from tests.readme_numbers.check import Check, NUMBER, decimals, value
 from tests.readme_numbers.markdown import LINK, Page
 
 FILE = re.compile(r"\]\((minidl/[\w/]+\.py)\)\s+\(([\d,]+)\)")        # [loss](minidl/loss.py) (316)
-CORE = re.compile(r"\bcore\b[^|#]{0,80}?\b([\d,]{4,}) lines")
 
 
 def lines(*paths: Path) -> int:
@@ -38,11 +37,13 @@ def rendered(root: Path) -> int:
     return int(defaults["train"].default) + int(defaults["test"].default)
 
 
-# What to count, and the sentences that state it: their first group is the number.
+N = r"(?<![\d,.])(\d[\d,]*)"
+CORE = rf"\bcore\b[^|#]{{0,80}}?{N} lines|{N} lines[^|#.]{{0,30}}\bcore\b"
+# What to count, and the sentences that state it; the group that matches is the number.
 COUNTS: dict[str, tuple[Callable[[Path], int], str]] = {
-    "lessons": (lessons, r"\b(\d+) lessons\b"),
-    "exercises": (exercises, r"\bof (\d+) done\b|\b(\d+) (?:functions|exercises)\b"),
-    "rendered images": (rendered, r"\brenders ([\d,]+) (?:images|pets|cats)"),
+    "lessons": (lessons, rf"{N} lessons\b"),
+    "exercises": (exercises, rf"\bof {N} done\b|{N} (?:\w+ )?(?:functions|exercises)\b"),
+    "rendered images": (rendered, rf"\brenders {N} (?:images|pets|cats)"),
 }
 
 
@@ -50,8 +51,7 @@ def line_checks(page: Page, root: Path) -> list[Check]:
     """Return a check for each count of lines: of files in sentences and tables, of folders in tables, of the core."""
     found = [Check(f"lines of {match[1]}", match[2], lines(root / match[1]), match.start(2))
              for match in FILE.finditer(page.text)]
-    found += [Check("lines of the core", match[1], lines_of_core(root), match.start(1))
-              for match in CORE.finditer(page.text)]
+    found += stated("lines of the core", CORE, lines_of_core(root), page)
     return found + list(_lines_in_tables(page, root))
 
 
@@ -68,8 +68,14 @@ def _lines_in_tables(page: Page, root: Path) -> Iterator[Check]:
 
 def count_checks(page: Page, root: Path) -> list[Check]:
     """Return a check for each sentence that says how many lessons, exercises or rendered images there are."""
-    return [Check(f"number of {what}", match[match.lastindex or 0], count(root), match.start(match.lastindex or 0))
-            for what, (count, pattern) in COUNTS.items() for match in re.finditer(pattern, page.text)]
+    return [check for what, (count, pattern) in COUNTS.items()
+            for check in stated(f"number of {what}", pattern, count(root), page)]
+
+
+def stated(what: str, pattern: str, measured: int, page: Page) -> list[Check]:
+    """Return a check for each place where a pattern matches; the number is the one of its groups that did."""
+    return [Check(what, match[match.lastindex or 0], measured, match.start(match.lastindex or 0))
+            for match in re.finditer(pattern, page.text)]
 
 
 def corrected(page: Page, checks: Sequence[Check]) -> str:

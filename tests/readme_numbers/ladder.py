@@ -23,7 +23,7 @@ def ladder_checks(page: Page, folder: Path) -> list[Check]:
     """
     tables = [table for table in page.tables
               if table.column("model") == 0 and None not in (table.column("mean IoU"), table.column("border"))
-              and any(row[0].text == "U-Net" for row in table.rows)]
+              and any(row[0].name == "U-Net" for row in table.rows)]
     return [check for k, table in enumerate(tables)
             for check in _cells(table, folder, k > 0 or ("photo" in table.before and "render" not in table.before))]
 
@@ -34,8 +34,8 @@ def _cells(table: Table, folder: Path, photographs: bool) -> Iterator[Check]:
         for head, cell in zip(table.heads, row):
             there = photographs or "photo" in head
             if names := columns(head):
-                measured = joined([ladders[there].get(row[0].text, {}).get(name) for name in names])
-                yield Check(f"ladder{' on photographs' * there}: {row[0].text}, {head}", cell.text, measured, cell.at,
+                measured = joined([ladders[there].get(row[0].name, {}).get(name) for name in names])
+                yield Check(f"ladder{' on photographs' * there}: {row[0].name}, {head}", cell.text, measured, cell.at,
                             SECONDS if names == [TRAINING] else None, "" if ladders[there] else "no results")
 
 
@@ -66,4 +66,4 @@ def read_ladder(path: Path) -> dict[str, dict[str, str]]:
     if not path.is_file():
         return {}
     table, = Page.read(path).tables
-    return {row[0].text: {head: cell.text for head, cell in zip(table.heads, row)} for row in table.rows}
+    return {row[0].name: {head: cell.text for head, cell in zip(table.heads, row)} for row in table.rows}

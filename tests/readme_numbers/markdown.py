@@ -16,6 +16,11 @@ class Cell:
     text: str        # without bold marks around it
     at: int          # of its first letter in the page's text
 
+    @property
+    def name(self) -> str:
+        """The text alone: of a link its words, without what follows in brackets."""
+        return re.sub(r"\s*\(.*", "", re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", self.text)).strip(" *")
+
 
 @dataclass(frozen=True)
 class Table:
