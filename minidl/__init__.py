@@ -19,7 +19,7 @@ from minidl.tasks.segmentation.losses import DiceLoss, FocalLoss
 from minidl.tasks.super_resolution.losses import FeatureLoss, RelativisticAverageLoss
 from minidl.tasks.super_resolution.models import discriminator, patch_discriminator, rrdb_net
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Layer", "Parameter", "no_backward", "Sequential", "Skip", "Residual", "Sum", "Identity", "Linear",
