@@ -32,8 +32,10 @@ said) or is missing from the results, if a command failed, or if nothing was fou
 """
 
 EPILOG = f"""A folder of results has NN_name/metrics.json of the lessons, {ladder.FILE.as_posix()}, the same below
-{ladder.PHOTOGRAPHS}/ for the second ladder, {speed.FILE}, and {weights.FILE.as_posix()} with what the weights' command printed.
+{ladder.PHOTOGRAPHS}/ for the second ladder, {speed.FILE}, and {weights.FILE.as_posix()} with what the command
+for the weights printed.
 """
+
 
 def options_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.readme_numbers", description=DESCRIPTION, epilog=EPILOG,
