@@ -10,7 +10,21 @@ Where the network wants sides that divide by 32, the pixels at the edge are repe
 them is cut off again. The probabilities are enlarged to the image's own size before the classes are decided: the line
 where one class overtakes the other becomes smooth.
 
-MEASURED
+Chosen on 102 photographs of Oxford-IIIT Pet, with a U-Net that was trained on 409 others at 128 x 128 (mean IoU at the
+photographs' own sizes, each way with mirror images):
+
+    stretched into the square                                              0.692
+    own ratio, area of the square, edge pixels repeated                    0.689
+    the same, reflected instead of repeated pixels                         0.686
+    the same, gray bars instead of repeated pixels                         0.657
+    own ratio, longer side as long as the square's                         0.677
+    stretched to the nearest sides that divide by 32                       0.667
+    own ratio, sides 5/4 as long                                           0.684
+    mean of the square and of own ratio                                    0.698
+    mean of the square and of own ratio, sides 5/4 as long (this module)   0.699
+
+Gray bars are unfamiliar to the network: it takes them, and the parts of the pet beside them, for something else. A third
+look added at most 0.002. With another network, for 64 x 64 and trained on Dice loss, the mean of both gained 0.008.
 """
 import math
 from collections.abc import Iterator
