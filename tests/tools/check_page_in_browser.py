@@ -4,8 +4,9 @@
 
 Where Chromium (or Chrome, or Edge) is there, opens the page at widths of 400, 800 and 1400 pixels, light and dark,
 saves screenshots, and reports errors of scripts, what the page's own rules forbid, images that do not load, links
-without a target, text that is wider than the screen or too pale, and a slider that moves nothing. Exit status 1 if
-there is any of that; 0 if not, or if there is no browser.
+without a target, text that is wider than the screen or too pale, a slider that moves nothing, and links into folded
+code that do not unfold it. A page of more than 8 MB is too large. Exit status 1 if there is any of that; 0 if not, or
+if there is no browser.
 """
 import argparse
 import base64
@@ -21,6 +22,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 WIDTHS = (400, 800, 1400)
+MOST = 8_000_000                  # bytes
 TALL = 4000                       # pixels of the page on a screenshot
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
 PLACES = ("C:/Program Files/Google/Chrome/Application/chrome.exe",
@@ -67,8 +69,7 @@ function check() {
   }
   for (const [where, what] of pale) wrong.push(`too pale, ${where}, contrast ${what}`);
 }
-addEventListener("load", async () => {
-  await Promise.all([...document.images].map((image) => image.decode().catch(() => 0)));
+addEventListener("load", () => {
   check();
   const slider = document.querySelector(".compare input"), at = () => slider.closest(".compare").style.cssText;
   if (slider) {
@@ -77,7 +78,18 @@ addEventListener("load", async () => {
     slider.dispatchEvent(new Event("input", {bubbles: true}));
     if (at() === before) wrong.push("the slider moves nothing");
   }
-  document.querySelector("#all-code")?.click();
+  document.querySelector("#all-code")?.click();      // code that was open is folded now, and the other way round
+  check();
+  const links = new Map([...document.querySelectorAll("details.code a")].map((link) => [link.hash, link]));
+  for (const link of links.values()) {
+    const target = document.getElementById(link.hash.slice(1)), file = target?.closest("details");
+    if (!file) continue;
+    file.open = false;
+    link.click();
+    if (!file.open) wrong.push(`stays folded: ${link.hash}`);
+    file.open = false;
+  }
+  for (const file of document.querySelectorAll("details")) file.open = true;
   check();
   parent.postMessage([...new Set(wrong)], "*");
 });
@@ -108,7 +120,7 @@ def check(browser: str, page: str, shot: Path, width: int, dark: bool) -> list[s
         command = [browser, *FLAGS, f"--user-data-dir={place}/profile", f"--screenshot={shot.resolve()}",
                    f"--window-size={width},{TALL}", f"--blink-settings=preferredColorScheme={0 if dark else 1}",
                    "--dump-dom", frame.as_uri()]
-        said = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", timeout=120).stdout
+        said = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", timeout=600).stdout
     found = re.search('data-wrong="(.*?)"', said, re.S)
     return list(json.loads(html.unescape(found[1]))) if found else ["the page did not answer"]
 
@@ -128,7 +140,9 @@ def main(arguments: list[str]) -> int:
     page = with_script(options.page.read_text(encoding="utf-8"))
     shots = options.shots or options.page.parent / "screenshots"
     shots.mkdir(parents=True, exist_ok=True)
-    complaints = []
+    size = options.page.stat().st_size
+    complaints = [f"{size:,} bytes, more than {MOST:,}"] * (size > MOST)
+    print(f"{size:,} bytes" + " are too many" * (size > MOST))
     for width in WIDTHS:
         for scheme in ("light", "dark"):
             found = check(browser, page, shots / f"{width}-{scheme}.png", width, scheme == "dark")
