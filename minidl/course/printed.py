@@ -7,7 +7,7 @@ from pathlib import Path
 
 from minidl.course.gallery.scripts import split_cells
 from minidl.runtime.files import replacing
-from minidl.runtime.progress import last_written
+from minidl.runtime.progress import Progress, last_written
 
 FILE = "printed.json"
 MOST = 20_000              # letters per cell
@@ -38,9 +38,11 @@ class Printed:
         self.texts: dict[str, str] = {}
 
     def listen(self, text: str) -> None:
-        """Take what is being printed; what a thread prints belongs to no cell."""
+        """Take what is being printed; not what a thread prints, which belongs to no cell, and not how far work is."""
         frame = sys._getframe(1)
         while frame.f_back is not None:
+            if frame.f_code is Progress.update.__code__:     # a terminal overwrites it
+                return
             frame = frame.f_back
         if frame.f_code.co_filename != self.script:
             return

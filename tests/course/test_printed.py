@@ -37,6 +37,12 @@ thread.start()
 thread.join()
 
 # %%
+from minidl.runtime.progress import Progress
+progress = Progress(3, "counting", every=0)
+progress.update(1, "one sheep")
+progress.line(3, "sheep")
+
+# %%
 lesson.finish(y=y)
 print("after the end")
 """
@@ -58,8 +64,14 @@ def test_output_is_kept_by_the_cell_that_printed_it(ran):
     printed = read_printed(out / "99_test")
     by_cell = [printed.get(key(cell.text)) for cell in read_script(path).cells if cell.code]
     assert by_cell[0] is not None and by_cell[0].splitlines()[-1] == "<b>first</b>"
-    assert by_cell[1] is by_cell[3] is None                        # what a cell's function prints is its caller's
+    assert by_cell[1] is by_cell[4] is None                        # what a cell's function prints is its caller's
     assert by_cell[2] == "step 2\nstep 2\n" + "x" * 30_000         # and a cell keeps no endless output
+
+
+def test_how_far_work_is_is_not_kept_but_what_it_says_at_its_end(ran):
+    path, out = ran
+    progress = next(cell.text for cell in read_script(path).cells if "Progress(" in cell.text)
+    assert read_printed(out / "99_test")[key(progress)] == "counting 3/3, sheep, took 0 s"
 
 
 def test_page_shows_output_below_its_cell_until_the_code_changes(ran):

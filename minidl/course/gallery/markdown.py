@@ -11,6 +11,7 @@ INLINE = re.compile(r"""
     `(?P<code>[^`]+)`
   | \*\*(?=[^\s*])(?P<strong>(?:`[^`]+`|[^*`])+)(?<!\s)\*\*
   | \*(?=[^\s*])(?P<em>(?:`[^`]+`|[^*`])+)(?<!\s)\*
+  | (?<=\d)(?P<together>\s)(?=%)
 """, re.X)
 HEADING = re.compile(r"(#{1,5}) +(.+)")
 ITEM = re.compile(r"(?:[-*]|\d+\.) +(?=\S)")
@@ -51,6 +52,8 @@ def inline(text: str) -> str:
 def _spans(escaped: str) -> str:
     def span(found: re.Match[str]) -> str:
         tag = str(found.lastgroup)
+        if tag == "together":                              # a number and its % stay on one line
+            return "&nbsp;"
         inner = found[tag].replace("\n", " ") if tag == "code" else _spans(found[tag])
         return f"<{tag}>{inner}</{tag}>"
     return INLINE.sub(span, escaped)
