@@ -1,6 +1,5 @@
 """What the tests of figures share: the pixels, the texts, and the layout that every figure must have."""
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
@@ -13,10 +12,18 @@ def render(figure, dpi=100):
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
+def all_axes(figure):
+    """The figure's axes, and those within axes; figure.findobj would make the ticks of all of them first."""
+    found = list(figure.axes)
+    for axes in found:
+        found.extend(axes.child_axes)
+    return found
+
+
 def texts(figure):
     """All texts that are drawn: free ones, those of legends and axes, and the labels of ticks within the axes."""
     found = [*figure.texts, *(text for legend in figure.legends for text in legend.get_texts())]
-    for axes in figure.findobj(Axes):
+    for axes in all_axes(figure):
         found += [child for child in axes.get_children() if isinstance(child, Text)]
         if axes.axison:
             found += [axes.xaxis.label, axes.yaxis.label]

@@ -11,6 +11,7 @@ from minidl.datasets import synthetic_pets
 from minidl.plotting import canvas
 from minidl.runtime.progress import Progress, duration
 from tests.programs import ROOT, run as run_program
+from tests.rendered import write_pets
 from tests.samples import block_pets
 
 
@@ -125,7 +126,7 @@ def damage(folder, split, count):
 
 def test_unreadable_images_are_left_out_and_the_first_named_once(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("MINIDL_DATA", str(tmp_path / "data"))
-    folder = synthetic_pets.ensure(tmp_path / "pets", train=15, test=4)
+    folder = write_pets(tmp_path / "pets", train=15, test=4)
     damage(folder, "trainval", 13)
     damage(folder, "test", 1)
     for _ in range(2):                                   # what the cache has is not read again, but named again

@@ -5,7 +5,6 @@ import subprocess
 import xml.etree.ElementTree as ElementTree
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -25,20 +24,14 @@ from minidl.datasets.rendering.trimap import band, grown
 from minidl.datasets.synthetic_pets import Sample, empty_room, empty_rooms, ensure, render, write
 from minidl.metrics import iou
 from tests.programs import ROOT
+from tests.rendered import image as rendered_image, rendered
 
 REAL = ROOT.parent / "shared" / "oxford-iiit-pet-sample"
 
 
-@lru_cache(maxsize=None)
 def some(count: int = 48) -> list[Sample]:
     """The first images of set 3, rendered once for all tests."""
-    return [render(3, index) for index in range(count)]
-
-
-def rendered(seed: int, index: int, size: int = 128) -> Sample:
-    """Stands in for `render` where a test is about something else."""
-    assert (seed, size) == (3, 128)
-    return some()[index]
+    return [rendered_image(index) for index in range(count)]
 
 
 def bits(folder: Path) -> dict[str, bytes]:

@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minidl.datasets import synthetic_pets
 from tests.programs import ROOT, run
+from tests.rendered import write_pets
 
 
 @pytest.fixture(scope="module")
 def two_that_do_not_count(tmp_path_factory):
     """Rendered pets; of the third for training, the trimap says that all is background; the fifth is not an image."""
-    folder = synthetic_pets.ensure(tmp_path_factory.mktemp("data") / "pets", train=20, test=6)
+    folder = write_pets(tmp_path_factory.mktemp("data") / "pets", train=20, test=6)
     lines = (folder / "annotations" / "trainval.txt").read_text(encoding="utf-8").splitlines()
     names = [line.split()[0] for line in lines if not line.startswith("#")]
     name, broken = names[2], names[4]
@@ -27,7 +27,8 @@ def two_that_do_not_count(tmp_path_factory):
 @pytest.mark.parametrize("lesson", ["06_localization", "07_detection"])
 def test_images_without_a_pet_and_broken_ones_are_left_out_and_named(lesson, two_that_do_not_count, tmp_path):
     folder, name, broken = two_that_do_not_count
-    result = run(ROOT / "lessons" / f"{lesson}.py", "--quick", "--data", folder, "--out", tmp_path)
+    result = run(ROOT / "lessons" / f"{lesson}.py", "--quick", "--epochs", "2", "--threads", "1", "--data", folder,
+                 "--out", tmp_path)
     assert result.returncode == 0, result.stdout + result.stderr
     assert [line for line in result.stdout.splitlines() if line.startswith("train: left out") and name in line]
     assert sum(line.startswith("left out: ") and broken in line for line in result.stdout.splitlines()) == 1

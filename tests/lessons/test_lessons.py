@@ -9,6 +9,7 @@ import pytest
 from minidl import get_num_threads
 from minidl.course.gallery.scripts import read_script
 from tests.programs import ROOT, run
+from tests.rendered import write_pets
 
 LESSONS = sorted((ROOT / "lessons").glob("[0-9][0-9]_*.py"))
 WITHOUT_TRAINING = {"08_kmeans_segmentation", "21_speed"}
@@ -18,8 +19,7 @@ REAL = ROOT.parent / "shared" / "oxford-iiit-pet-mini"
 @pytest.fixture(scope="session")
 def pets(tmp_path_factory):
     """A small set of rendered pets, in a folder whose name is not plain ASCII."""
-    from minidl.datasets import synthetic_pets
-    return synthetic_pets.ensure(tmp_path_factory.mktemp("dätä set") / "pets", train=40, test=10)
+    return write_pets(tmp_path_factory.mktemp("dätä set") / "pets", train=40, test=10)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def test_quick_run(lesson, quick_runs):
 
 
 def test_resumed_lesson_goes_on_where_it_stopped(pets, tmp_path):
-    options = ["--quick", "--data", pets, "--out", tmp_path]
+    options = ["--quick", "--threads", "1", "--data", pets, "--out", tmp_path]
     first, again = (run(ROOT / "lessons" / "10_segmentation_1x1.py", *options, *more) for more in ([], ["--resume"]))
     assert first.returncode == again.returncode == 0, again.stdout + again.stderr
     assert "epoch 1/2" in first.stdout and "epoch 1/2" not in again.stdout      # there was nothing left to train
@@ -58,7 +58,8 @@ def test_resumed_lesson_goes_on_where_it_stopped(pets, tmp_path):
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="needs the sample of real pictures beside the project")
 def test_unet_lesson_takes_real_pictures(tmp_path):
-    result = run(ROOT / "lessons" / "17_unet.py", "--quick", "--data", REAL, "--out", tmp_path)
+    result = run(ROOT / "lessons" / "17_unet.py", "--quick", "--epochs", "1", "--threads", "1", "--data", REAL,
+                 "--out", tmp_path)
     assert result.returncode == 0, result.stdout + result.stderr
     results = json.loads((tmp_path / "17_unet" / "metrics.json").read_text(encoding="utf-8"))
     assert (results["training_images"], results["test_images"]) == (20, 6)
@@ -88,7 +89,8 @@ def test_failing_lesson_is_named(tmp_path):
 def test_several_lessons_in_one_command_make_a_page(pets, tmp_path):
     """Names that are not plain, a code page that lacks most letters, a display that is not there."""
     out = tmp_path / "out, mit Ümläuten"
-    result = run("-m", "lessons", "9", "10", "--quick", "--show", "--data", pets, "--out", out,
+    options = ["--quick", "--threads", "1", "--data", pets, "--out", out]
+    result = run("-m", "lessons", "9", "10", "--show", *options,
                  PYTHONIOENCODING="ascii", MPLBACKEND="module://that_is_not_installed")
     assert result.returncode == 0, result.stdout + result.stderr
     assert "no window for" in result.stdout and "2 of 2 lessons run" in result.stdout
@@ -97,7 +99,7 @@ def test_several_lessons_in_one_command_make_a_page(pets, tmp_path):
         results = json.loads((out / lesson / "metrics.json").read_text(encoding="utf-8"))
         assert results["figures"] and all(f"<figcaption>{one['file']}<" in page for one in results["figures"])
         assert "figure:" in (out / lesson / "log.txt").read_text(encoding="utf-8")
-    again = run("-m", "lessons", "9", "10", "--quick", "--data", pets, "--out", out, "--resume")
+    again = run("-m", "lessons", "9", "10", *options, "--resume")
     assert again.stdout.count("done already") == 3 and "figure:" not in again.stdout
 
 

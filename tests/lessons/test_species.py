@@ -3,13 +3,13 @@ import json
 
 import pytest
 
-from minidl.datasets import synthetic_pets
 from tests.programs import ROOT, run
+from tests.rendered import write_pets
 
 
 @pytest.mark.parametrize("species", ["unknown", "cats only"])
 def test_lesson_05_reports_missing_species(tmp_path, species):
-    data = synthetic_pets.ensure(tmp_path / "pets", train=12, test=4)
+    data = write_pets(tmp_path / "pets", train=12, test=4)
     for name in ("list", "trainval", "test"):
         path = data / "annotations" / f"{name}.txt"
         lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
@@ -17,7 +17,8 @@ def test_lesson_05_reports_missing_species(tmp_path, species):
                 if species == "unknown" or line[2] == "1"]
         path.write_text("\n".join(rows) + "\n", encoding="utf-8")
     lesson = "05_image_classification"
-    result = run(ROOT / "lessons" / f"{lesson}.py", "--quick", "--data", data, "--out", tmp_path / "out")
+    result = run(ROOT / "lessons" / f"{lesson}.py", "--quick", "--epochs", "1", "--threads", "1", "--data", data,
+                 "--out", tmp_path / "out")
     assert result.returncode == 0, result.stdout + result.stderr
     assert "cats and dogs need images of both" in result.stdout and not result.stderr
     numbers = json.loads((tmp_path / "out" / lesson / "metrics.json").read_text(encoding="utf-8"))

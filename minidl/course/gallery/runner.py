@@ -15,7 +15,6 @@ from typing import TextIO
 
 from minidl.course.gallery.results import LOG_HEAD, decisive, done_with, latest_options, note_failure, read_results
 from minidl.course.gallery.scripts import Script
-from minidl.course.lesson import rendered_pets
 from minidl.runtime.files import shorten
 from minidl.runtime.interrupt import stop_on_ctrl_c
 from minidl.runtime.progress import LIVE, duration, last_written
@@ -62,6 +61,7 @@ def run_lessons(scripts: Sequence[Script], options: list[str], out: Path, search
             print(f"{script.title}: done already with these options", flush=True)
     own_data = any(option.partition("=")[0] == "--data" for option in options)
     if at_once > 1 and not own_data and any(script.uses_pets for script in to_run):
+        from minidl.course.lesson import rendered_pets   # which imports matplotlib
         with suppress(OSError):                          # each lesson says what is wrong
             rendered_pets("--quick" in options)          # before two lessons do it at the same time
     environment = {**os.environ, "PYTHONPATH": path} | ({LIVE: "1"} if line.live else {})

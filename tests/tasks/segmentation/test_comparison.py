@@ -1,18 +1,21 @@
 """The comparison of the ladder's models: a rate chosen on validation images, seeds, and a run that resumes."""
+import io
 import json
+import shutil
 import signal
+from contextlib import contextmanager, redirect_stdout
 
 import numpy as np
 import pytest
 
-from minidl import pixelwise
+from minidl import parallel, pixelwise
 from minidl.course.lesson import Lesson
-from minidl.datasets import synthetic_pets
 from minidl.loss import CrossEntropyLoss
 from minidl.tasks.segmentation import comparison
 from minidl.tasks.segmentation.comparison import Comparison, Training, compare_ladder, fingerprint, read_records
 from minidl.tasks.segmentation.experiment import Segmentation
 from tests.programs import ROOT, run as run_program
+from tests.rendered import write_pets
 
 MODELS = {"1 × 1": lambda width, size, seed: pixelwise((1,), width, rng=seed),
           "3 × 3": lambda width, size, seed: pixelwise((3,), width, rng=seed)}
@@ -21,24 +24,55 @@ TRAININGS = len(MODELS) * (3 + 2 + 1)        # three rates, two seeds, a longer 
 
 @pytest.fixture(scope="module")
 def pets(tmp_path_factory):
-    return synthetic_pets.ensure(tmp_path_factory.mktemp("pets") / "set", train=20, test=6)
+    return write_pets(tmp_path_factory.mktemp("pets") / "set", train=20, test=6)
+
+
+@contextmanager
+def two_models():
+    """Within the block, the ladder has two small models, and one process trains each."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(comparison, "RUNGS", MODELS)
+        patch.setattr(parallel, "get_num_threads", lambda: 1)
+        yield
+
+
+def new_task(pets, out, *more):
+    """Return the task of a quick run."""
+    options = ["--quick", "--ladder", "--seeds", "2", "--epochs", "1", "--data", str(pets), "--out", str(out)]
+    return Segmentation(Lesson("18_test", argv=[*options, *more], ladder=True, width=8))
 
 
 @pytest.fixture
-def task(pets, tmp_path, monkeypatch):
-    """Return a function that makes the task of a quick run with two small models."""
-    monkeypatch.setattr(comparison, "RUNGS", MODELS)
-    options = ["--quick", "--ladder", "--seeds", "2", "--epochs", "1", "--data", str(pets), "--out", str(tmp_path)]
-    return lambda *more: Segmentation(Lesson("18_test", argv=[*options, *more], ladder=True, width=8))
+def task(pets, tmp_path):
+    """Return a function that makes the task, with two small models."""
+    with two_models():
+        yield lambda *more: new_task(pets, tmp_path, *more)
+
+
+@pytest.fixture(scope="module")
+def whole(pets, tmp_path_factory):
+    """A comparison of the two models, done once: its folder, its rows, and what it said."""
+    out = tmp_path_factory.mktemp("whole")
+    with two_models(), redirect_stdout(io.StringIO()) as said:
+        rows = compare_ladder(new_task(pets, out), 2)
+    return out, rows, said.getvalue()
+
+
+@pytest.fixture
+def compared(whole, tmp_path):
+    """The rows of that comparison and what it said; its files are copied to where the test's task has its own."""
+    out, rows, said = whole
+    shutil.copytree(out, tmp_path, dirs_exist_ok=True)
+    return rows, said
 
 
 def records(task):
     return json.loads((task.lesson.out / "ladder_seeds.json").read_text(encoding="utf-8"))
 
 
-def test_rate_is_the_best_one_on_validation_images(task):
+def test_rate_is_the_best_one_on_validation_images(task, compared):
     one = task()
-    rows = compare_ladder(one, 2)
+    rows, _ = compared
     assert [row.name for row in rows] == list(MODELS) and len(records(one)) == TRAININGS
     both = Comparison(one, 2)
     for row in rows:
@@ -66,10 +100,10 @@ def test_validation_images_are_a_fifth_of_the_training_images(task):
     assert both.images("seed") == both.images("longer") == (both.task.train, both.task.test)
 
 
-def test_what_is_there_with_the_same_settings_is_not_trained_again(task, capsys, monkeypatch):
+def test_what_is_there_with_the_same_settings_is_not_trained_again(task, compared, capsys):
     one = task()
-    rows = compare_ladder(one, 2)
-    assert f"0 of {TRAININGS} trainings are there" in capsys.readouterr().out
+    rows, said = compared
+    assert f"0 of {TRAININGS} trainings are there" in said
     before = records(one)
     assert compare_ladder(one, 2) == rows and "trainings are there" not in capsys.readouterr().out
     assert records(one) == before
@@ -80,9 +114,8 @@ def test_what_is_there_with_the_same_settings_is_not_trained_again(task, capsys,
     assert records(one)[:TRAININGS] == before and len(records(one)) == 2 * TRAININGS + 2
 
 
-def test_interrupted_comparison_ends_as_an_uninterrupted_one(task, monkeypatch, capsys):
-    expected = compare_ladder(task(), 2)
-    capsys.readouterr()
+def test_interrupted_comparison_ends_as_an_uninterrupted_one(task, compared, monkeypatch, capsys):
+    expected, _ = compared
     (task().lesson.out / "ladder_seeds.json").unlink()
     steps = [0]
 
@@ -139,8 +172,8 @@ def test_a_file_without_records_is_refused(tmp_path, text):
 
 
 def test_lesson_compares_all_models(pets, tmp_path):
-    options = ["--quick", "--ladder", "--seeds", "1", "--epochs", "1", "--data", pets, "--out", tmp_path]
-    done = run_program(ROOT / "lessons" / "18_skip_connections.py", *options)
+    options = ["--quick", "--ladder", "--seeds", "1", "--epochs", "1", "--threads", "1", "--data", pets]
+    done = run_program(ROOT / "lessons" / "18_skip_connections.py", *options, "--out", tmp_path)
     assert done.returncode == 0, done.stderr
     for name in comparison.RUNGS:
         assert f"| {name} " in done.stdout

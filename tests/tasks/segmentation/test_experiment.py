@@ -7,15 +7,15 @@ import pytest
 
 from minidl import pixelwise
 from minidl.course.lesson import Lesson
-from minidl.datasets import synthetic_pets
 from minidl.runtime.npz import save_arrays
 from minidl.tasks.segmentation.experiment import Segmentation, load_result
 from minidl.training import History
+from tests.rendered import write_pets
 
 
 @pytest.fixture(scope="module")
 def pets(tmp_path_factory):
-    return synthetic_pets.ensure(tmp_path_factory.mktemp("pets") / "set", train=12, test=10)
+    return write_pets(tmp_path_factory.mktemp("pets") / "set", train=12, test=10)
 
 
 def task(pets, out, name="10_b", *options):

@@ -7,7 +7,7 @@ from minidl.tasks.segmentation.ladder import (
     LADDER, Compared, comparison_figure, comparison_table, ladder_figure, ladder_table, missing_lessons, plus_minus,
     results_figure, results_table, scores_of,
 )
-from tests.figures import check_layout, render, words
+from tests.figures import check_layout, words
 
 RNG = np.random.default_rng(0)
 N, SIZE = 5, 16
@@ -65,7 +65,7 @@ def test_figure_shows_each_result_with_its_scores(count):
     assert {"image", "truth", "0.833", "0.571", "mean IoU", "border IoU", "border", "lesson 17",
             "receptive field: all"} <= set(seen)
     assert len([axes for axes in figure.axes if axes.images]) == 4 * (2 + count)
-    assert count < 9 or 1000 <= render(figure).shape[1] <= 1500
+    assert count < 9 or 1000 <= figure.bbox.width <= 1500
     few = ladder_figure(results(count), IMAGES[:2], LABELS[:2])
     assert len([axes for axes in few.axes if axes.images]) == 2 * (2 + count)
 

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from minidl.course.lesson import Lesson
-from minidl.datasets import synthetic_pets
 from minidl.layers.containers import Skip
 from minidl.loss import CrossEntropyLoss
 from minidl.models import unet
 from minidl.optim import Adam
 from minidl.tasks.segmentation import own
 from minidl.tasks.segmentation.experiment import Segmentation
+from tests.rendered import write_pets
 
 ANSWERS = Path(__file__).resolve().parents[2] / "lessons" / "exercises" / "answers"
 
@@ -70,7 +70,7 @@ def test_wrong_shape_of_an_answer_is_named(answers: dict[str, Any]) -> None:
 
 @pytest.fixture(scope="module")
 def pets(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return synthetic_pets.ensure(tmp_path_factory.mktemp("own") / "pets", train=8, test=4)
+    return write_pets(tmp_path_factory.mktemp("own") / "pets", train=8, test=4)
 
 
 def task(pets: Path, tmp_path: Path) -> Segmentation:

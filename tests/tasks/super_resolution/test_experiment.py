@@ -5,17 +5,17 @@ import pytest
 
 from minidl import Conv2d, ReLU, Sequential, Upsample, rrdb_net
 from minidl.course.lesson import Lesson
-from minidl.datasets import synthetic_pets
 from minidl.tasks.super_resolution.experiment import Pairs, SuperResolution, cycle
 from minidl.tasks.super_resolution.images import METHODS, as_images, block_means, resized, smoothed
 from minidl.tasks.super_resolution.map_conv import interpolated_state, with_map
 from minidl.tasks.super_resolution.perceptual import feature_distance, train_encoder
+from tests.rendered import write_pets
 from tests.samples import noise
 
 
 @pytest.fixture(scope="module")
 def task(tmp_path_factory):
-    folder = synthetic_pets.ensure(tmp_path_factory.mktemp("pets") / "pets", train=6, test=3)
+    folder = write_pets(tmp_path_factory.mktemp("pets") / "pets", train=6, test=3)
     argv = ["--quick", "--data", str(folder), "--out", str(folder.parent / "out"), "--size", "16", "--batch-size", "2"]
     return SuperResolution(Lesson("16_test", argv=argv), 4)
 
