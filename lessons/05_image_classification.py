@@ -272,6 +272,11 @@ lesson.figure(probability_grid(test.images[worst], probabilities[worst], test.sp
 # Nine answers are wrong, six of them dogs called cat. Look at the eight images with the least probability for the true
 # class. In some the head is dark, small, seen from the side, or cut off by the frame; others look like ordinary pets.
 #
+# **On photographs.** With the 665 photographs of section 1 as `--data`, the lesson trains on 409, validates on 102 and
+# tests on 154. Of these 131 are right, 0.851 ± 0.029, where always "cat" gets 0.636. All training images are right, and
+# 0.873 of the validation images: with fewer and more varied images, the gap between training and test is far larger.
+# (And most of these cats are of two breeds, most of the dogs of one, so the network may have learned breeds.)
+#
 # ## 7. What does it look at? The gradient
 # `backward` carries a derivative from the scores down to all parameters. Asked to, it goes on to the image itself: by
 # how much does the score of the true species, less that of the other, change if one number of the image changes a
