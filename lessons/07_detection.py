@@ -490,8 +490,8 @@ lesson.figure(detections_on_images(
 # it is one training: with `--seed 1` any pet has 0.93 and mAP is 0.54, so a difference of a few hundredths means
 # nothing here.
 #
-# **On photographs** (the 665 of lesson 5 as `--data`, pets cut out by their trimaps and pasted as here) mAP is 0.63, and
-# any pet has 0.82: 0.69 for cats and 0.57 for dogs. One training, so compare it with care, too.
+# **On photographs** (the 665 of lesson 5 as `--data`, pets cut out by their trimaps and pasted as here) mAP is 0.63:
+# 0.69 for cats and 0.57 for dogs. Any pet has 0.82. One training, so compare it with care, too.
 #
 # ## Recap
 # - A grid of cells turns "how many pets?" into the same few questions at every position. The cell that holds the center

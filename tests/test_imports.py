@@ -48,7 +48,8 @@ def test_imports_of_test_modules_are_seen(source):
 @pytest.mark.parametrize("path", sorted([*ROOT.glob("lessons/*.py"), *ROOT.glob("minidl/tasks/**/*.py")]),
                          ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_lessons_read_pets_through_the_lesson_which_names_what_it_leaves_out(path):
-    assert "load_pets(" not in path.read_text(encoding="utf-8"), "use Lesson.pets"
+    text = path.read_text(encoding="utf-8")
+    assert "load_pets(" not in text or "for problem in pets.problems:" in text, "use Lesson.pets"
 
 
 # The house: which rooms a room of minidl may import, beside itself.

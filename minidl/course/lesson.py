@@ -116,8 +116,8 @@ class Lesson:
             parser.add_argument("--minutes", type=positive_number, default=5.0, help="that the training of --mine may "
                                 "take; image size and width are chosen for it (default: 5)")
         if names:
-            parser.add_argument("--names", type=Path, metavar="FILE", help="in place of the lesson, train its model for "
-                                "use on photographs, with the images of --data that this file names, one on each line")
+            parser.add_argument("--names", type=Path, metavar="FILE", help="in place of the lesson, train its model "
+                                "for photographs, with the images of --data that this file names, one on each line")
         if argv is None and self.in_notebook:
             argv = []
         options = parser.parse_args(argv)
@@ -172,16 +172,18 @@ class Lesson:
             return None
         return folder
 
-    def pets(self, split: str, size: int | None = None, limit: int | None = None) -> "Pets":
+    def pets(self, split: str, size: int | None = None, limit: int | None = None,
+             folder: Path | None = None) -> "Pets":
         """Read the images of a split, "train" or "test"; those that cannot be read are left out, and named.
 
-        Each is named once in a run, however often it is met. `size` is the lesson's by default; `limit` reads so many
-        images at most, and a quick run never more than 48. The resized images are kept for the next run.
+        Each is named once in a run, however often it is met. `size` is the lesson's by default, `folder` its `data`;
+        `limit` reads so many images at most, and a quick run never more than 48. The resized images are kept for the
+        next run.
         """
         from minidl.datasets.pets.reader import first_problems, load_pets
         if self.quick:
             limit = min(48, limit or 48)
-        pets = load_pets(self.data, split, size or self.size, cache=self.cache, broken="skip", limit=limit)
+        pets = load_pets(folder or self.data, split, size or self.size, cache=self.cache, broken="skip", limit=limit)
         new = [problem for problem in pets.problems if problem not in self._left_out]
         self._left_out.update(new)
         for line in first_problems(new):

@@ -11,7 +11,7 @@ from minidl.course.gallery.library import core_lines, core_modules, library_part
 from minidl.course.gallery.names import core_file, defined_as, names_in
 from minidl.course.gallery.page import page
 from minidl.course.gallery.scripts import find_scripts
-from tests.course.test_gallery import Structure, text_of
+from tests.course.structure import Structure, text_of
 
 ROOT = Path(minidl.__file__).resolve().parents[1]
 FILES = [core_file(module) for modules in core_modules().values() for module in modules]

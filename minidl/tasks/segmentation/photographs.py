@@ -14,7 +14,7 @@ from minidl.batches import Batches
 from minidl.checkpoint import save_weights
 from minidl.course.lesson import Lesson, rendered_pets
 from minidl.datasets.augment import Augment
-from minidl.datasets.pets import Pets, load_pets
+from minidl.datasets.pets import Pets
 from minidl.layers.base import Layer
 from minidl.models import unet
 from minidl.optim import Adam, CosineSchedule
@@ -36,8 +36,7 @@ def train_for_photographs(lesson: Lesson, names_file: Path) -> Path:
     """
     names = read_names(names_file)
     pets = named(lesson.pets("all"), names)
-    rendered = load_pets(rendered_pets(lesson.quick), "train", lesson.size, lesson.cache,
-                         limit=48 if lesson.quick else None)
+    rendered = lesson.pets("train", folder=rendered_pets(lesson.quick))
     model = unet(lesson.width, rng=lesson.seed)
     stages = [("rendered", rendered, 1 if lesson.quick else RENDERED_EPOCHS),
               ("photographs", pets, lesson.options.epochs or EPOCHS)]

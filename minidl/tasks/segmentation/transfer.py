@@ -105,6 +105,9 @@ def read(folders: Sequence[Path], size: int, limit: int | None) -> Sets:
     cache = data_folder() / "cache"
     sets = {folder.name: [load_pets(folder, split, size, cache, broken="skip") for split in ("train", "test")]
             for folder in folders}
+    for pets in itertools.chain(*sets.values()):
+        for problem in pets.problems:
+            print(f"left out: {problem}")
     count = min(len(train) for train, _ in sets.values())
     count = min(count, limit or count)
     return {name: (train[np.arange(count) * len(train) // count], test) for name, (train, test) in sets.items()}
