@@ -339,9 +339,9 @@ lesson.figure(worst_to_best(test.images, test.boxes, boxes, title="Test images: 
 # augmentation. The second, 0.84 against 0.83 on test images, is two samples of 200 images, and no more than chance: the
 # mean box, which learned from neither, differs by 0.02 between them.
 #
-# **On photographs** (the 665 of lesson 5 as `--data`; 409 to train on) it reaches 0.717 on 154 test images. The mean box
-# has 0.666 and the whole image 0.685, as many pets fill the frame. 45 % of the network's boxes reach 0.75, and 42 % of
-# the whole images. On the training images, too, it has 0.730 only: it has learned little more than the mean box.
+# **On photographs** (the 665 of lesson 5 as `--data`; 409 to train on) it reaches 0.717 on 154 test images. The mean
+# box has 0.666 and the whole image 0.685, as many pets fill the frame. 45 % of the network's boxes reach 0.75, and 42 %
+# of the whole images. On the training images, too, it has 0.730 only: it has learned little more than the mean box.
 #
 # In the figure's first row are the four worst answers. Each of these pets sits at one side of the image, and each
 # predicted box reaches too far towards the other side, as the mean box does. In the middle row, at IoU 0.85, edges are
