@@ -602,9 +602,11 @@ assert np.array_equal(segment(opened, Image.open(path), its_size, average=False)
 # differ.)
 #
 # What to expect of a photograph? Our network has been trained on rendered pets only. The weights that come with minidl
-# (the same model, half as wide, for 128 × 128 pixels) get 94 % of the pixels of other rendered images right. Of 26
-# photographs of the Oxford-IIIT Pet set they get 77 %, where background everywhere would be right for 61 %
-# (`minidl/predict/weights/README.md`). To do better, train on photographs: `--data` takes a folder in that layout.
+# are of the same model, and have learned from photographs, too: after 20 epochs on the rendered pets, 150 epochs on 511
+# photographs of the Oxford-IIIT Pet set, at 128 × 128 pixels, with Dice loss. On 154 others, 89 % of the pixels are
+# right, where background everywhere would be right for 56 %, and mean IoU is 0.733. With this lesson's cross entropy,
+# half as many pixels to a side and no rendered pets it would be less: `minidl/predict/weights/README.md` has a table of
+# what helped. `--names` (see `--help`) is the command that made them.
 #
 # ## Recap
 # - A skip connection concatenates a map of the encoder to the decoder's map of the same resolution. Backward, the

@@ -31,8 +31,9 @@ EPILOG = """\
 exit status: 0 all went well; 1 some images could not be segmented, or the table not be written (they are named, and the
 others done); 2 nothing was done, because of an option, the weights, or the folder for the results.
 
-The weights that come with minidl were trained on 1,000 rendered cats and dogs. On other rendered images, 94 % of the
-pixels are right, on photographs 77 %, where "background" everywhere would be right for 61 %."""
+The weights that come with minidl were trained on 1,000 rendered cats and dogs and then on 511 photographs, most of
+three breeds. On other photographs of these breeds 90 % of the pixels are right, on those of other breeds 84 %, where
+"background" everywhere would be right for 58 % and 50 %."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    about = " (trained on rendered pets only, see --help)" if options.weights == PETS else ""
+    about = " (trained on photographs of cats and dogs, see --help)" if options.weights == PETS else ""
     print(f"weights {options.weights.name}{about}: {sum(p.data.size for p in model.parameters()):,} parameters; "
           f"images as large as {size} x {size} pixels in the network", flush=True)
     rows: list[Row] = []

@@ -107,9 +107,9 @@ def test_a_forged_text_is_refused_by_name_and_costs_no_memory(arrays, tmp_path):
 
 def test_the_weights_that_come_with_minidl_find_rendered_pets():
     model, size = open_model()
-    assert repr(model) == repr(unet(8)) and size == 128 and PETS.stat().st_size < 500_000
+    assert repr(model) == repr(unet(16)) and size == 128 and PETS.stat().st_size <= 1_600_000
     counts = np.zeros((3, 3), np.int64)
     for index in range(1000, 1010):                       # of the test half: not one of them was trained on
         pet = render(0, index, 128)
         counts += confusion_matrix(pet.trimap - 1, segment(model, Image.fromarray(pet.image), size), 3)
-    assert mean_iou(counts) > 0.75
+    assert mean_iou(counts) > 0.55                        # they are for photographs; for these, see test_score.py

@@ -1,15 +1,20 @@
 """Scores on images whose classes are known: counted right, by group, training images left out, failures named."""
 import csv
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from minidl.datasets.pets import CLASSES
+from minidl.datasets.pets.index import find_sources
+from minidl.metrics import mean_iou
 from minidl.predict import open_model
 from minidl.predict.__main__ import main
+from minidl.predict.model import PETS
 from minidl.predict.score import KNOWN, Scored, groups, names_seen, score_images, score_rows, score_table, total
 
+PHOTOGRAPHS = Path(__file__).resolve().parents[3] / "shared" / "oxford-iiit-pet-sample"
 OBJECT, BACKGROUND, BORDER = range(3)
 NAMES = ("Bengal_1", "Bengal_2", "saint_bernard_7")
 
@@ -109,3 +114,19 @@ def test_images_or_a_folder_to_score_and_not_both(arguments, capsys):
 def test_a_folder_without_trimaps_is_named(weights, tmp_path, capsys):
     assert main(["--weights", str(weights), "--score", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
     assert str(tmp_path) in capsys.readouterr().err
+
+
+def test_the_weights_that_ship_name_511_training_images():
+    names = names_seen(PETS)
+    assert len(names) == len(set(names)) == 511
+
+
+@pytest.mark.skipif(not PHOTOGRAPHS.is_dir(), reason="needs the sample of real photographs beside the project")
+def test_the_weights_that_ship_know_photographs():
+    test = [source.entry.name for source in find_sources(PHOTOGRAPHS, "test")]
+    train = [source.entry.name for source in find_sources(PHOTOGRAPHS, "train")]
+    assert set(names_seen(PETS)) == set(train) and not set(test) & set(train)
+    model, size = open_model()
+    every_fifth = set(test[::5])
+    found = list(score_images(PHOTOGRAPHS, model, size, seen=[name for name in test if name not in every_fifth]))
+    assert len(found) == 31 and mean_iou(total(found)) > 0.7                 # all 154: 0.733
