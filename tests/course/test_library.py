@@ -1,5 +1,6 @@
 """The library's code on the page, and the links from names in the lessons' code to it."""
 import ast
+import importlib
 import re
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from minidl.course.gallery.scripts import find_scripts
 from tests.course.structure import Structure, text_of
 
 ROOT = Path(minidl.__file__).resolve().parents[1]
-FILES = [core_file(module) for modules in core_modules().values() for module in modules]
+FILES = [path for modules in core_modules().values() for path in map(core_file, modules) if path is not None]
 SCRIPTS = list(find_scripts(ROOT / "lessons").values())
 
 
@@ -43,7 +44,9 @@ def test_each_class_and_function_has_an_anchor_in_a_folded_file():
     structure = Structure(f"<h1></h1><h2></h2>{library_part()}")
     assert structure.wrong == []
     for module in (module for modules in core_modules().values() for module in modules):
-        tree = ast.parse(core_file(module).read_text(encoding="utf-8"))
+        path = core_file(module)
+        assert path is not None
+        tree = ast.parse(path.read_text(encoding="utf-8"))
         names = [node.name for node in tree.body if isinstance(node, (ast.ClassDef, ast.FunctionDef))]
         assert {module, *(f"{module}.{name}" for name in names)} <= set(structure.ids)
     assert "<details class=\"file\">" in library_part() and " open" not in re.sub(">[^<]*<", "><", library_part())
@@ -54,11 +57,11 @@ def test_what_a_lesson_takes_from_the_core_is_linked(script):
     pieces = code_of(script)
     linked = {text for source, marks in zip(pieces, links(pieces))
               for text in re.findall('<a href="[^"]*">(.*?)</a>', highlight(source, marks))}
-    taken = {(node.module, one.name): one.asname or one.name for node in ast.walk(ast.parse("\n".join(pieces)))
-             if isinstance(node, ast.ImportFrom) and node.module.startswith("minidl") for one in node.names}
+    taken = {(str(node.module), one.name): one.asname or one.name for node in ast.walk(ast.parse("\n".join(pieces)))
+             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("minidl") for one in node.names}
     assert taken
     for (module, name), known_as in taken.items():
-        value = getattr(__import__(module, fromlist=[name]), name)
+        value = getattr(importlib.import_module(module), name)
         home = getattr(value, "__module__", "")
         if isinstance(value, type) or callable(value):
             assert (name in linked or known_as in linked) == (core_file(home) is not None), (module, name)
