@@ -85,9 +85,25 @@ for name, value in here.items():
 # For the rendered pets this is **by design**. Fur, walls, rugs and toys take their colors from one list, and the
 # renderer was adjusted until a color table does badly and until the shares of object, background and border are near
 # those of the photographs. When a later lesson finds that color is not enough, remember that these images were made so.
-# The color table does little better on the photographs. In other ways they differ, and the numbers do not show it:
-# photographs are larger, of 37 breeds, and more varied in everything. A result on the rendered pets holds for rendered
-# pets; for photographs, run the lesson on them.
+# The color table does little better on the photographs. In other ways they differ, and these numbers do not show it:
+# photographs are larger, of 37 breeds, and more varied in everything.
+#
+# So how real are the rendered pets? A stricter test: train a network on the one, and try it on the other. Below is the
+# mean IoU of two networks of later lessons: one that sees 5 × 5 pixels (lesson 11) and the U-Net (lesson 17). Each was
+# trained on 511 images of one set, in 30 epochs, and tested on 154 photographs and 200 rendered pets, with three seeds.
+# (`python -m minidl.tasks.segmentation.transfer FOLDER` makes this table, in about 20 minutes.)
+#
+# | network | trained on | tested on photographs | tested on rendered pets |
+# |:---|:---|---:|---:|
+# | 5 × 5 | photographs | 0.367 ± 0.003 | 0.386 ± 0.007 |
+# | 5 × 5 | rendered pets | 0.351 ± 0.005 | 0.429 ± 0.007 |
+# | U-Net | photographs | 0.585 ± 0.005 | 0.544 ± 0.017 |
+# | U-Net | rendered pets | 0.466 ± 0.008 | 0.758 ± 0.002 |
+#
+# What 5 × 5 pixels tell is nearly the same in both sets: on photographs, training on rendered pets costs it 0.016. The
+# U-Net loses 0.12 by it, and still has 0.466, far above the color table's 0.27. So a part of what a U-Net learns from
+# rendered pets holds for photographs, and a part does not. A result on the rendered pets holds for rendered pets; for
+# photographs, run the lesson on them.
 #
 # ## 2. Cat or dog: input, output, loss
 # Slide 7 asks three things of each task. **Input:** an image, (3, H, W), numbers from 0 to 1. **Output:** two scores,
