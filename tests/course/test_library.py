@@ -1,6 +1,5 @@
 """The library's code on the page, and the links from names in the lessons' code to it."""
 import ast
-import importlib
 import re
 from pathlib import Path
 
@@ -61,7 +60,7 @@ def test_what_a_lesson_takes_from_the_core_is_linked(script):
              if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("minidl") for one in node.names}
     assert taken
     for (module, name), known_as in taken.items():
-        value = getattr(importlib.import_module(module), name)
+        value = getattr(__import__(module, fromlist=[name]), name)
         home = getattr(value, "__module__", "")
         if isinstance(value, type) or callable(value):
             assert (name in linked or known_as in linked) == (core_file(home) is not None), (module, name)
