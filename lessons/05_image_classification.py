@@ -290,7 +290,7 @@ lesson.figure(probability_grid(test.images[worst], probabilities[worst], test.sp
 #
 # **On photographs.** With the 665 photographs of section 1 as `--data`, the lesson trains on 409, validates on 102 and
 # tests on 154. Of these 131 are right, 0.851 ± 0.029, where always "cat" gets 0.636. All training images are right, and
-# 0.873 of the validation images: with fewer and more varied images, the gap between training and test is far larger.
+# 0.873 of the validation images: the gap between training and test is far larger than on the rendered pets.
 # (And most of these cats are of two breeds, most of the dogs of one, so the network may have learned breeds.)
 #
 # ## 7. What does it look at? The gradient

@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     about = " (trained on photographs of cats and dogs, see --help)" if options.weights == PETS else ""
     print(f"weights {options.weights.name}{about}: {sum(p.data.size for p in model.parameters()):,} parameters; "
-          f"images as large as {size} x {size} pixels in the network", flush=True)
+          f"made for images of {size} x {size} pixels in the network", flush=True)
     rows: list[Row] = []
     interrupted = False
     try:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,12 +17,12 @@ from minidl.datasets.pets.index import Source, find_sources
 from minidl.layers.base import Layer, eval_mode, no_backward
 from minidl.metrics import confusion_matrix, scores
 from minidl.predict.inference import segment
+from minidl.predict.results import IMAGES_AT_A_TIME
 from minidl.runtime.progress import Progress
 from minidl.runtime.threads import blas_threads, get_num_threads
 from minidl.types import Array
 
 KNOWN = 50               # training images that make a breed a known one
-AT_A_TIME = 4            # images, each in a thread
 SCORES = "scores.csv"
 
 
@@ -65,7 +66,8 @@ def score_images(folder: Path, model: Layer, size: int, average: bool = True,
         except (OSError, ValueError, MemoryError) as error:
             return Scored(entry.name, entry.species, None, str(error))
 
-    progress, threads = Progress(len(sources), "scoring images", patience=2), min(get_num_threads(), AT_A_TIME)
+    progress = Progress(len(sources), "scoring images", patience=2)
+    threads = min(get_num_threads(), IMAGES_AT_A_TIME)
     with (pillow_warnings(), eval_mode(model), no_backward(model), blas_threads(max(1, get_num_threads() // threads)),
           ThreadPoolExecutor(threads) as pool):
         for done, result in enumerate(pool.map(scored, sources), start=1):
@@ -122,13 +124,9 @@ def total(part: Iterable[Scored]) -> Array:
     return np.sum([one.matrix for one in part if one.matrix is not None], axis=0)
 
 
-def score_rows(results: Sequence[Scored]) -> list[dict[str, object]]:
-    """Return a row for each image, the worst first, as `write_table` takes them; those with a problem at the end."""
-    found: list[dict[str, object]] = []
-    for one in results:
-        if one.matrix is None:
-            found.append({"image": one.name, "mean_iou": np.inf, "problem": one.problem})
-        else:
-            found.append({"image": one.name, **scores(one.matrix, CLASSES), "problem": ""})
-    found.sort(key=lambda row: float(str(row["mean_iou"])))
-    return [row | {"mean_iou": "" if row["problem"] else row["mean_iou"]} for row in found]
+def score_rows(results: Sequence[Scored]) -> list[dict[str, Any]]:
+    """Return a row for each image, as `write_table` takes them: the worst first, those with a problem at the end."""
+    good = [(one.name, scores(one.matrix, CLASSES)) for one in results if one.matrix is not None]
+    good.sort(key=lambda pair: pair[1]["mean_iou"])
+    return [*({"image": name, **row, "problem": ""} for name, row in good),
+            *({"image": one.name, "problem": one.problem} for one in results if one.matrix is None)]
