@@ -59,7 +59,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "types": set(), "runtime": {"types"}, "layers": {"types", "runtime"},
     **dict.fromkeys(CORE - {"types", "runtime", "layers"}, CORE),
     "datasets": CORE, "plotting": CORE | {"datasets"}, "course": CORE | {"datasets", "plotting"},
-    "tasks": CORE | {"datasets", "plotting", "course"}, "predict": CORE | {"datasets", "plotting"},
+    "tasks": CORE | {"datasets", "plotting", "course"}, "predict": CORE | {"datasets"},
     "benchmark": CORE | {"datasets", "plotting"},
 }
 HOUSE = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path

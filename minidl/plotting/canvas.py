@@ -18,11 +18,9 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Patch
 from matplotlib.textpath import text_to_path
 
+from minidl.runtime.colors import LINE_COLORS
 from minidl.runtime.files import replacing
 from minidl.types import Array
-
-# Lines and bars of several models (after Okabe and Ito, safe for color-blind readers).
-LINE_COLORS = ("#0072B2", "#D55E00", "#009E73", "#B5588F", "#8A6D00", "#3D9BD1", "#5A5A5A")
 
 INK, QUIET, GRID = "#222B33", "#5F6B76", "#E1E6EA"
 TITLE, TEXT, SMALL = 10.0, 8.5, 7.5  # font sizes in points

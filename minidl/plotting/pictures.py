@@ -12,10 +12,9 @@ from minidl.plotting.canvas import (
     INK, LEGEND_ROW, MARGIN, QUIET, SMALL, TEXT, blank, counted, describe, legend, legend_columns, place, text_width,
     whole_multiple, write,
 )
+from minidl.runtime.colors import CLASS_COLORS
 from minidl.types import Array
 
-# Told apart by lightness as well as by hue: medium orange, dark blue-gray, pale yellow.
-CLASS_COLORS = ("#E8862E", "#4A6378", "#FFF3B8")
 GAP, LINE = 4, 14    # figure pixels between images, and from a line of text to the next
 
 

@@ -13,10 +13,9 @@ from PIL import Image, ImageColor
 from minidl.datasets.pets import CLASSES
 from minidl.datasets.pets.decode import blame, open_image, pillow_warnings
 from minidl.layers.base import Layer, eval_mode, no_backward
-from minidl.plotting.canvas import LINE_COLORS
-from minidl.plotting.pictures import CLASS_COLORS
 from minidl.predict.inference import class_probabilities, enlarged_classes, enlarged_levels
 from minidl.predict.jobs import Job
+from minidl.runtime.colors import CLASS_COLORS, LINE_COLORS
 from minidl.runtime.files import replacing
 from minidl.runtime.progress import Progress
 from minidl.runtime.threads import blas_threads, get_num_threads
