@@ -36,8 +36,8 @@ torch = None if lesson.quick else pytorch.find_torch()                 # PyTorch
 
 # %% [markdown]
 # Times depend on the machine, on what else runs there, and on chance. So no time is asserted. The text gives ratios, as
-# ranges over four runs on one machine: an AMD EPYC (Zen 3; a virtual machine), NumPy 2.4 with OpenBLAS 0.3.31. (They
-# are ratios of processor time, which other programs on that machine disturbed less.) Look at what your run printed.
+# ranges over eight runs on one machine: an AMD EPYC (Zen 3; a virtual machine), NumPy 2.4 with OpenBLAS 0.3.31. (Four
+# measured processor time, which other programs on that machine disturb less.) Look at what your run printed.
 # What *is* asserted is that all ways give the same result: a faster way to another result is not faster.
 #
 # `check` does that. `ms` measures as `python -m minidl.benchmark` does. `interleave` runs the functions alternately,
@@ -137,8 +137,8 @@ gain = {"tiny": 1e-6 * nanoseconds * by_loops.size * 3 * 9 / times["tiny"], "lay
 print("as fast as the loops: " + ", ".join(f"{name} {value:,.0f} times" for name, value in gain.items()))
 
 # %% [markdown]
-# Some 40 operations, whatever the size. The layer takes 1/3,000 to 1/4,000 of the loops' time, the tiny input of
-# section 1 only 1/180: there each operation has little to do, and Python's price still counts.
+# Some 40 operations, whatever the size. The layer takes 1/3,000 to 1/5,200 of the loops' time, the tiny input of
+# section 1 only 1/180 to 1/270: there each operation has little to do, and Python's price still counts.
 #
 # ## 3. One product; views and strides
 # Nine products write all of y nine times. im2col (lesson 4) makes one product of them: it writes the numbers in each
@@ -334,8 +334,8 @@ report(ms(2, {"all images at once": lambda: one_product_of_columns(x32, weight32
               "in a workspace": lambda: in_workspace(x32, weight32, workspace)}))
 
 # %% [markdown]
-# Image by image took 0.83 to 0.90 of the time, and the workspace 0.85 of that. Was the first gain due to the cache?
-# Exercise 2 says: mostly not. Without the copy at the end, all images at once are nearly as fast.
+# Image by image took 0.74 to 0.90 of the time, and the workspace 0.85 to 0.94 of that. Was the first gain due to the
+# cache? Exercise 2 says: mostly not. Without the copy at the end, all images at once are nearly as fast.
 #
 # ## 8. All stages in one run
 # Two last stages use all cores, in two ways. BLAS can split each *product* among cores by itself. Or we split the
@@ -405,10 +405,10 @@ for run, known in runs.items():
               f"{value / known['in a workspace']:10,.2f} times the workspace's time")
 
 # %% [markdown]
-# The loops' 6 to 7 minutes have become some 20 ms, on one core:
+# The loops' 6 to 10 minutes have become some 20 ms, on one core:
 #
-# - One product of rows took 0.7 to 0.8 of the time of nine products, columns 0.7 of that, float32 0.4 to 0.5 of that.
-#   Image by image and the workspace took 0.8 to 0.9 of the time before them, each.
+# - One product of rows took 0.7 to 0.95 of the time of nine products (once 1.4), columns 0.7 of that (once 0.4), float32
+#   0.4 to 0.5 of that. Image by image took 0.7 to 0.9 of the time before, the workspace 0.8 to 0.95.
 # - minidl's `Conv2d` took 1.0 to 1.1 times the workspace's time. It returns a new array each time, as other layers keep
 #   their inputs for backward.
 # - For the two ways to use all cores, see your run. In the first, BLAS splits the products only, and one core still
@@ -455,9 +455,9 @@ print(f"\nconvolutions twice as fast: a step {1 / (1 - share / 2):.2f} times as 
 
 # %% [markdown]
 # *Amdahl's law*: if a share s of the time becomes k times as fast, the whole becomes 1 / (1 − s + s/k) times as fast.
-# The convolutions take about 70 % of this step, so if they took no time at all, the step would be little more than
-# three times as fast. That holds for cores, too: if BLAS splits the products between two, the other 30 %, and the
-# columns, stay on one.
+# The convolutions take 70 to 75 % of this step, so if they took no time at all, the step would be less than four times
+# as fast. That holds for cores, too: if BLAS splits the products between two, the other quarter, and the columns, stay
+# on one.
 #
 # ## 10. All cores
 # So cut the *batch*, as in section 8: each core takes some of the images through the whole network, forward and
@@ -530,9 +530,9 @@ for run, conditions in {"this run": step_ms, machine_and_date: known}.items():
         print(f"{run}, {condition}:\n    " + ", ".join(f"{name} {value:.0f} ms" for name, value in times.items()))
 
 # %% [markdown]
-# On the machine of this text, while nothing else ran, the processes took 0.78 of the time of the one process whose
-# products BLAS split, and 1.09 times that of PyTorch; beside a busy program 0.67 times PyTorch's. (These three are from
-# README's table: 66 ms against 85 and 61. Your run may be far from it.)
+# On the machine of this text, while nothing else ran, the processes took 0.80 of the time of the one process whose
+# products BLAS split, and 1.09 times that of PyTorch; beside a busy program 0.69 times PyTorch's. (These three are from
+# README's table: 50 ms against 63 and 46. Your run may be far from it.)
 #
 # Is that twice as fast as one core? On another machine (two cores of a Zen 4) one core took 58 ms, two processes 34,
 # and half of the images on one core 33. So it is 1.7 times as fast, and what is missing is not lost in the exchange:

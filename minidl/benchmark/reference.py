@@ -17,6 +17,6 @@ LAYER_MS: dict[str, float] = {
 
 # A training step: U-Net of width 16, 8 images of 64 x 64, cross entropy, Adam. Milliseconds on both cores, medians.
 STEP_MS: dict[str, dict[str, float]] = {
-    "nothing else runs": {"a process per core": 66, "products on all cores": 85, "PyTorch": 66,
-                          "PyTorch channels_last": 61},
+    "nothing else runs": {"a process per core": 50, "products on all cores": 63, "PyTorch": 57,
+                          "PyTorch channels_last": 46},
 }
