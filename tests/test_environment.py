@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from PIL import Image
@@ -86,11 +87,15 @@ def test_standard_streams_may_be_closed(images, tmp_path):
 
 def test_nothing_depends_on_asserts_hashes_warnings_or_a_home(tmp_path):
     """The same numbers and figures, to the byte. (What libraries say of their own future is not our business.)"""
+    def begin(seed, *options):
+        return run(*options, LESSON, "--quick", "--out", tmp_path / seed, "--threads", "1", PYTHONHASHSEED=seed,
+                   HOME=tmp_path / "none", MPLCONFIGDIR=tmp_path)
+    with ThreadPoolExecutor() as pool:
+        runs = [pool.submit(begin, "1", "-OO"),
+                pool.submit(begin, "2", "-W", "error", "-W", "ignore::DeprecationWarning")]
     written = []
-    for seed, options in (("1", ["-OO"]), ("2", ["-W", "error", "-W", "ignore::DeprecationWarning"])):
-        done = run(*options, LESSON, "--quick", "--out", tmp_path / seed, PYTHONHASHSEED=seed, HOME=tmp_path / "none",
-                   MPLCONFIGDIR=tmp_path)
-        assert done.returncode == 0, done.stderr
+    for seed, done in zip("12", runs):
+        assert done.result().returncode == 0, done.result().stderr
         folder = tmp_path / seed / LESSON.stem
         numbers = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
         for name in ("seconds", "options", "arguments"):

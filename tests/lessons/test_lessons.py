@@ -45,14 +45,15 @@ def test_quick_run(lesson, quick_runs):
     assert figures and all(figure.stat().st_size > 5000 for figure in figures)
 
 
-def test_resumed_lesson_goes_on_where_it_stopped(pets, tmp_path):
-    options = ["--quick", "--threads", "1", "--data", pets, "--out", tmp_path]
-    first, again = (run(ROOT / "lessons" / "10_segmentation_1x1.py", *options, *more) for more in ([], ["--resume"]))
-    assert first.returncode == again.returncode == 0, again.stdout + again.stderr
+def test_resumed_lesson_goes_on_where_it_stopped(quick_runs, pets, tmp_path):
+    out, runs = quick_runs
+    shutil.copytree(out / "10_segmentation_1x1", tmp_path / "10_segmentation_1x1")
+    lesson = ROOT / "lessons" / "10_segmentation_1x1.py"
+    options = ["--quick", "--threads", "1", "--data", pets, "--out", tmp_path, "--resume"]
+    first, again, more = runs[lesson.stem], run(lesson, *options), run(lesson, *options, "--epochs", "3")
     assert "epoch 1/2" in first.stdout and "epoch 1/2" not in again.stdout      # there was nothing left to train
     scores = [line for line in first.stdout.splitlines() if "border IoU" in line]
-    assert scores and scores == [line for line in again.stdout.splitlines() if "border IoU" in line]
-    more = run(ROOT / "lessons" / "10_segmentation_1x1.py", *options, "--resume", "--epochs", "3")
+    assert scores and scores == [line for line in again.stdout.splitlines() if "border IoU" in line], again.stderr
     assert "epochs: 3 as asked (2 in the checkpoint)" in more.stdout and "epoch 3/3" in more.stdout, more.stderr
 
 
@@ -89,7 +90,7 @@ def test_failing_lesson_is_named(tmp_path):
 def test_several_lessons_in_one_command_make_a_page(pets, tmp_path):
     """Names that are not plain, a code page that lacks most letters, a display that is not there."""
     out = tmp_path / "out, mit Ümläuten"
-    options = ["--quick", "--threads", "1", "--data", pets, "--out", out]
+    options = ["--quick", "--threads", "2", "--data", pets, "--out", out]
     result = run("-m", "lessons", "9", "10", "--show", *options,
                  PYTHONIOENCODING="ascii", MPLBACKEND="module://that_is_not_installed")
     assert result.returncode == 0, result.stdout + result.stderr
