@@ -31,10 +31,14 @@ PLACES = ("C:/Program Files/Google/Chrome/Application/chrome.exe",
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--virtual-time-budget=5000",
          "--allow-file-access-from-files")
 
-# A browser's window has a smallest width, a frame has none.
+# A browser's window has a smallest width, a frame has none. After its checks, which lead to many places of the page, the
+# page is loaded again as it is, for the screenshot.
 FRAME = """<!DOCTYPE html><body style="margin: 0"><iframe src="page.html" width="{width}" height="{tall}"
 style="border: 0"></iframe><script>
-onmessage = (event) => {{ document.body.dataset.wrong = JSON.stringify(event.data); }};
+onmessage = (event) => {{
+  document.body.dataset.wrong = JSON.stringify(event.data);
+  document.querySelector("iframe").src = "plain.html";
+}};
 </script></body>"""
 
 # Goes into the page; sends a list of complaints to the frame around it.
@@ -111,12 +115,13 @@ def with_script(page: str) -> str:
     return page.replace("<title>", f"<script>{SCRIPT}</script><title>")
 
 
-def check(browser: str, page: str, shot: Path, width: int, dark: bool) -> list[str]:
+def check(browser: str, plain: str, shot: Path, width: int, dark: bool) -> list[str]:
     """Return all complaints about the page at one width, in one color scheme; save a screenshot."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place:
         frame = Path(place) / "frame.html"
         frame.write_text(FRAME.format(width=width, tall=TALL), encoding="utf-8")
-        (Path(place) / "page.html").write_text(page, encoding="utf-8")
+        (Path(place) / "page.html").write_text(with_script(plain), encoding="utf-8")
+        (Path(place) / "plain.html").write_text(plain, encoding="utf-8")
         command = [browser, *FLAGS, f"--user-data-dir={place}/profile", f"--screenshot={shot.resolve()}",
                    f"--window-size={width},{TALL}", f"--blink-settings=preferredColorScheme={0 if dark else 1}",
                    "--dump-dom", frame.as_uri()]
@@ -137,7 +142,7 @@ def main(arguments: list[str]) -> int:
     if not options.page.is_file():
         print(f"{options.page}: no such page; `python -m lessons --page` writes it", file=sys.stderr)
         return 1
-    page = with_script(options.page.read_text(encoding="utf-8"))
+    page = options.page.read_text(encoding="utf-8")
     shots = options.shots or options.page.parent / "screenshots"
     shots.mkdir(parents=True, exist_ok=True)
     size = options.page.stat().st_size
