@@ -31,8 +31,8 @@ PLACES = ("C:/Program Files/Google/Chrome/Application/chrome.exe",
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--virtual-time-budget=5000",
          "--allow-file-access-from-files")
 
-# A browser's window has a smallest width, a frame has none. After its checks, which lead to many places of the page, the
-# page is loaded again as it is, for the screenshot.
+# A browser's window has a smallest width, a frame has none. After the checks, which lead to many places of the page, it
+# is loaded again as it is, for the screenshot.
 FRAME = """<!DOCTYPE html><body style="margin: 0"><iframe src="page.html" width="{width}" height="{tall}"
 style="border: 0"></iframe><script>
 onmessage = (event) => {{

@@ -1,4 +1,5 @@
 """The ladder: what each lesson's model makes of the same held-out images, as figures and tables."""
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -35,9 +36,18 @@ def results_table(results: Sequence[Result]) -> str:
     """Return the results as a Markdown table, in the order of their lessons; a dash is a class that occurs nowhere."""
     heads = ["model", "lesson", "mean IoU", *CLASSES, "parameters", "receptive field", "training (s)"]
     keys = ("mean_iou", *(f"iou_{name}" for name in CLASSES))
-    return table(heads, [[result.name, result.lesson[:2], *(result.scores.get(key) for key in keys), result.parameters,
-                          f"{result.receptive_field} × {result.receptive_field}", result.seconds]
+    return table(heads, [[result.name, result.lesson[:2], *(three_decimals(result.scores.get(key)) for key in keys),
+                          result.parameters, f"{result.receptive_field} × {result.receptive_field}", result.seconds]
                          for result in ordered(results, "results_table")])
+
+
+def three_decimals(score: float | None) -> str | None:
+    """Write a score with three decimals, so that a column can be compared; None for none.
+
+    >>> [three_decimals(score) for score in (0.759, 0.00045, None, float("nan"))]
+    ['0.759', '0.000', None, None]
+    """
+    return None if score is None or math.isnan(score) else f"{score:.3f}"
 
 
 def ladder_table(results: Sequence[Result]) -> str:
@@ -172,7 +182,7 @@ def comparison_table(rows: Sequence[Compared]) -> str:
         longer = [row.longer.get(key) if row.longer else None for key in ("mean_iou", "iou_border")]
         lines.append([row.name, None if row.lr is None else f"{row.lr:g}",
                       *(plus_minus(scores_of(row.scores, key), 3) for key in keys.values()),
-                      *(None if value is None else f"{value:.3f}" for value in longer),
+                      *map(three_decimals, longer),
                       row.parameters, f"{row.receptive_field} × {row.receptive_field}", plus_minus(row.effective, 0),
                       f"{np.mean(row.seconds):.0f}"])
     seeds = max(len(row.scores) for row in rows)
