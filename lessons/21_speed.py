@@ -413,9 +413,10 @@ for run, known in runs.items():
 #   their inputs for backward.
 # - For the two ways to use all cores, see your run. In the first, BLAS splits the products only, and one core still
 #   writes all columns. In the second, each core does everything for its images.
-# - PyTorch on one core took 0.7 of the workspace's time. The product by itself (section 5) took 0.8 of it, so no im2col
-#   could get there. For convolutions, PyTorch's library need not write columns at all: it can gather while it
-#   multiplies, with the instructions that the processor has. For that one needs C (or a compiler).
+# - PyTorch on one core took 0.7 to 0.8 of the workspace's time. The product by itself (section 5) took 0.8 to 0.95 of it,
+#   and more than PyTorch in each run, so no im2col could get there. For convolutions, PyTorch's library need not write
+#   columns at all: it can gather while it multiplies, with the instructions that the processor has. For that one needs C
+#   (or a compiler).
 #
 # ## 9. From the layer to the network
 # minidl's `Conv2d` works in the same way, with one difference: the order of the maps in memory. A batch of 2 images
