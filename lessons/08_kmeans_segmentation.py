@@ -23,7 +23,7 @@ from minidl.runtime.progress import Progress
 from minidl.tasks.segmentation.experiment import SHOWN, Segmentation
 from minidl.tasks.segmentation.kmeans import assign, first_centers, improve, kmeans
 
-lesson = Lesson("08_kmeans_segmentation", own_image=True)             # --image my_photo.jpg: for sections 3 to 6
+lesson = Lesson("08_kmeans_segmentation", takes=["image"])            # --image my_photo.jpg: for sections 3 to 6
 task = Segmentation(lesson)                                            # reads the pets
 train, test, held = task.train, task.test, task.held                   # held: up to 200 of the test images
 

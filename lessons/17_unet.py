@@ -41,7 +41,7 @@ from minidl.tasks.segmentation.tolerance import tolerant_counts, tolerant_scores
 
 from PIL import Image
 
-lesson = Lesson("17_unet", mine=True, names=True)
+lesson = Lesson("17_unet", takes=["mine", "names"])
 if lesson.options.names:                   # --names: weights for photographs, as those that come with minidl
     train_for_photographs(lesson, lesson.options.names)
     raise SystemExit

@@ -29,7 +29,7 @@ from minidl.tasks.segmentation.ladder import ladder_figure, ladder_table, plus_m
 from minidl.tasks.segmentation.receptive_field import receptive_field
 from minidl.tasks.segmentation.thickness import covered
 
-lesson = Lesson("18_skip_connections", width=8, ladder=True)
+lesson = Lesson("18_skip_connections", width=8, takes=["ladder"])
 task = Segmentation(lesson)
 if lesson.options.ladder:                  # --ladder --seeds 3: all models under equal conditions, for about an hour
     compare_ladder(task, lesson.options.seeds)

@@ -407,16 +407,16 @@ for run, known in runs.items():
 # %% [markdown]
 # The loops' 6 to 10 minutes have become some 20 ms, on one core:
 #
-# - One product of rows took 0.7 to 0.95 of the time of nine products (once 1.4), columns 0.7 of that (once 0.4), float32
-#   0.4 to 0.5 of that. Image by image took 0.7 to 0.9 of the time before, the workspace 0.8 to 0.95.
+# - One product of rows took 0.7 to 0.95 of the time of nine products (once 1.4), columns 0.7 of that (once 0.4),
+#   float32 0.4 to 0.5 of that. Image by image took 0.7 to 0.9 of the time before, the workspace 0.8 to 0.95.
 # - minidl's `Conv2d` took 1.0 to 1.1 times the workspace's time. It returns a new array each time, as other layers keep
 #   their inputs for backward.
 # - For the two ways to use all cores, see your run. In the first, BLAS splits the products only, and one core still
 #   writes all columns. In the second, each core does everything for its images.
-# - PyTorch on one core took 0.7 to 0.8 of the workspace's time. The product by itself (section 5) took 0.8 to 0.95 of it,
-#   and more than PyTorch in each run, so no im2col could get there. For convolutions, PyTorch's library need not write
-#   columns at all: it can gather while it multiplies, with the instructions that the processor has. For that one needs C
-#   (or a compiler).
+# - PyTorch on one core took 0.7 to 0.8 of the workspace's time. The product by itself (section 5) took 0.8 to 0.95 of
+#   it, and more than PyTorch in each run, so no im2col could get there. For convolutions, PyTorch's library need not
+#   write columns at all: it can gather while it multiplies, with the instructions that the processor has. For that one
+#   needs C (or a compiler).
 #
 # ## 9. From the layer to the network
 # minidl's `Conv2d` works in the same way, with one difference: the order of the maps in memory. A batch of 2 images

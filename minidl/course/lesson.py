@@ -3,6 +3,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,22 @@ if TYPE_CHECKING:
     from minidl.types import Array
 
 FULL_WIDTH = 16      # of the models that the lessons train
+
+# Options that some lessons take, by the word with which a lesson asks for them: what `add_argument` is told of each.
+SPECIAL: dict[str, dict[str, dict[str, Any]]] = {
+    "image": {"--image": {"type": Path, "help": "an image of your own (default: one of the held-out images)"}},
+    "ladder": {
+        "--ladder": {"action": "store_true", "help": "in place of the lesson, compare all models of the ladder under "
+                     "equal conditions, at full width; it may take an hour, and goes on where it was stopped"},
+        "--seeds": {"type": whole, "default": 3, "help": "trainings per model of --ladder (default: 3)"}},
+    "mine": {
+        "--mine": {"action": "store_true", "help": "in place of the lesson, train its model on the layers that you "
+                   "wrote in the exercises (python -m lessons.exercises)"},
+        "--minutes": {"type": positive_number, "default": 5.0, "help": "that the training of --mine may take; image "
+                      "size and width are chosen for it (default: 5)"}},
+    "names": {"--names": {"type": Path, "metavar": "FILE", "help": "in place of the lesson, train its model for "
+                          "photographs, with the images of --data that this file names, one on each line"}},
+}
 
 
 def options_parser(name: str, **defaults: Any) -> argparse.ArgumentParser:
@@ -77,14 +94,9 @@ class Lesson:
         The command line; by default the program's, and none in a notebook.
     quick_epochs : int
         Of a `--quick` run, when `--epochs` is not given.
-    own_image : bool
-        Whether the lesson takes an image of the reader's with `--image`; see `photo`.
-    ladder : bool
-        Whether the lesson takes `--ladder` and `--seeds`; see `minidl.tasks.segmentation.comparison`.
-    mine : bool
-        Whether the lesson takes `--mine` and `--minutes`; see `minidl.tasks.segmentation.own`.
-    names : bool
-        Whether the lesson takes `--names`; see `minidl.tasks.segmentation.photographs`.
+    takes : sequence of str
+        Which special options the lesson takes: "image" (see `photo`), "ladder", "mine", "names" (see `comparison`,
+        `own` and `photographs` in `minidl.tasks.segmentation`).
     **defaults
         Of the options, where the lesson's differ from the common ones.
 
@@ -98,30 +110,16 @@ class Lesson:
     """
 
     def __init__(self, name: str, budget: int = 6_000, argv: list[str] | None = None, quick_epochs: int = 2,
-                 own_image: bool = False, ladder: bool = False, mine: bool = False, names: bool = False,
-                 **defaults: Any) -> None:
+                 takes: Sequence[str] = (), **defaults: Any) -> None:
         self.in_notebook = "ipykernel" in sys.modules
         prepare()
         parser = options_parser(name, **defaults)
-        if own_image:
-            parser.add_argument("--image", type=Path, help="an image of your own (default: one of the held-out images)")
-        if ladder:
-            parser.add_argument("--ladder", action="store_true", help="in place of the lesson, compare all models of "
-                                "the ladder under equal conditions, at full width; it may take an hour, and goes on "
-                                "where it was stopped")
-            parser.add_argument("--seeds", type=whole, default=3, help="trainings per model of --ladder (default: 3)")
-        if mine:
-            parser.add_argument("--mine", action="store_true", help="in place of the lesson, train its model on the "
-                                "layers that you wrote in the exercises (python -m lessons.exercises)")
-            parser.add_argument("--minutes", type=positive_number, default=5.0, help="that the training of --mine may "
-                                "take; image size and width are chosen for it (default: 5)")
-        if names:
-            parser.add_argument("--names", type=Path, metavar="FILE", help="in place of the lesson, train its model "
-                                "for photographs, with the images of --data that this file names, one on each line")
+        for option, meaning in (item for word in takes for item in SPECIAL[word].items()):
+            parser.add_argument(option, **meaning)
         if argv is None and self.in_notebook:
             argv = []
         options = parser.parse_args(argv)
-        if ladder and options.ladder:
+        if "ladder" in takes and options.ladder:
             parser.set_defaults(width=FULL_WIDTH)
             options = parser.parse_args(argv)
         if options.quick:                                # other defaults; what is given counts in a quick run, too

@@ -57,18 +57,18 @@ def test_a_headline_claims_the_finding_of_the_default_run_only(tmp_path, options
 def test_a_lesson_takes_an_image_of_ones_own(tmp_path, monkeypatch):
     path = tmp_path / "mine.png"
     plt.imsave(path, np.ones((10, 40, 3)) * [1.0, 0.0, 0.2])
-    name, image = lesson(tmp_path, "--image", str(path), own_image=True).photo(side=20)
+    name, image = lesson(tmp_path, "--image", str(path), takes=["image"]).photo(side=20)
     assert name == "mine.png" and image.shape == (3, 5, 20) and image.dtype == np.float32
     assert np.allclose(image, np.array([1.0, 0.0, 0.2])[:, None, None])
     monkeypatch.setattr("minidl.datasets.pets.reader.load_pets", lambda *_, limit, **options: block_pets(limit))
-    name, image = lesson(tmp_path, "--data", str(tmp_path), own_image=True).photo(40, 25)
+    name, image = lesson(tmp_path, "--data", str(tmp_path), takes=["image"]).photo(40, 25)
     assert name == "pet1" and np.allclose(255 * image, block_pets(2).images[1])
     with pytest.raises(SystemExit, match="--image .*none.png"):
-        lesson(tmp_path, "--image", str(tmp_path / "none.png"), own_image=True).photo(side=16)
+        lesson(tmp_path, "--image", str(tmp_path / "none.png"), takes=["image"]).photo(side=16)
 
 
 def test_ladder_is_an_option_of_its_lesson_and_runs_at_full_width(tmp_path, capsys):
-    plain, ladder, quick, narrow = (lesson(tmp_path, *options, ladder=True, width=8) for options in (
+    plain, ladder, quick, narrow = (lesson(tmp_path, *options, takes=["ladder"], width=8) for options in (
         [], ["--ladder"], ["--ladder", "--quick", "--seeds", "2"], ["--ladder", "--width", "5"]))
     assert [run.width for run in (plain, ladder, quick, narrow)] == [8, 16, 4, 5]
     assert [run.options.seeds for run in (plain, ladder, quick)] == [3, 3, 2]

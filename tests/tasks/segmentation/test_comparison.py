@@ -39,7 +39,7 @@ def two_models():
 def new_task(pets, out, *more):
     """Return the task of a quick run."""
     options = ["--quick", "--ladder", "--seeds", "2", "--epochs", "1", "--data", str(pets), "--out", str(out)]
-    return Segmentation(Lesson("18_test", argv=[*options, *more], ladder=True, width=8))
+    return Segmentation(Lesson("18_test", argv=[*options, *more], takes=["ladder"], width=8))
 
 
 @pytest.fixture

@@ -75,7 +75,7 @@ def pets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def task(pets: Path, tmp_path: Path) -> Segmentation:
     return Segmentation(Lesson("17_unet", argv=["--data", str(pets), "--size", "32", "--width", "4", "--epochs", "1",
-                                                "--out", str(tmp_path / "out"), "--batch-size", "4"], mine=True))
+                                                "--out", str(tmp_path / "out"), "--batch-size", "4"], takes=["mine"]))
 
 
 def test_slow_answers_get_fewer_steps(pets: Path, tmp_path: Path, answers: dict[str, Any],

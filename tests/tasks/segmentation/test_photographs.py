@@ -26,8 +26,9 @@ def names_file(folder, tmp_path):
 
 
 def lesson_on(folder, out, *options):
-    return Lesson("17_unet", names=True, argv=["--data", str(folder), "--size", "32", "--width", "2", "--batch-size",
-                                               "4", "--threads", "1", "--quick", "--out", str(out), *options])
+    return Lesson("17_unet", takes=["names"], argv=[
+        "--data", str(folder), "--size", "32", "--width", "2", "--batch-size", "4", "--threads", "1", "--quick",
+        "--out", str(out), *options])
 
 
 def test_it_trains_on_the_named_images_only(folder, names_file, tmp_path, monkeypatch):
