@@ -65,23 +65,26 @@ class SharedMemory:
 
     def dump(self, things: Any, file: IO[bytes]) -> None:
         """Write things for another process, as pickle does; arrays in this block only as where they lie."""
-        begin = _address(np.frombuffer(self.memory, np.uint8))
+        begin, size = _address(np.frombuffer(self.memory, np.uint8)), self.memory.size()
 
-        def place(thing: Any) -> Any:
-            if isinstance(thing, np.ndarray) and 0 <= _address(thing) - begin < self.memory.size():
-                return _address(thing) - begin, thing.shape, thing.dtype.str
-            return None
+        class Pickler(pickle.Pickler):
+            def persistent_id(self, thing: Any) -> Any:
+                if isinstance(thing, np.ndarray) and 0 <= _address(thing) - begin < size:
+                    return _address(thing) - begin, thing.shape, thing.dtype.str
+                return None
 
-        pickler = pickle.Pickler(file)
-        pickler.persistent_id = place                            # type: ignore[method-assign]
-        pickler.dump(things)
+        Pickler(file).dump(things)
         file.flush()
 
     def load(self, file: IO[bytes]) -> Any:
         """Read what another process has written with `dump`; arrays in this block are the shared ones."""
-        unpickler = pickle.Unpickler(file)
-        unpickler.persistent_load = lambda place: self._view(*place)       # type: ignore[method-assign]
-        return unpickler.load()
+        view = self._view
+
+        class Unpickler(pickle.Unpickler):
+            def persistent_load(self, place: Any) -> Array:
+                return view(*place)
+
+        return Unpickler(file).load()
 
     def unlink(self) -> None:
         """Remove the file's name."""

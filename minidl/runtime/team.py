@@ -121,15 +121,15 @@ def worker_environment() -> dict[str, str]:
 
 def why_not_sent(things: Any) -> str:
     """Return why these things cannot be handed to a worker, which is another program; "" if they can."""
-    def refuse(thing: Any) -> None | int:
-        if getattr(thing, "__module__", None) == "__main__":
-            raise pickle.PicklingError(f"{getattr(thing, '__name__', type(thing).__name__)} is defined in the program "
-                                       "itself, not in a module that other processes could import")
-        return 0 if isinstance(thing, np.ndarray) else None           # arrays would take long, and never fail
-    pickler = pickle.Pickler(io.BytesIO())
-    pickler.persistent_id = refuse                                    # type: ignore[method-assign]
+    class Pickler(pickle.Pickler):
+        def persistent_id(self, thing: Any) -> None | int:
+            if getattr(thing, "__module__", None) == "__main__":
+                raise pickle.PicklingError(f"{getattr(thing, '__name__', type(thing).__name__)} is defined in the "
+                                           "program itself, not in a module that other processes could import")
+            return 0 if isinstance(thing, np.ndarray) else None       # arrays would take long, and never fail
+
     try:
-        pickler.dump(things)
+        Pickler(io.BytesIO()).dump(things)
     except (AttributeError, TypeError, pickle.PicklingError) as error:
         return str(error)
     return ""

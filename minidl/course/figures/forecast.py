@@ -121,7 +121,8 @@ def forecast_figure(dates: Array, truth: Array, forecast: Array, today: Array, p
     days = range(n)[part]
     below.plot(dates[part, 0], truth[part, 0], ".-", color=KNOWN, linewidth=1, markersize=5)
     for k in days[:len(days) - m + 1:m]:                               # from the last day known, m days ahead
-        below.plot(np.append(dates[k, 0] - 1, dates[k]), [today[k], *forecast[k]], color=FORECAST, linewidth=1)
+        drawn = np.append(dates[k, 0] - np.timedelta64(1, "D"), dates[k])
+        below.plot(drawn, [today[k], *forecast[k]], color=FORECAST, linewidth=1)
         below.plot(dates[k], forecast[k], "o", color=FORECAST, markersize=3.5)
     over_dates(below, f"a part of it: {m} days ahead, starting from the last day known")
     figure.legend(*above.get_legend_handles_labels(), loc="outside lower left", ncols=2,
