@@ -4,6 +4,7 @@ import hashlib
 import html
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 from string import Template
 
@@ -168,19 +169,26 @@ def _numbers(results: Results) -> str:
 def _cells(script: Script, results: Results, folder: Path) -> list[str]:
     """Return text, code, and after each cell what it printed and drew; after the last, figures of unknown origin."""
     left, parts, printed = dict(results.figures), [], read_printed(folder)
-    linked = iter(links([cell.text for cell in script.cells if cell.code]))
+    code = iter(_code(script))
     for cell in script.cells:
         if not cell.code:
             parts.append(f'<div class="text">{blocks(cell.text)}</div>')
             continue
         count = cell.text.count("\n") + 1
         parts.append(f'<details class="code" open><summary>Code, {count} line{"s" if count > 1 else ""}</summary>'
-                     f'<pre><code>{highlight(cell.text, next(linked))}</code></pre></details>')
+                     f'<pre><code>{next(code)}</code></pre></details>')
         if key(cell.text) in printed:
             parts.append(f'<pre class="printed" tabindex="0">{html.escape(printed[key(cell.text)])}</pre>')
         made = [f"{name}.png" for name in figures_made(cell.text)]
         parts += [_figure(folder / file, left.pop(file)) for file in made if file in left]
     return parts + [_figure(folder / file, alt) for file, alt in left.items()]
+
+
+@lru_cache(maxsize=None)             # the page is written after each lesson, and the code stays as it is
+def _code(script: Script) -> list[str]:
+    """Return the cells with code as HTML, with links to the library."""
+    cells = [cell.text for cell in script.cells if cell.code]
+    return [highlight(cell, linked) for cell, linked in zip(cells, links(cells))]
 
 
 def _figure(path: Path, alt: str) -> str:
