@@ -137,8 +137,8 @@ gain = {"tiny": 1e-6 * nanoseconds * by_loops.size * 3 * 9 / times["tiny"], "lay
 print("as fast as the loops: " + ", ".join(f"{name} {value:,.0f} times" for name, value in gain.items()))
 
 # %% [markdown]
-# Some 40 operations, whatever the size. The layer takes 1/3,000 to 1/5,200 of the loops' time, the tiny input of
-# section 1 only 1/180 to 1/270: there each operation has little to do, and Python's price still counts.
+# Some 40 operations, whatever the size. The layer takes 1/3,000 to 1/6,000 of the loops' time, the tiny input of
+# section 1 only 1/180 to 1/380: there each operation has little to do, and Python's price still counts.
 #
 # ## 3. One product; views and strides
 # Nine products write all of y nine times. im2col (lesson 4) makes one product of them: it writes the numbers in each

@@ -1,4 +1,4 @@
-"""Colors of maps and lines; apart from `minidl.plotting`, so that who writes masks need not load matplotlib."""
+"""Colors of classes and of lines, apart from `minidl.plotting`: to write masks, nobody need load matplotlib."""
 
 # Told apart by lightness as well as by hue: medium orange, dark blue-gray, pale yellow.
 CLASS_COLORS = ("#E8862E", "#4A6378", "#FFF3B8")
